@@ -1,0 +1,54 @@
+// block_pool.h - fixed blocks of memory for connection buffers, one pool a worker, under one cap for the process.
+//
+// A connection that has nothing unread and nothing unsent holds no block. Blocks come back last in, first out, so that a busy
+// worker works in warm memory.
+//
+// Threads: a BlockPool belongs to one worker thread. BlockBudget is shared and atomic.
+// Owns:    the blocks that are not lent. Borrows the budget.
+// Errors:  Take returns null when the budget is spent; the caller closes the connection with most unsent, or its own.
+// Limits:  BlockBudget::limit_bytes for all pools together; kKeepBlocks idle blocks a pool, the rest goes back to malloc.
+
+#ifndef HOLDFAST_BASE_BLOCK_POOL_H_
+#define HOLDFAST_BASE_BLOCK_POOL_H_
+
+#include <atomic>
+#include <cstddef>
+#include <vector>
+
+namespace holdfast::base {
+
+inline constexpr size_t kBlockBytes = 16 * 1024;
+
+class BlockBudget {
+ public:
+  explicit BlockBudget(size_t limit_bytes) : limit_bytes_(limit_bytes) {}
+  bool Charge(size_t bytes);  // false, and nothing charged, when it would pass the limit
+  void Release(size_t bytes);
+  size_t used_bytes() const { return used_bytes_.load(std::memory_order_relaxed); }
+  size_t limit_bytes() const { return limit_bytes_; }
+
+ private:
+  const size_t limit_bytes_;
+  std::atomic<size_t> used_bytes_{0};
+};
+
+class BlockPool {
+ public:
+  explicit BlockPool(BlockBudget& budget) : budget_(budget) {}
+  ~BlockPool();
+  BlockPool(const BlockPool&) = delete;
+  BlockPool& operator=(const BlockPool&) = delete;
+
+  char* Take();  // kBlockBytes bytes, or null when the budget is spent
+  void Give(char* block);
+  BlockBudget& budget() { return budget_; }
+
+ private:
+  static constexpr size_t kKeepBlocks = 64;
+  BlockBudget& budget_;
+  std::vector<char*> idle_;
+};
+
+}  // namespace holdfast::base
+
+#endif  // HOLDFAST_BASE_BLOCK_POOL_H_

@@ -1,0 +1,45 @@
+// clock.h - time as the product sees it: one steady clock for deadlines and expiry, one wall clock for stamps.
+//
+// Expiry in memory is counted in Seconds of the steady clock since the process began, so that a step of the wall clock logs
+// nobody out. Absolute times from clients and from the database are turned into Seconds once, when they come in.
+//
+// Threads: Clock is const and may be asked from any thread. A test replaces it (VirtualClock in t/lib).
+
+#ifndef HOLDFAST_BASE_CLOCK_H_
+#define HOLDFAST_BASE_CLOCK_H_
+
+#include <cstdint>
+
+namespace holdfast::base {
+
+// Steady seconds since the clock was made, counted from 2. As an expiry 0 is "never" and 1 "already past".
+using Seconds = uint32_t;
+inline constexpr Seconds kNever = 0;
+inline constexpr Seconds kAlreadyPast = 1;
+
+class Clock {
+ public:
+  virtual ~Clock() = default;
+
+  // Microseconds of a clock that never steps and goes on during suspend (CLOCK_BOOTTIME).
+  virtual int64_t SteadyMicros() const = 0;
+  // Microseconds since 1970 (CLOCK_REALTIME); may step.
+  virtual int64_t WallMicros() const = 0;
+  // Steady whole seconds since this clock was made, plus 2.
+  virtual Seconds Now() const = 0;
+};
+
+class SystemClock final : public Clock {
+ public:
+  SystemClock();
+  int64_t SteadyMicros() const override;
+  int64_t WallMicros() const override;
+  Seconds Now() const override;
+
+ private:
+  const int64_t start_steady_micros_;
+};
+
+}  // namespace holdfast::base
+
+#endif  // HOLDFAST_BASE_CLOCK_H_
