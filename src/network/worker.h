@@ -1,0 +1,92 @@
+// worker.h - one thread, one libevent loop, many connections.
+//
+// The loop: tell the hooks that the thread may wait (they announce the quiescent state), wait, tell them that it is
+// back, collect what is ready, then give every ready connection one turn in order. Event callbacks only collect; all
+// work is done in turns, so the worker knows how many others are ready and a turn can be limited only while somebody
+// else waits.
+//
+// Threads: Start, Stop, Join from the main thread; Adopt, Post, Resume from any; all else on the worker's own.
+// Owns:    its thread, its event loop, its connections, its BlockPool.
+// Errors:  Start returns the Status of thread or loop creation. A connection's failure ends that connection only.
+// Blocks:  Join waits for the thread; nothing else blocks.
+
+#ifndef HOLDFAST_NETWORK_WORKER_H_
+#define HOLDFAST_NETWORK_WORKER_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+
+#include "base/block_pool.h"
+#include "base/counter.h"
+#include "base/status.h"
+#include "network/connection.h"
+
+namespace holdfast::network {
+
+// Called by the worker on its own thread.
+class WorkerHooks {
+ public:
+  virtual ~WorkerHooks() = default;
+  virtual void OnStart(Worker& worker) = 0;  // first thing on the thread
+  virtual void BeforeWait() = 0;             // no view into the store is held any more
+  virtual void AfterWait() = 0;
+  virtual void OnStop() = 0;  // last thing on the thread
+  virtual std::unique_ptr<Handler> MakeHandler(Connection& connection) = 0;
+};
+
+// Each worker counts for itself; sum them to answer `stats`.
+struct WorkerCounters {
+  base::Counter connections_current;
+  base::Counter connections_total;
+  base::Counter bytes_read;
+  base::Counter bytes_written;
+  base::Counter yields;
+  base::Counter idle_kicks;
+  base::Counter closed_for_memory;
+};
+
+struct WorkerSettings {
+  int index = 0;
+  uint32_t idle_timeout_seconds = 0;  // 0: off
+};
+
+class Worker {
+ public:
+  Worker(const WorkerSettings& settings, base::BlockBudget& budget, std::unique_ptr<WorkerHooks> hooks);
+  ~Worker();
+  Worker(const Worker&) = delete;
+  Worker& operator=(const Worker&) = delete;
+
+  base::Status Start();
+  // Closes all connections (after what is already written has been tried once) and ends the loop.
+  void Stop();
+  void Join();
+
+  // Takes over an accepted, non-blocking socket; the worker closes it.
+  void Adopt(int socket, std::string local_name);
+  // Runs task on this thread, soon. Tasks run in the order posted, before the turns of that round.
+  void Post(std::function<void()> task);
+  // The parked connection gets a turn, soon. Unknown or already resumed ids are ignored. From any thread.
+  void Resume(uint64_t connection_id);
+  // On the worker's thread: run task after delay_ms; returns an id for CancelTimer.
+  uint64_t StartTimer(uint32_t delay_ms, std::function<void()> task);
+  void CancelTimer(uint64_t timer_id);
+
+  int index() const;
+  // On the worker's thread, during a turn: are other connections waiting for theirs?
+  bool OthersReady() const;
+  base::BlockPool& pool();
+  const WorkerCounters& counters() const;
+  // On the worker's thread: calls visit for every connection.
+  void ForEachConnection(const std::function<void(Connection&)>& visit);
+
+ private:
+  class Loop;
+  std::unique_ptr<Loop> loop_;
+};
+
+}  // namespace holdfast::network
+
+#endif  // HOLDFAST_NETWORK_WORKER_H_
