@@ -1,0 +1,265 @@
+// store.h - every item in memory: one arena of pages, one index, one eviction policy; gets take no lock.
+//
+// A thread uses the store through an Access of its own. Readers find items without locks; what they were given stays
+// readable until they announce a quiescent state. Writers make a Draft (which allocates, and evicts if it must), then
+// lock the key's place, decide by what is there, and publish or drop the draft:
+//
+//   Draft draft;
+//   switch (access.NewDraft(shape, &draft)) { ... }
+//   draft.Append(value);
+//   Slot slot = access.Lock(key, now);
+//   if (slot.state() == ItemState::kLive) slot.Publish(std::move(draft));
+//
+// The store knows that some items are sessions, that some are dirty (never evicted, only moved) and that some are
+// tombstones. What that means is the session module's business; it is never called from here.
+//
+// Threads: a Store is shared; each thread has one Access. A Slot holds a lock: no I/O, no second Slot, no NewDraft
+// while it lives. Owns:    the arena (`-m` covers pages, index and their metadata). Errors:  NewDraft says kTooLarge,
+// kNoMemory or kRetry; nothing else fails. Blocks:  Lock spins for the few instructions that another writer of the same
+// bucket needs; NewDraft may evict a page (~50 us). Limits:  key <= kKeyBytesMax; item <= StoreSettings::item_bytes_max
+// by memcached's accounting. Invariants (1) An item is readable from Publish until it is replaced or removed and every
+// Access that might see it was quiescent since. (2) A miss is a miss: Find never overlooks an item that was there
+// during the whole call. (3) A dirty item leaves the store only by Publish, Remove or after MarkClean.
+
+#ifndef HOLDFAST_STORE_STORE_H_
+#define HOLDFAST_STORE_STORE_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/counter.h"
+#include "base/crc32c.h"
+#include "base/status.h"
+#include "store/item.h"
+
+namespace holdfast::store {
+
+class StoreState;  // pages, index and policy: store_state.h
+class Access;
+
+struct StoreSettings {
+  uint64_t memory_limit_bytes = 64ull << 20;
+  uint64_t item_bytes_max = 1ull << 20;  // -I
+  bool evictions = true;                 // false: -M
+  bool cas = true;                       // false: -C
+  double growth_factor = 0;              // -f; 0: our own ladder of classes
+  uint32_t chunk_bytes_min = 0;          // -n; 0: ours
+  uint32_t threads = 4;                  // how many Accesses write at once; sizes the reserve of free pages
+  uint32_t page_bytes = 0;               // 0: by memory_limit_bytes; tests and trace replays set it
+};
+
+// A key and its hash, computed once.
+struct Key {
+  std::string_view bytes;
+  uint32_t hash;
+
+  static Key Of(std::string_view bytes) { return Key{bytes, Mix(base::Crc32c(bytes))}; }
+
+ private:
+  // CRC is linear: spread what differs over all bits, so that the bucket (top bits) and the tag (low bits) are
+  // independent.
+  static uint32_t Mix(uint32_t crc) {
+    crc ^= crc >> 16;
+    crc *= 0x7feb352du;
+    crc ^= crc >> 15;
+    crc *= 0x846ca68bu;
+    return crc ^ (crc >> 16);
+  }
+};
+
+enum class ItemState : uint8_t { kAbsent, kLive, kExpired, kFlushed, kTombstone };
+
+struct Found {
+  ItemRef item;  // null exactly when state is kAbsent
+  ItemState state = ItemState::kAbsent;
+  bool live() const { return state == ItemState::kLive; }
+};
+
+enum class Reserve : uint8_t {
+  kOk,
+  kTooLarge,  // over item_bytes_max
+  kNoMemory,  // -M and full, or everything is dirty
+  kRetry,     // free pages wait for readers to pass a quiescent state: try again after your own next one
+};
+
+struct DraftShape {
+  Key key;
+  uint64_t value_size = 0;
+  uint32_t client_flags = 0;
+  Seconds expiry = base::kNever;
+  bool session = false;           // room for stamps; always room for an expiry
+  bool keep_expiry_room = false;  // an expiry field even when expiry is kNever
+  ItemKind kind = ItemKind::kValue;
+};
+
+// An item being written, seen by nobody. Unpublished drafts give their chunks back.
+class Draft {
+ public:
+  Draft() = default;
+  Draft(Draft&& other) noexcept { *this = std::move(other); }
+  Draft& operator=(Draft&& other) noexcept;
+  ~Draft();
+
+  explicit operator bool() const { return static_cast<bool>(item_); }
+  // Writes the next bytes of the value; all value_size of them before Publish.
+  void Append(std::string_view bytes);
+  // Asked only of a session draft.
+  void SetStamps(const SessionStamps& stamps);
+  // The item as it will be, for its sizes and fields.
+  const ItemRef& item() const { return item_; }
+
+ private:
+  friend class Access;
+  friend class Slot;
+  Access* access_ = nullptr;  // null exactly when there is no item
+  ItemRef item_;
+  char* write_ = nullptr;      // where Append goes on
+  char* write_end_ = nullptr;  // end of the chunk it is in
+  uint64_t next_piece_ = 0;    // handle of the piece after that
+};
+
+// The locked place of one key. What it holds cannot change while the Slot lives.
+class Slot {
+ public:
+  Slot(Slot&& other) noexcept;
+  Slot& operator=(Slot&&) = delete;
+  ~Slot();
+
+  ItemState state() const { return found_.state; }
+  bool live() const { return found_.live(); }
+  const ItemRef& item() const { return found_.item; }  // null exactly when kAbsent
+
+  struct PublishOptions {
+    uint64_t cas = 0;  // 0: the store gives the next one, above the present item's; sessions: their version always
+    bool dirty = false;
+    bool stale = false;  // meta I
+    bool won = false;
+    bool keep_history =
+        false;  // frequency, fetched and last access of the present item go on (append, incr, moved copies)
+  };
+  // The draft takes the place of what is here.
+  void Publish(Draft&& draft, const PublishOptions& options);
+  void Publish(Draft&& draft) { Publish(std::move(draft), PublishOptions{}); }
+  void Remove();
+
+  // In place, on the present item.
+  // False when the item has no room for an expiry: publish a copy instead.
+  [[nodiscard]] bool SetExpiry(Seconds expiry);
+  void SetStale(bool stale);
+  void SetWon(bool won);
+  void SetDirty(bool dirty);
+  void SetStamps(const SessionStamps& stamps);  // version must be the present one
+
+ private:
+  friend class Access;
+  Slot() = default;
+  Access* access_ = nullptr;  // null exactly when moved from
+  Key key_{};
+  Found found_;
+  uint64_t buckets_[2] = {};  // the locked buckets, as index.h numbers them
+  void* place_ = nullptr;     // the index slot that holds the item; null when absent
+};
+
+// Counted by the thread that did it; sum over accesses.
+struct AccessCounters {
+  base::Counter evictions;  // live items dropped for room
+  base::Counter evicted_unfetched;
+  base::Counter expired_unfetched;
+  base::Counter reclaimed;  // expired items dropped
+  base::Counter moved;      // items copied forward by a page's cleaning
+  base::Counter pages_cleaned;
+  base::Counter total_items;
+  base::Counter out_of_memory;
+};
+
+struct StoreTotals {
+  uint64_t items = 0;
+  uint64_t bytes = 0;  // chunks in use
+  uint64_t dirty_items = 0;
+  uint64_t dirty_bytes = 0;
+  uint64_t memory_limit_bytes = 0;
+  uint64_t index_bytes = 0;
+  uint64_t index_buckets = 0;
+  uint64_t pages = 0;  // of the limit
+  uint64_t pages_free = 0;
+  uint32_t page_bytes = 0;
+  bool huge_pages_granted = false;
+};
+
+class Store {
+ public:
+  // clock is borrowed.
+  static base::Result<std::unique_ptr<Store>> Create(const StoreSettings& settings, const base::Clock& clock);
+  ~Store();
+  Store(const Store&) = delete;
+  Store& operator=(const Store&) = delete;
+
+  const StoreSettings& settings() const;
+  // Would NewDraft say kTooLarge? For an answer before the value has come.
+  bool TooLarge(size_t key_length, uint64_t value_size, uint32_t client_flags) const;
+
+  // flush_all: every item that is no session and was stored before `at` (0: now) is gone from then on. Later calls
+  // replace a waiting one.
+  void Flush(Seconds at);
+
+  StoreTotals Totals() const;
+  // Calls visit for the counters of every Access, past ones summed into one.
+  void ForEachCounters(const std::function<void(const AccessCounters&)>& visit) const;
+
+  // Background upkeep, from one thread, about once a second: walks a share of the pages, drops expired and flushed
+  // items, applies waiting flushes. access belongs to the calling thread. Returns items dropped.
+  uint64_t Upkeep(Access& access, Seconds now, uint32_t pages_max);
+
+  StoreState& internals() { return *state_; }  // for the store's own files and tests
+
+ private:
+  explicit Store(std::unique_ptr<StoreState> state);
+  std::unique_ptr<StoreState> state_;
+};
+
+// One thread's door to the store. Made, used and destroyed on that thread.
+class Access {
+ public:
+  explicit Access(Store& store);
+  ~Access();
+  Access(const Access&) = delete;
+  Access& operator=(const Access&) = delete;
+
+  // Quiescent states. Quiesce: everything found so far may go. Offline: the same, and nobody waits for this thread
+  // until Online.
+  void Quiesce();
+  void Offline();
+  void Online();
+
+  // Reading. Prefetch starts fetching the bucket, PrefetchItem what the bucket points to; both are hints.
+  void Prefetch(const Key& key) const;
+  void PrefetchItem(const Key& key) const;
+  Found Find(const Key& key, Seconds now) const;
+  // Counts a hit for eviction and `la`. Writes only if something changes.
+  void NoteHit(const ItemRef& item, Seconds now) const;
+
+  // Writing.
+  Reserve NewDraft(const DraftShape& shape, Draft* draft);
+  Slot Lock(const Key& key, Seconds now);
+
+  Store& store() { return store_; }
+  const AccessCounters& counters() const;
+
+ private:
+  friend class Draft;
+  friend class Slot;
+  friend class Store;
+  struct Local;  // this thread's epoch, retired chunks and counters: access.cc
+
+  Store& store_;
+  StoreState& state_;
+  std::unique_ptr<Local> local_;
+};
+
+}  // namespace holdfast::store
+
+#endif  // HOLDFAST_STORE_STORE_H_
