@@ -1,4 +1,5 @@
-// check.h - our own bugs stop the program: CHECK is always on, DCHECK only in --enable-debug and sanitizer builds.
+// check.h - our own bugs stop the program: CHECK is always on, DCHECK only where checks are built in (--enable-checks,
+// debug, sanitizers).
 //
 // Both print file, line and the condition to stderr and abort. Never use them for what a client or the world can cause.
 
@@ -15,7 +16,7 @@ namespace holdfast::base {
   (__builtin_expect(static_cast<bool>(condition), 1) ? static_cast<void>(0) \
                                                      : ::holdfast::base::CheckFailed(__FILE__, __LINE__, #condition))
 
-#ifdef HOLDFAST_DEBUG
+#ifndef NDEBUG
 #define DCHECK(condition) CHECK(condition)
 #else
 #define DCHECK(condition) static_cast<void>(sizeof(!(condition)))

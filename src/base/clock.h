@@ -1,7 +1,7 @@
 // clock.h - time as the product sees it: one steady clock for deadlines and expiry, one wall clock for stamps.
 //
-// Expiry in memory is counted in Seconds of the steady clock since the process began, so that a step of the wall clock logs
-// nobody out. Absolute times from clients and from the database are turned into Seconds once, when they come in.
+// Expiry in memory is counted in Seconds of the steady clock since the process began, so that a step of the wall clock
+// logs nobody out. Absolute times from clients and from the database are turned into Seconds once, when they come in.
 //
 // Threads: Clock is const and may be asked from any thread. A test replaces it (VirtualClock in t/lib).
 

@@ -1,6 +1,7 @@
 // counter.h - a statistic that one thread writes and any thread reads, for the price of a plain add.
 //
-// Threads: Add and Set from one thread only (each worker has its own set of Counters, summed when asked); value from any.
+// Threads: Add and Set from one thread only (each worker has its own set of Counters, summed when asked); value from
+// any.
 
 #ifndef HOLDFAST_BASE_COUNTER_H_
 #define HOLDFAST_BASE_COUNTER_H_

@@ -1,7 +1,7 @@
 // status.h - the world's failures: Status, and Result<T> for calls that also bring something back.
 //
-// A Status is ok or carries a kind (what the caller may do about it) and one line of text for a person: cause, then remedy.
-// The client's mistakes are Replies, not Statuses; our own bugs are CHECKs (base/check.h).
+// A Status is ok or carries a kind (what the caller may do about it) and one line of text for a person: cause, then
+// remedy. The client's mistakes are Replies, not Statuses; our own bugs are CHECKs (base/check.h).
 //
 // Threads: a value; copy freely.
 // Errors:  none of its own. Both types are [[nodiscard]]: handle them, or pass them up with context (Status::In).

@@ -1,0 +1,27 @@
+#include "base/clock.h"
+
+#include <time.h>
+
+#include "base/check.h"
+
+namespace holdfast::base {
+
+namespace {
+
+int64_t Micros(clockid_t id) {
+  timespec now;
+  CHECK(clock_gettime(id, &now) == 0);
+  return int64_t{now.tv_sec} * 1000000 + now.tv_nsec / 1000;
+}
+
+}  // namespace
+
+SystemClock::SystemClock() : start_steady_micros_(Micros(CLOCK_BOOTTIME)) {}
+
+int64_t SystemClock::SteadyMicros() const { return Micros(CLOCK_BOOTTIME); }
+
+int64_t SystemClock::WallMicros() const { return Micros(CLOCK_REALTIME); }
+
+Seconds SystemClock::Now() const { return static_cast<Seconds>((SteadyMicros() - start_steady_micros_) / 1000000) + 2; }
+
+}  // namespace holdfast::base
