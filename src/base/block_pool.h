@@ -1,12 +1,14 @@
 // block_pool.h - fixed blocks of memory for connection buffers, one pool a worker, under one cap for the process.
 //
-// A connection that has nothing unread and nothing unsent holds no block. Blocks come back last in, first out, so that a busy
-// worker works in warm memory.
+// A connection that has nothing unread and nothing unsent holds no block. Blocks come back last in, first out, so that
+// a busy worker works in warm memory.
 //
 // Threads: a BlockPool belongs to one worker thread. BlockBudget is shared and atomic.
 // Owns:    the blocks that are not lent. Borrows the budget.
-// Errors:  Take returns null when the budget is spent; the caller closes the connection with most unsent, or its own.
-// Limits:  BlockBudget::limit_bytes for all pools together; kKeepBlocks idle blocks a pool, the rest goes back to malloc.
+// Errors:  Take returns null when the budget is spent or memory is out; the caller closes the connection with most
+// unsent, or its own. Limits:  BlockBudget::limit_bytes for all pools together, idle blocks included; kKeepBlocks idle
+// blocks a pool (none past half
+//          the budget), the rest goes back to malloc.
 
 #ifndef HOLDFAST_BASE_BLOCK_POOL_H_
 #define HOLDFAST_BASE_BLOCK_POOL_H_
@@ -41,12 +43,19 @@ class BlockPool {
 
   char* Take();  // kBlockBytes bytes, or null when the budget is spent
   void Give(char* block);
+
+  // kBlockBytes bytes for what nobody will read, the same for every caller and outside the budget: an Output that has
+  // overflowed lets its writer finish there.
+  char* Sink();
+
   BlockBudget& budget() { return budget_; }
 
  private:
   static constexpr size_t kKeepBlocks = 64;
   BlockBudget& budget_;
   std::vector<char*> idle_;
+  size_t lent_count_ = 0;
+  char* sink_ = nullptr;  // null until an Output overflows
 };
 
 }  // namespace holdfast::base

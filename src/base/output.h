@@ -1,10 +1,13 @@
-// output.h - the bytes that one connection still has to send: small replies copied into blocks, large values lent by the store.
+// output.h - the bytes that one connection still has to send: small replies copied into blocks, large values lent by
+// the store.
 //
-// A writer asks for room, fills it, commits it; or appends; or lends bytes that live elsewhere. What is lent must stay valid until
-// Settle, which the connection calls at the end of its turn and which copies what the socket did not take.
+// A writer asks for room, fills it, commits it; or appends; or lends bytes that live elsewhere. What is lent must stay
+// valid until Settle, which the connection calls at the end of its turn and which copies what the socket did not take.
 //
 // Threads: one worker. Owns: its blocks (from the worker's pool). Borrows what was lent, until Settle.
-// Errors:  when the pool has no block left, `overflowed` becomes true, further bytes are dropped, and the connection must be closed.
+// Errors:  when the pool has no block left, `overflowed` becomes true, further bytes are dropped, and the connection
+// must be closed;
+//          size() then counts dropped bytes too, what Gather returns may still be sent.
 // Limits:  an empty Output owns no block and no heap memory.
 
 #ifndef HOLDFAST_BASE_OUTPUT_H_
@@ -31,7 +34,8 @@ class Output {
   Output(const Output&) = delete;
   Output& operator=(const Output&) = delete;
 
-  // n <= kReserveMax writable bytes in one piece (also when overflowed: they go nowhere); Commit says how many were written.
+  // n <= kReserveMax writable bytes in one piece (also when overflowed: they go nowhere); Commit says how many were
+  // written.
   char* Reserve(size_t n) {
     if (static_cast<size_t>(end_ - tail_) >= n) return tail_;
     return ReserveSlow(n);
@@ -42,7 +46,7 @@ class Output {
   }
 
   void Append(std::string_view bytes) {
-    if (static_cast<size_t>(end_ - tail_) >= bytes.size()) {
+    if (static_cast<size_t>(end_ - tail_) > bytes.size()) {
       std::memcpy(tail_, bytes.data(), bytes.size());
       Commit(bytes.size());
     } else {
@@ -67,19 +71,25 @@ class Output {
 
  private:
   struct Segment {
-    char* block;        // null when lent
+    char*
+        block;  // to give back when this segment is sent; null when lent, or when a later segment goes on in the block
     const char* begin;  // first unsent byte
-    const char* end;    // not yet known for the last segment while it is a block: tail_ is its end
+    const char* end;    // not yet known for the last segment while tail_ is in it: tail_ is its end
+    bool lent;
   };
 
   char* ReserveSlow(size_t n);
   void AppendSlow(std::string_view bytes);
+  bool OpenBlock();
   void SealTail();
+  void Overflow();
+  void DropSent();
 
   BlockPool& pool_;
   std::vector<Segment> segments_;  // from first_ on; freed when empty
   size_t first_ = 0;
-  char* tail_ = nullptr;  // write position in the last segment's block; null when there is none
+  char* tail_ = nullptr;  // write position in the last segment's block; null when there is none; in the pool's sink
+                          // after overflow
   char* end_ = nullptr;
   size_t size_ = 0;
   bool overflowed_ = false;

@@ -1,0 +1,71 @@
+// A block is charged to the budget when it comes from malloc and released when it goes back, so that a worker in its
+// stride takes and gives without touching the shared counter. Idle blocks therefore stay charged; past half the budget
+// none is kept, so that no pool starves another.
+
+#include "base/block_pool.h"
+
+#include <cstdlib>
+
+#include "base/check.h"
+
+namespace holdfast::base {
+
+bool BlockBudget::Charge(size_t bytes) {
+  size_t used = used_bytes_.load(std::memory_order_relaxed);
+  do {
+    if (bytes > limit_bytes_ || used > limit_bytes_ - bytes) return false;
+  } while (!used_bytes_.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
+  return true;
+}
+
+void BlockBudget::Release(size_t bytes) {
+  [[maybe_unused]] size_t before = used_bytes_.fetch_sub(bytes, std::memory_order_relaxed);
+  DCHECK(before >= bytes);
+}
+
+BlockPool::~BlockPool() {
+  DCHECK(lent_count_ == 0);
+  for (char* block : idle_) {
+    std::free(block);
+    budget_.Release(kBlockBytes);
+  }
+  std::free(sink_);
+}
+
+char* BlockPool::Take() {
+  char* block = nullptr;
+  if (!idle_.empty()) {
+    block = idle_.back();
+    idle_.pop_back();
+  } else {
+    if (!budget_.Charge(kBlockBytes)) return nullptr;
+    block = static_cast<char*>(std::malloc(kBlockBytes));
+    if (block == nullptr) {
+      budget_.Release(kBlockBytes);
+      return nullptr;
+    }
+  }
+  ++lent_count_;
+  return block;
+}
+
+void BlockPool::Give(char* block) {
+  DCHECK(block != nullptr && lent_count_ > 0);
+  --lent_count_;
+  if (idle_.size() < kKeepBlocks && budget_.used_bytes() <= budget_.limit_bytes() / 2) {
+    idle_.push_back(block);
+    return;
+  }
+  std::free(block);
+  budget_.Release(kBlockBytes);
+}
+
+char* BlockPool::Sink() {
+  if (sink_ == nullptr) {
+    sink_ = static_cast<char*>(std::malloc(kBlockBytes));
+    CHECK(sink_ != nullptr);
+  }
+  return sink_;
+}
+
+}  // namespace holdfast::base
