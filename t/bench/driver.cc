@@ -1,0 +1,165 @@
+// How it works: the rows of one scale share three servers, started and loaded once. A row is measured in rounds, and a
+// round visits every server once (A B C A B C ...), so that a slow spell of the machine falls on all of them; only one
+// server works at a time, the others sleep. The first core this process may use is the servers', the second is ours.
+#include "bench/driver.h"
+
+#include <sched.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <fstream>
+
+namespace holdfast::bench {
+namespace {
+
+constexpr uint64_t kMib = 1024 * 1024;
+constexpr uint64_t kUsualMemoryMib = 1024;  // holds all items of a row at 1 M items in any of the servers
+constexpr uint64_t kHugeMemoryMib = 4096;
+constexpr int kConnectionsMax = 1024;
+
+uint64_t AvailableMemoryMib() {
+  std::ifstream file("/proc/meminfo");
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with("MemAvailable:")) return std::stoull(line.substr(13)) / 1024;
+  }
+  return 0;
+}
+
+// Pins this thread to the second core it may use and returns the first.
+std::optional<int> PinToSecondCpu() {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) < 2) return std::nullopt;
+  int first = 0;
+  while (!CPU_ISSET(first, &allowed)) ++first;
+  int second = first + 1;
+  while (!CPU_ISSET(second, &allowed)) ++second;
+  cpu_set_t ours;
+  CPU_ZERO(&ours);
+  CPU_SET(second, &ours);
+  if (sched_setaffinity(0, sizeof ours, &ours) != 0) return std::nullopt;
+  return first;
+}
+
+// Holdfast takes memcached's flags, so both get the same ones.
+uint64_t MemoryMib(Scale scale) { return scale == Scale::kUsual ? kUsualMemoryMib : kHugeMemoryMib; }
+
+bool Fails(const Cell& cell) { return !cell.failed.empty() || !cell.skipped.empty(); }
+
+}  // namespace
+
+Driver::Driver(const Options& options) : options_(options), server_cpu_(PinToSecondCpu()) {
+  circumstances_.is_pinned = server_cpu_.has_value();
+}
+
+std::vector<Row> Driver::Run() {
+  std::vector<Row> rows;
+  for (const Workload& workload : AllWorkloads()) {
+    if (options_.Wants(workload.name)) rows.push_back(Row{.workload = &workload, .cells = {}});
+  }
+  RunScale(Scale::kUsual, rows);
+  RunScale(Scale::kHuge, rows);
+  return rows;
+}
+
+void Driver::RunScale(Scale scale, std::vector<Row>& all_rows) {
+  std::vector<Row*> rows;
+  for (Row& row : all_rows) {
+    if (row.workload->scale == scale) rows.push_back(&row);
+  }
+  const uint32_t items = scale == Scale::kUsual ? options_.items : options_.items_huge;
+  std::string reason;
+  if (items == 0) reason = "not with --quick";
+  if (AvailableMemoryMib() < 2 * MemoryMib(scale)) reason = "needs " + std::to_string(2 * MemoryMib(scale)) + " MiB";
+  if (!reason.empty()) {
+    for (Row* row : rows) {
+      for (Cell& cell : row->cells) cell.skipped = reason;
+    }
+    return;
+  }
+  if (rows.empty()) return;
+  Servers servers = StartServers(scale);
+  PreloadFor(rows, servers, items);
+  for (Row* row : rows) MeasureRow(*row, servers, items);
+}
+
+Driver::Servers Driver::StartServers(Scale scale) {
+  Servers servers;
+  const auto start = [&](Role role, const std::string& program) {
+    const ServerCommand command{role, program, Arguments(role, scale)};
+    servers.push_back(std::make_unique<ServerProcess>(command, server_cpu_));
+    return servers.back()->version();
+  };
+  circumstances_.holdfast_version = start(Role::kHoldfast, options_.holdfast);
+  try {
+    circumstances_.memcached_version = start(Role::kMemcached, options_.memcached);
+  } catch (const BenchError& error) {
+    circumstances_.memcached_missing = error.what();
+  }
+  start(Role::kEcho, options_.echo_server);
+  return servers;
+}
+
+std::vector<std::string> Driver::Arguments(Role role, Scale scale) const {
+  if (role == Role::kEcho) return {};
+  std::vector<std::string> arguments{
+      "-t", "1", "-m", std::to_string(MemoryMib(scale)), "-c", std::to_string(kConnectionsMax), "-U", "0"};
+  if (geteuid() == 0) arguments.insert(arguments.end(), {"-u", "root"});
+  const std::vector<std::string>& more = options_.holdfast_arguments;
+  if (role == Role::kHoldfast) arguments.insert(arguments.end(), more.begin(), more.end());
+  return arguments;
+}
+
+void Driver::PreloadFor(const std::vector<Row*>& rows, Servers& servers, uint32_t items) {
+  for (const Keys keys : {Keys::kSmall, Keys::kLarge, Keys::kCounter}) {
+    const auto uses = [keys](const Row* row) { return row->workload->keys == keys; };
+    if (std::none_of(rows.begin(), rows.end(), uses)) continue;
+    for (const auto& server : servers) {
+      if (server->role() == Role::kEcho) continue;
+      const Keyspace keyspace = KeyspaceOf(keys, items);
+      std::fprintf(stderr, "loading %u items of %zu bytes into %s\n", keyspace.keys, keyspace.value_bytes,
+                   server->role() == Role::kHoldfast ? "Holdfast" : "memcached");
+      Preload(*server, keys, keyspace);
+    }
+  }
+}
+
+void Driver::MeasureRow(Row& row, Servers& servers, uint32_t items) {
+  const Workload& workload = *row.workload;
+  std::fprintf(stderr, "%.*s:", static_cast<int>(workload.name.size()), workload.name.data());
+  row.cell(Role::kMemcached).skipped = circumstances_.memcached_missing;
+  for (const auto& server : servers) row.cell(server->role()).skipped = ReasonToSkip(workload, *server);
+  for (int round = 0; round < options_.rounds; ++round) {
+    for (const auto& server : servers) {
+      Cell& cell = row.cell(server->role());
+      if (Fails(cell)) continue;
+      try {
+        const Syntax syntax = server->role() == Role::kMemcached ? workload.memcached_syntax : workload.syntax;
+        const auto seed = static_cast<uint64_t>(round) + 1;
+        Load load(*server, workload, syntax, KeyspaceOf(workload.keys, items), seed);
+        const Measurement measured = load.Measure(options_.warm_up, options_.run);
+        cell.cpu_ns.push_back(measured.cpu_per_operation_ns());
+        cell.samples_ns.push_back(workload.quantity == Quantity::kRoundTrip
+                                      ? static_cast<double>(measured.round_trip_ns)
+                                      : cell.cpu_ns.back());
+        std::fprintf(stderr, " %.0f", cell.samples_ns.back());
+      } catch (const BenchError& error) {
+        cell.failed = error.what();
+        std::fprintf(stderr, " (%s)", error.what());
+      }
+    }
+    std::fprintf(stderr, round + 1 < options_.rounds ? " |" : "\n");
+  }
+}
+
+// Empty: measure it.
+std::string Driver::ReasonToSkip(const Workload& workload, const ServerProcess& server) const {
+  const Role role = server.role();
+  if (workload.memcached_only && role != Role::kMemcached) return "for comparison only";
+  if (!workload.has_floor && role == Role::kEcho) return "batches of many sizes";
+  const Syntax syntax = role == Role::kMemcached ? workload.memcached_syntax : workload.syntax;
+  if (server.Speaks(syntax)) return "";
+  return syntax == Syntax::kMeta ? "does not speak meta yet" : "does not speak binary yet";
+}
+
+}  // namespace holdfast::bench

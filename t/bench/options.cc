@@ -1,0 +1,202 @@
+// How it works: getopt_long over a table of names; --quick is applied first, so that it changes defaults and the other
+// options still override it wherever they stand.
+#include "bench/options.h"
+
+#include <getopt.h>
+
+#include <algorithm>
+#include <charconv>
+#include <cstdio>
+#include <cstdlib>
+#include <sstream>
+
+#include "bench/keyspace.h"
+
+namespace holdfast::bench {
+namespace {
+
+constexpr char kHelp[] = R"(Usage: bench --holdfast PATH [OPTION...]
+
+Measures server CPU per operation of Holdfast, memcached and a bare echo server side by side, one server thread each,
+in interleaved runs, and prints a table.
+
+  --holdfast PATH       the server to measure (default: $HOLDFAST_BIN)
+  --holdfast-args WORDS more arguments for it, separated by spaces
+  --memcached PATH      the server to compare with (default: $MEMCACHED_BIN, else memcached from $PATH)
+  --echo-server PATH    the floor (default: echo_server beside this program)
+  --quick               about two minutes: fewer items, shorter runs, nothing of 8 M items
+  --only NAME,...       only these rows (--list names them)
+  --list                name the rows and end
+  --items N             small items loaded (default 1000000, quick 100000)
+  --rounds N            runs per cell (default 7, quick 5)
+  --run-ms N            length of a measured run (default 1000, quick 300)
+  --document FILE       write the table into FILE, between its bench markers
+  --command TEXT        what the report says was typed
+  --help                this text
+
+Exit status: 0, or 1 when a target was missed or a cell could not be measured, or 64 for a wrong option.
+)";
+
+constexpr uint32_t kItemsMin = 10'000;  // so that the counters can be dealt out among the connections
+
+enum Letter { kHoldfast = 'h', kArgs = 'a', kMemcached = 'm', kEcho = 'e', kQuick = 'q', kOnly = 'o', kList = 'l' };
+enum MoreLetters {
+  kItems = 'i',
+  kRounds = 'r',
+  kRunMs = 't',
+  kDocument = 'd',
+  kCommand = 'c',
+  kHelpLetter = '?' + 128
+};
+
+constexpr option kLongOptions[] = {{"holdfast", required_argument, nullptr, kHoldfast},
+                                   {"holdfast-args", required_argument, nullptr, kArgs},
+                                   {"memcached", required_argument, nullptr, kMemcached},
+                                   {"echo-server", required_argument, nullptr, kEcho},
+                                   {"quick", no_argument, nullptr, kQuick},
+                                   {"only", required_argument, nullptr, kOnly},
+                                   {"list", no_argument, nullptr, kList},
+                                   {"items", required_argument, nullptr, kItems},
+                                   {"rounds", required_argument, nullptr, kRounds},
+                                   {"run-ms", required_argument, nullptr, kRunMs},
+                                   {"document", required_argument, nullptr, kDocument},
+                                   {"command", required_argument, nullptr, kCommand},
+                                   {"help", no_argument, nullptr, kHelpLetter},
+                                   {nullptr, 0, nullptr, 0}};
+
+std::vector<std::string> Split(const std::string& text, char separator) {
+  std::vector<std::string> words;
+  std::istringstream stream(text);
+  for (std::string word; std::getline(stream, word, separator);) {
+    if (!word.empty()) words.push_back(word);
+  }
+  return words;
+}
+
+uint32_t Number(const char* text, uint32_t low, uint32_t high, bool& is_valid) {
+  uint32_t number = 0;
+  const std::string_view digits(text);
+  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
+  is_valid = error == std::errc() && end == digits.data() + digits.size() && number >= low && number <= high;
+  if (!is_valid) std::fprintf(stderr, "bench: \"%s\" is not a number from %u to %u\n", text, low, high);
+  return number;
+}
+
+void ApplyQuick(Options& options) {
+  options.is_quick = true;
+  options.items = 100'000;
+  options.items_huge = 0;
+  options.rounds = 5;
+  options.warm_up = std::chrono::milliseconds(50);
+  options.run = std::chrono::milliseconds(300);
+}
+
+std::string BesideThis(const char* program, const char* name) {
+  const std::string path(program);
+  const size_t slash = path.rfind('/');
+  return slash == std::string::npos ? name : path.substr(0, slash + 1) + name;
+}
+
+// The command line without the folders, which mean nothing on another machine.
+std::string CommandLine(int argc, char** argv) {
+  std::string command;
+  for (int i = 0; i < argc; ++i) {
+    const std::string word = argv[i];
+    const size_t slash = word.rfind('/');
+    if (i > 0) command += ' ';
+    command += slash == std::string::npos ? word : word.substr(slash + 1);
+  }
+  return command;
+}
+
+std::string Environment(const char* name, const std::string& otherwise) {
+  const char* value = std::getenv(name);
+  return value != nullptr && *value != '\0' ? value : otherwise;
+}
+
+bool ApplyOne(int letter, const char* argument, Options& options) {
+  bool is_valid = true;
+  switch (letter) {
+    case kHoldfast:
+      options.holdfast = argument;
+      break;
+    case kArgs:
+      options.holdfast_arguments = Split(argument, ' ');
+      break;
+    case kMemcached:
+      options.memcached = argument;
+      break;
+    case kEcho:
+      options.echo_server = argument;
+      break;
+    case kQuick:
+      break;
+    case kOnly:
+      options.only = Split(argument, ',');
+      break;
+    case kItems:
+      options.items = Number(argument, kItemsMin, kKeysMax, is_valid);
+      break;
+    case kRounds:
+      options.rounds = static_cast<int>(Number(argument, 1, 1000, is_valid));
+      break;
+    case kRunMs:
+      options.run = std::chrono::milliseconds(Number(argument, 10, 60'000, is_valid));
+      break;
+    case kCommand:
+      options.command = argument;
+      break;
+    case kDocument:
+      options.document = argument;
+      break;
+    default:
+      is_valid = false;  // getopt has said why
+  }
+  return is_valid;
+}
+
+bool CheckNames(const Options& options, std::span<const std::string_view> names) {
+  for (const std::string& wanted : options.only) {
+    if (std::find(names.begin(), names.end(), wanted) == names.end()) {
+      std::fprintf(stderr, "bench: no row is called \"%s\" (--list names them)\n", wanted.c_str());
+      return false;
+    }
+  }
+  return true;
+}
+
+}  // namespace
+
+bool Options::Wants(std::string_view name) const {
+  return only.empty() || std::find(only.begin(), only.end(), name) != only.end();
+}
+
+OptionsOutcome ParseOptions(int argc, char** argv, std::span<const std::string_view> names, Options& options) {
+  options.holdfast = Environment("HOLDFAST_BIN", "");
+  options.memcached = Environment("MEMCACHED_BIN", options.memcached);
+  options.echo_server = BesideThis(argv[0], "echo_server");
+  options.command = CommandLine(argc, argv);
+  if (std::any_of(argv + 1, argv + argc, [](std::string_view word) { return word == "--quick"; })) ApplyQuick(options);
+  for (int letter; (letter = getopt_long(argc, argv, "", kLongOptions, nullptr)) != -1;) {
+    if (letter == kHelpLetter) {
+      std::fputs(kHelp, stdout);
+      return OptionsOutcome::kHelp;
+    }
+    if (letter == kList) {
+      for (const std::string_view name : names) std::printf("%.*s\n", static_cast<int>(name.size()), name.data());
+      return OptionsOutcome::kHelp;
+    }
+    if (!ApplyOne(letter, optarg, options)) return OptionsOutcome::kUsageError;
+  }
+  if (optind < argc) {
+    std::fprintf(stderr, "bench: what is \"%s\"? (--help)\n", argv[optind]);
+    return OptionsOutcome::kUsageError;
+  }
+  if (options.holdfast.empty()) {
+    std::fprintf(stderr, "bench: which server? Give --holdfast PATH or set HOLDFAST_BIN (--help)\n");
+    return OptionsOutcome::kUsageError;
+  }
+  return CheckNames(options, names) ? OptionsOutcome::kRun : OptionsOutcome::kUsageError;
+}
+
+}  // namespace holdfast::bench

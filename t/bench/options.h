@@ -1,0 +1,40 @@
+// options.h - the command line of the benchmark.
+
+#ifndef HOLDFAST_BENCH_OPTIONS_H_
+#define HOLDFAST_BENCH_OPTIONS_H_
+
+#include <chrono>
+#include <cstdint>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace holdfast::bench {
+
+struct Options {
+  std::string holdfast;                         // --holdfast, else $HOLDFAST_BIN
+  std::vector<std::string> holdfast_arguments;  // --holdfast-args
+  std::string memcached = "memcached";          // --memcached, else $MEMCACHED_BIN
+  std::string echo_server;                      // --echo-server, else the one beside this program
+  std::string document;                         // --document; empty: only print
+  std::string command;                          // --command, else argv without folders: what the report says was typed
+  std::vector<std::string> only;                // --only; empty: all
+  bool is_quick = false;
+  uint32_t items = 1'000'000;
+  uint32_t items_huge = 8'000'000;
+  int rounds = 7;
+  std::chrono::milliseconds warm_up{200};
+  std::chrono::milliseconds run{1'000};
+
+  bool Wants(std::string_view name) const;
+};
+
+enum class OptionsOutcome { kRun, kHelp, kUsageError };
+
+// `names` are the rows of the table. On kUsageError one line has been written to stderr, on kHelp the help to stdout.
+OptionsOutcome ParseOptions(int argc, char** argv, std::span<const std::string_view> names, Options& options);
+
+}  // namespace holdfast::bench
+
+#endif  // HOLDFAST_BENCH_OPTIONS_H_

@@ -1,0 +1,192 @@
+// How it works: cells become strings, columns are padded to their widest cell, and the result is a Markdown table that
+// lines up. The document is rewritten beside itself and renamed, so that a full disk cannot leave half of it.
+#include "bench/report.h"
+
+#include <sys/utsname.h>
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdio>
+#include <ctime>
+#include <fstream>
+#include <set>
+#include <sstream>
+#include <thread>
+
+namespace holdfast::bench {
+namespace {
+
+constexpr std::string_view kBegin = "<!-- bench: begin -->\n";
+constexpr std::string_view kEnd = "<!-- bench: end -->\n";
+constexpr size_t kColumns = 8;
+using Line = std::array<std::string, kColumns>;
+
+std::string WithThousands(double number) {
+  std::string digits = std::to_string(std::llround(number));
+  for (size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");
+  return digits;
+}
+
+std::string Format(const char* format, double number) {
+  char text[64];
+  std::snprintf(text, sizeof text, format, number);
+  return text;
+}
+
+std::string FormatCell(const Row& row, Role role) {
+  const Cell& cell = row.cell(role);
+  if (!cell.failed.empty()) return "error";
+  if (!cell.has_figure()) return "-";
+  std::string text = WithThousands(cell.median_ns()) + Format(" ±%.0f %%", cell.spread_percent());
+  if (row.workload->quantity == Quantity::kRoundTrip) text += " (cpu " + WithThousands(cell.cpu_median_ns()) + ")";
+  return text;
+}
+
+// How many times the floor each of the two costs.
+std::string FormatOverFloor(const Row& row) {
+  const Cell& floor = row.cell(Role::kEcho);
+  if (!floor.has_figure()) return "-";
+  std::string text;
+  for (const Role role : {Role::kHoldfast, Role::kMemcached}) {
+    const Cell& cell = row.cell(role);
+    if (!text.empty()) text += " / ";
+    text += cell.has_figure() ? Format("%.2f", cell.median_ns() / floor.median_ns()) : "-";
+  }
+  return text;
+}
+
+std::string FormatTarget(double target) { return target > 0 ? Format("≥ %g", target) : "-"; }
+
+std::string FormatVerdict(const Row& row) {
+  const Workload& workload = *row.workload;
+  if (row.has_failed_cell()) return "**FAIL** (error)";
+  if (row.ratio() == 0 && workload.target > 0) return "**FAIL** (not compared)";
+  if (row.ratio() == 0) return workload.memcached_only ? "-" : "skipped";
+  if (row.has_missed_target()) return "**FAIL**";
+  if (workload.target_later > 0 && row.ratio() >= workload.target_later) return "pass, later too";
+  return workload.target > 0 ? "pass" : "-";
+}
+
+Line FormatRow(const Row& row) {
+  const std::string later = FormatTarget(row.workload->target_later);
+  return {std::string(row.workload->title),
+          FormatCell(row, Role::kHoldfast),
+          FormatCell(row, Role::kMemcached),
+          FormatCell(row, Role::kEcho),
+          FormatOverFloor(row),
+          row.ratio() > 0 ? Format("%.2f", row.ratio()) : "-",
+          FormatTarget(row.workload->target) + (later == "-" ? "" : " (later " + later + ")"),
+          FormatVerdict(row)};
+}
+
+// Counts characters, not bytes: the cells hold a few that take several.
+size_t Width(const std::string& text) {
+  return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
+}
+
+void AppendLine(std::string& out, const Line& line, const std::array<size_t, kColumns>& widths) {
+  for (size_t i = 0; i < kColumns; ++i) out += "| " + line[i] + std::string(widths[i] - Width(line[i]) + 1, ' ');
+  out += "|\n";
+}
+
+std::string FormatTable(const std::vector<Row>& rows) {
+  std::vector<Line> lines{{"workload", "Holdfast, ns", "memcached, ns", "echo, ns", "over the echo: H / m",
+                           "memcached / Holdfast", "target", "result"}};
+  for (const Row& row : rows) lines.push_back(FormatRow(row));
+  std::array<size_t, kColumns> widths{};
+  for (const Line& line : lines) {
+    for (size_t i = 0; i < kColumns; ++i) widths[i] = std::max(widths[i], Width(line[i]));
+  }
+  Line rule;
+  for (size_t i = 0; i < kColumns; ++i) rule[i] = std::string(widths[i], '-');
+  lines.insert(lines.begin() + 1, rule);
+  std::string table;
+  for (const Line& line : lines) AppendLine(table, line, widths);
+  return table;
+}
+
+std::string ProcessorName() {
+  std::ifstream file("/proc/cpuinfo");
+  for (std::string line; std::getline(file, line);) {
+    const size_t colon = line.find(": ");
+    if (line.starts_with("model name") && colon != std::string::npos) return line.substr(colon + 2);
+  }
+  return "unknown processor";
+}
+
+std::string Today() {
+  const std::time_t now = std::time(nullptr);
+  char text[32];
+  std::strftime(text, sizeof text, "%Y-%m-%d %H:%M UTC", std::gmtime(&now));
+  return text;
+}
+
+std::string FormatCircumstances(const Circumstances& circumstances, const Options& options) {
+  utsname system{};
+  uname(&system);
+  const std::string rival = circumstances.memcached_version.empty() ? "(missing)" : circumstances.memcached_version;
+  std::ostringstream text;
+  text << Today() << ", `" << options.command << "`: Holdfast " << circumstances.holdfast_version << ", memcached "
+       << rival << "; one server thread each, " << WithThousands(options.items)
+       << " items of 30-byte keys and 100-byte values (" << WithThousands(options.items / 5) << " of 1 KiB), "
+       << options.rounds << " interleaved runs of " << options.run.count() << " ms; "
+       << std::thread::hardware_concurrency() << " cores of " << ProcessorName() << ", Linux " << system.release
+       << ", servers and client " << (circumstances.is_pinned ? "pinned to a core each" : "not pinned") << ".\n\n"
+       << "Server CPU per operation in nanoseconds: the median, and ± half of the range in percent of it.\n\n";
+  return text.str();
+}
+
+void AppendReasons(std::string& out, const std::vector<Row>& rows) {
+  constexpr std::array<std::string_view, kRoles> kNames = {"Holdfast", "memcached", "echo"};
+  for (const Row& row : rows) {
+    std::set<std::string> said;
+    for (size_t i = 0; i < kRoles; ++i) {
+      const Cell& cell = row.cells[i];
+      const std::string& reason = cell.failed.empty() ? cell.skipped : cell.failed;
+      const bool is_obvious = row.workload->memcached_only || (i == 2 && cell.failed.empty());
+      if (reason.empty() || is_obvious || !said.insert(reason).second) continue;
+      out += "- " + std::string(row.workload->title) + ": " + (cell.failed.empty() ? "skipped" : "failed") + ", " +
+             std::string(kNames[i]) + ": " + reason + "\n";
+    }
+  }
+}
+
+constexpr std::string_view kNotes =
+    "\n(1) memcached gets the same requests as quiet meta commands: Debian's 1.6.18 spends three times on pipelined "
+    "text "
+    "gets what 1.6.45 spends on them, while meta costs both the same.\n";
+
+}  // namespace
+
+std::string FormatReport(const std::vector<Row>& rows, const Circumstances& circumstances, const Options& options) {
+  std::string report = FormatCircumstances(circumstances, options);
+  report += FormatTable(rows);
+  report += kNotes;
+  std::string reasons;
+  AppendReasons(reasons, rows);
+  if (!reasons.empty()) report += "\n" + reasons;
+  return report;
+}
+
+std::string WriteBetweenMarkers(const std::string& path, const std::string& text) {
+  std::ifstream file(path);
+  if (!file) return "cannot read " + path;
+  std::stringstream stream;
+  stream << file.rdbuf();
+  const std::string old = stream.str();
+  const size_t begin = old.find(kBegin);
+  const size_t end = old.find(kEnd);
+  if (begin == std::string::npos || end == std::string::npos || end < begin) return path + " has no bench markers";
+  const std::string beside = path + ".new";
+  std::ofstream out(beside);
+  out << old.substr(0, begin + kBegin.size()) << "\n" << text << "\n" << old.substr(end);
+  out.close();
+  if (!out || std::rename(beside.c_str(), path.c_str()) != 0) {
+    std::remove(beside.c_str());
+    return "cannot write " + path;
+  }
+  return "";
+}
+
+}  // namespace holdfast::bench

@@ -1,0 +1,231 @@
+// How it works: a port is found by binding to port 0 and letting go of it again; if someone else takes it before the
+// server does, the server exits and the next port is tried. The child is pinned between fork and exec, so all its
+// threads are, and it asks the kernel to be killed when its parent goes, so an interrupted benchmark leaves nothing
+// behind.
+//
+// CPU time comes from /proc/PID/task/*/schedstat, whose first field counts nanoseconds; utime and stime count 10 ms
+// ticks.
+#include "bench/server_process.h"
+
+#include <arpa/inet.h>
+#include <dirent.h>
+#include <fcntl.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sched.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <cerrno>
+#include <chrono>
+#include <cstdio>
+#include <cstring>
+#include <fstream>
+#include <string_view>
+#include <thread>
+
+namespace holdfast::bench {
+namespace {
+
+constexpr int kStartAttempts = 3;
+constexpr auto kPollInterval = std::chrono::milliseconds(10);
+constexpr size_t kOutputShown = 500;
+
+sockaddr_in Loopback(uint16_t port) {
+  sockaddr_in address{};
+  address.sin_family = AF_INET;
+  address.sin_port = htons(port);
+  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  return address;
+}
+
+uint16_t FreePort() {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  sockaddr_in address = Loopback(0);
+  socklen_t bytes = sizeof address;
+  const bool bound = fd >= 0 && bind(fd, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
+                     getsockname(fd, reinterpret_cast<sockaddr*>(&address), &bytes) == 0;
+  if (fd >= 0) close(fd);
+  if (!bound) throw BenchError("no free loopback port: " + std::string(std::strerror(errno)));
+  return ntohs(address.sin_port);
+}
+
+// One question on a fresh connection; what came back until `complete` bytes or `terminator` arrived, or a second
+// passed.
+std::string Ask(uint16_t port, std::string_view question, size_t complete, std::string_view terminator) {
+  const int fd = ConnectLoopback(port, true);
+  if (fd < 0) return "";
+  std::string answer;
+  if (send(fd, question.data(), question.size(), MSG_NOSIGNAL) == static_cast<ssize_t>(question.size())) {
+    char piece[4096];
+    while (answer.size() < complete && !(!terminator.empty() && answer.ends_with(terminator))) {
+      const ssize_t got = recv(fd, piece, sizeof piece, 0);
+      if (got <= 0) break;
+      answer.append(piece, static_cast<size_t>(got));
+    }
+  }
+  close(fd);
+  return answer;
+}
+
+// The value of "Name:   123 kB" in /proc/PID/status, in bytes.
+uint64_t StatusKilobytes(const std::string& path, std::string_view name) {
+  std::ifstream file(path);
+  for (std::string line; std::getline(file, line);) {
+    if (line.starts_with(name)) return std::stoull(line.substr(name.size() + 1)) * 1024;
+  }
+  throw BenchError("cannot read " + path);
+}
+
+[[noreturn]] void Become(const std::vector<std::string>& words, int output, std::optional<int> cpu, pid_t parent) {
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (getppid() != parent) _exit(127);
+  if (cpu) {
+    cpu_set_t set;
+    CPU_ZERO(&set);
+    CPU_SET(*cpu, &set);
+    sched_setaffinity(0, sizeof set, &set);  // best effort: unpinned figures are only noisier
+  }
+  dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
+  dup2(output, STDOUT_FILENO);
+  dup2(output, STDERR_FILENO);
+  std::vector<char*> argv;
+  for (const std::string& word : words) argv.push_back(const_cast<char*>(word.c_str()));
+  argv.push_back(nullptr);
+  execvp(argv[0], argv.data());
+  dprintf(STDERR_FILENO, "cannot run %s: %s\n", argv[0], std::strerror(errno));
+  _exit(127);
+}
+
+}  // namespace
+
+int ConnectLoopback(uint16_t port, bool blocking) {
+  const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+  if (fd < 0) return -1;
+  const sockaddr_in address = Loopback(port);
+  if (connect(fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
+    close(fd);
+    return -1;
+  }
+  const int on = 1;
+  setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  const timeval second{.tv_sec = 1, .tv_usec = 0};
+  if (blocking) {
+    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &second, sizeof second);
+  } else {
+    fcntl(fd, F_SETFL, O_NONBLOCK);
+  }
+  return fd;
+}
+
+ServerProcess::ServerProcess(const ServerCommand& command, std::optional<int> cpu) : role_(command.role) {
+  output_ = memfd_create("bench-server-output", MFD_CLOEXEC);
+  for (int attempt = 1;; ++attempt) {
+    Start(command, cpu);
+    const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kStartTimeoutMs);
+    while (pid_ > 0 && std::chrono::steady_clock::now() < deadline) {
+      if (AnswersYet()) return;
+      std::this_thread::sleep_for(kPollInterval);
+      if (waitpid(pid_, nullptr, WNOHANG) == pid_) pid_ = -1;
+    }
+    const bool has_exited = pid_ < 0;
+    if (!has_exited || attempt == kStartAttempts) {
+      const std::string output = LastOutput();
+      Stop();
+      close(output_);
+      throw BenchError(command.program + (has_exited ? " exited: " : " does not answer: ") + output);
+    }
+  }
+}
+
+ServerProcess::~ServerProcess() {
+  Stop();
+  close(output_);
+}
+
+void ServerProcess::Start(const ServerCommand& command, std::optional<int> cpu) {
+  port_ = FreePort();
+  if (ftruncate(output_, 0) == 0) lseek(output_, 0, SEEK_SET);
+  std::vector<std::string> words{command.program, "-l", "127.0.0.1", "-p", std::to_string(port_)};
+  words.insert(words.end(), command.arguments.begin(), command.arguments.end());
+  const pid_t parent = getpid();
+  pid_ = fork();
+  if (pid_ < 0) throw BenchError("cannot fork: " + std::string(std::strerror(errno)));
+  if (pid_ == 0) Become(words, output_, cpu, parent);
+}
+
+bool ServerProcess::AnswersYet() {
+  if (role_ == Role::kEcho) {
+    const int fd = ConnectLoopback(port_, true);
+    if (fd >= 0) close(fd);
+    speaks_meta_ = speaks_binary_ = fd >= 0;
+    return fd >= 0;
+  }
+  const std::string answer = Ask(port_, "version\r\n", SIZE_MAX, "\r\n");
+  if (!answer.starts_with("VERSION ")) return false;
+  version_ = answer.substr(8, answer.size() - 10);
+  speaks_meta_ = Ask(port_, "mn\r\n", SIZE_MAX, "\r\n") == "MN\r\n";
+  // A text parser that takes the no-op for a command line sees it end here, so the answer comes at once either way.
+  const std::string noop = std::string("\x80\x0a", 2) + std::string(22, '\0');
+  const std::string reply = Ask(port_, noop + "\r\n", 24, "\r\n");
+  speaks_binary_ = reply.size() == 24 && reply.starts_with("\x81\x0a");
+  return true;
+}
+
+void ServerProcess::Stop() {
+  if (pid_ < 0) return;
+  kill(pid_, SIGTERM);
+  const auto deadline = std::chrono::steady_clock::now() + std::chrono::milliseconds(kStopTimeoutMs);
+  while (waitpid(pid_, nullptr, WNOHANG) == 0) {
+    if (std::chrono::steady_clock::now() > deadline) kill(pid_, SIGKILL);
+    std::this_thread::sleep_for(kPollInterval);
+  }
+  pid_ = -1;
+}
+
+std::string ServerProcess::LastOutput() const {
+  const off_t end = lseek(output_, 0, SEEK_END);
+  std::string text(kOutputShown, '\0');
+  const ssize_t got = pread(output_, text.data(), text.size(), std::max<off_t>(0, end - off_t{kOutputShown}));
+  text.resize(got < 0 ? 0 : static_cast<size_t>(got));
+  while (text.ends_with('\n')) text.pop_back();
+  return text.empty() ? "(it wrote nothing)" : text;
+}
+
+uint64_t ServerProcess::CpuNs() const {
+  const std::string folder = "/proc/" + std::to_string(pid_) + "/task/";
+  DIR* directory = opendir(folder.c_str());
+  if (directory == nullptr) throw BenchError("the server has exited: " + LastOutput());
+  uint64_t sum_ns = 0;
+  while (const dirent* entry = readdir(directory)) {
+    uint64_t run_ns = 0;
+    if (entry->d_name[0] != '.' && std::ifstream(folder + entry->d_name + "/schedstat") >> run_ns) sum_ns += run_ns;
+  }
+  closedir(directory);
+  if (sum_ns == 0) throw BenchError(folder + "*/schedstat tells nothing: the kernel lacks CONFIG_SCHED_INFO");
+  return sum_ns;
+}
+
+uint64_t ServerProcess::ResidentBytes() const {
+  return StatusKilobytes("/proc/" + std::to_string(pid_) + "/status", "VmRSS:");
+}
+
+bool ServerProcess::Speaks(Syntax syntax) const {
+  return syntax == Syntax::kText || (syntax == Syntax::kMeta ? speaks_meta_ : speaks_binary_);
+}
+
+uint64_t ServerProcess::Statistic(const std::string& name) const {
+  const std::string answer = Ask(port_, "stats\r\n", SIZE_MAX, "END\r\n");
+  const std::string start = "STAT " + name + " ";
+  const size_t at = answer.find(start);
+  if (at == std::string::npos) throw BenchError("no statistic " + name);
+  return std::stoull(answer.substr(at + start.size()));
+}
+
+}  // namespace holdfast::bench
