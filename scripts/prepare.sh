@@ -56,19 +56,27 @@ install_packages() {
   log=$(mktemp)
   # The lists may be absent or old: try, and fetch them only when that fails.
   if ! apt_install "$log" "${missing[@]}" && ! { apt_get "$log" update && apt_install "$log" "${missing[@]}"; }; then
-    reason=$(grep -m1 -E '^(E|Err|W):|sudo:' "$log" | cut -c1-200 || true)
+    reason=$(why_not "$log")
     rm -f "$log"
-    die "missing packages: ${missing[*]}; apt-get could not install them${reason:+ ($reason)}; is there a network?"
+    die "missing packages: ${missing[*]}; they could not be installed (${reason:-is there a network?})"
   fi
   rm -f "$log"
 }
 
-# apt_get LOG ARGUMENTS... - quiet apt-get that does not wait for ever; what it says goes to LOG, the last run only.
+# why_not LOG - prints the line of sudo and apt-get that tells most: no rights, then no network, then whatever apt-get says.
+why_not() {
+  local cause
+  for cause in '^sudo: (a|I|[^ ]+ is not)' 'Temporary failure|Could not (resolve|connect)|Unable to connect|timed out' '^E: '; do
+    if grep -m1 -oE "($cause).*" "$1" | cut -c1-160; then return 0; fi
+  done
+}
+
+# apt_get LOG ARGUMENTS... - quiet apt-get that does not wait for ever; what it says goes to LOG.
 apt_get() {
   local log=$1
   shift
   become_root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=2 \
-    -o Acquire::http::Timeout=30 "$@" >"$log" 2>&1 </dev/null
+    -o Acquire::http::Timeout=30 "$@" >>"$log" 2>&1 </dev/null
 }
 
 apt_install() {
