@@ -15,6 +15,7 @@ The server is $HOLDFAST_BIN. Leaving the "with" stops it by SIGTERM and fails th
 sanitizer had something to say; the server's stderr is printed when a test fails. Every wait has a limit.
 """
 
+import ctypes
 import faulthandler
 import os
 import random
@@ -24,6 +25,7 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import unittest
 
@@ -33,6 +35,15 @@ STOP_TIMEOUT_S = 60
 FILE_TIMEOUT_S = 280  # a whole test file; below the limit of the harness (300), so that the stack of who waits is seen
 
 SANITIZER_WORDS = (b"AddressSanitizer", b"ThreadSanitizer", b"LeakSanitizer", b"UndefinedBehaviorSanitizer", b": runtime error: ")
+
+
+PR_SET_PDEATHSIG = 1
+libc = ctypes.CDLL(None)
+
+
+def die_with_parent():
+    """Runs in the child: a test that is killed leaves no server behind."""
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def skip_all(reason):
@@ -256,9 +267,11 @@ class Server:
 
     def _try_start(self):
         listen = ["-p", str(self.port)] if self.port and "-p" not in self.arguments else []
+        # The kernel takes the thread for the parent: a server started by another thread must survive that thread.
+        in_child = die_with_parent if threading.current_thread() is threading.main_thread() else None
         with open(self.stderr_path, "ab") as stderr:
             self.process = subprocess.Popen([server_program(), *self.arguments, *listen], stdin=subprocess.DEVNULL, stdout=stderr,
-                                            stderr=stderr, env=self.environment, cwd=self.directory)
+                                            stderr=stderr, env=self.environment, cwd=self.directory, preexec_fn=in_child)
         deadline = time.monotonic() + START_TIMEOUT_S
         while self.process.poll() is None:
             try:
