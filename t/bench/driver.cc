@@ -48,7 +48,8 @@ bool Fails(const Cell& cell) { return !cell.failed.empty() || !cell.skipped.empt
 
 }  // namespace
 
-Driver::Driver(const Options& options) : options_(options), server_cpu_(PinToSecondCpu()) {
+Driver::Driver(const Options& options)
+    : options_(options), server_cpu_(options.is_smoke ? std::nullopt : PinToSecondCpu()) {
   circumstances_.is_pinned = server_cpu_.has_value();
 }
 
@@ -69,7 +70,7 @@ void Driver::RunScale(Scale scale, std::vector<Row>& all_rows) {
   }
   const uint32_t items = scale == Scale::kUsual ? options_.items : options_.items_huge;
   std::string reason;
-  if (items == 0) reason = "not with --quick";
+  if (items == 0) reason = "only in a full run";
   if (AvailableMemoryMib() < 2 * MemoryMib(scale)) reason = "needs " + std::to_string(2 * MemoryMib(scale)) + " MiB";
   if (!reason.empty()) {
     for (Row* row : rows) {

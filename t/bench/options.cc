@@ -1,5 +1,5 @@
-// How it works: getopt_long over a table of names; --quick is applied first, so that it changes defaults and the other
-// options still override it wherever they stand.
+// How it works: getopt_long over a table of names; --quick and --smoke are applied first, so that they change defaults
+// and the other options still override it wherever they stand.
 #include "bench/options.h"
 
 #include <getopt.h>
@@ -25,6 +25,7 @@ in interleaved runs, and prints a table.
   --memcached PATH      the server to compare with (default: $MEMCACHED_BIN, else memcached from $PATH)
   --echo-server PATH    the floor (default: echo_server beside this program)
   --quick               about two minutes: fewer items, shorter runs, nothing of 8 M items
+  --smoke               a few seconds: only whether every reply is right, no targets, no pinning
   --only NAME,...       only these rows (--list names them)
   --list                name the rows and end
   --items N             small items loaded (default 1000000, quick 100000)
@@ -39,14 +40,22 @@ Exit status: 0, or 1 when a target was missed or a cell could not be measured, o
 
 constexpr uint32_t kItemsMin = 10'000;  // so that the counters can be dealt out among the connections
 
-enum Letter { kHoldfast = 'h', kArgs = 'a', kMemcached = 'm', kEcho = 'e', kQuick = 'q', kOnly = 'o', kList = 'l' };
-enum MoreLetters {
-  kItems = 'i',
-  kRounds = 'r',
-  kRunMs = 't',
-  kDocument = 'd',
-  kCommand = 'c',
-  kHelpLetter = '?' + 128
+// What getopt_long returns for each option; past all characters, since '?' is its own answer to a wrong one.
+enum Choice {
+  kHoldfast = 256,
+  kArgs,
+  kMemcached,
+  kEcho,
+  kQuick,
+  kSmoke,
+  kOnly,
+  kList,
+  kItems,
+  kRounds,
+  kRunMs,
+  kDocument,
+  kCommand,
+  kHelpChoice,
 };
 
 constexpr option kLongOptions[] = {{"holdfast", required_argument, nullptr, kHoldfast},
@@ -54,6 +63,7 @@ constexpr option kLongOptions[] = {{"holdfast", required_argument, nullptr, kHol
                                    {"memcached", required_argument, nullptr, kMemcached},
                                    {"echo-server", required_argument, nullptr, kEcho},
                                    {"quick", no_argument, nullptr, kQuick},
+                                   {"smoke", no_argument, nullptr, kSmoke},
                                    {"only", required_argument, nullptr, kOnly},
                                    {"list", no_argument, nullptr, kList},
                                    {"items", required_argument, nullptr, kItems},
@@ -61,7 +71,7 @@ constexpr option kLongOptions[] = {{"holdfast", required_argument, nullptr, kHol
                                    {"run-ms", required_argument, nullptr, kRunMs},
                                    {"document", required_argument, nullptr, kDocument},
                                    {"command", required_argument, nullptr, kCommand},
-                                   {"help", no_argument, nullptr, kHelpLetter},
+                                   {"help", no_argument, nullptr, kHelpChoice},
                                    {nullptr, 0, nullptr, 0}};
 
 std::vector<std::string> Split(const std::string& text, char separator) {
@@ -83,12 +93,20 @@ uint32_t Number(const char* text, uint32_t low, uint32_t high, bool& is_valid) {
 }
 
 void ApplyQuick(Options& options) {
-  options.is_quick = true;
   options.items = 100'000;
   options.items_huge = 0;
   options.rounds = 5;
   options.warm_up = std::chrono::milliseconds(50);
   options.run = std::chrono::milliseconds(300);
+}
+
+void ApplySmoke(Options& options) {
+  ApplyQuick(options);
+  options.is_smoke = true;
+  options.items = kItemsMin;
+  options.rounds = 1;
+  options.warm_up = std::chrono::milliseconds(0);
+  options.run = std::chrono::milliseconds(30);
 }
 
 std::string BesideThis(const char* program, const char* name) {
@@ -114,9 +132,9 @@ std::string Environment(const char* name, const std::string& otherwise) {
   return value != nullptr && *value != '\0' ? value : otherwise;
 }
 
-bool ApplyOne(int letter, const char* argument, Options& options) {
+bool ApplyOne(int choice, const char* argument, Options& options) {
   bool is_valid = true;
-  switch (letter) {
+  switch (choice) {
     case kHoldfast:
       options.holdfast = argument;
       break;
@@ -130,6 +148,7 @@ bool ApplyOne(int letter, const char* argument, Options& options) {
       options.echo_server = argument;
       break;
     case kQuick:
+    case kSmoke:
       break;
     case kOnly:
       options.only = Split(argument, ',');
@@ -176,17 +195,19 @@ OptionsOutcome ParseOptions(int argc, char** argv, std::span<const std::string_v
   options.memcached = Environment("MEMCACHED_BIN", options.memcached);
   options.echo_server = BesideThis(argv[0], "echo_server");
   options.command = CommandLine(argc, argv);
-  if (std::any_of(argv + 1, argv + argc, [](std::string_view word) { return word == "--quick"; })) ApplyQuick(options);
-  for (int letter; (letter = getopt_long(argc, argv, "", kLongOptions, nullptr)) != -1;) {
-    if (letter == kHelpLetter) {
+  const auto has = [=](std::string_view word) { return std::find(argv + 1, argv + argc, word) != argv + argc; };
+  if (has("--quick")) ApplyQuick(options);
+  if (has("--smoke")) ApplySmoke(options);
+  for (int choice; (choice = getopt_long(argc, argv, "", kLongOptions, nullptr)) != -1;) {
+    if (choice == kHelpChoice) {
       std::fputs(kHelp, stdout);
       return OptionsOutcome::kHelp;
     }
-    if (letter == kList) {
+    if (choice == kList) {
       for (const std::string_view name : names) std::printf("%.*s\n", static_cast<int>(name.size()), name.data());
       return OptionsOutcome::kHelp;
     }
-    if (!ApplyOne(letter, optarg, options)) return OptionsOutcome::kUsageError;
+    if (!ApplyOne(choice, optarg, options)) return OptionsOutcome::kUsageError;
   }
   if (optind < argc) {
     std::fprintf(stderr, "bench: what is \"%s\"? (--help)\n", argv[optind]);

@@ -20,7 +20,7 @@ struct Options {
   std::string document;                         // --document; empty: only print
   std::string command;                          // --command, else argv without folders: what the report says was typed
   std::vector<std::string> only;                // --only; empty: all
-  bool is_quick = false;
+  bool is_smoke = false;                        // --smoke: only whether every reply is right
   uint32_t items = 1'000'000;
   uint32_t items_huge = 8'000'000;
   int rounds = 7;

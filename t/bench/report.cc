@@ -129,8 +129,8 @@ std::string FormatCircumstances(const Circumstances& circumstances, const Option
   std::ostringstream text;
   text << Today() << ", `" << options.command << "`: Holdfast " << circumstances.holdfast_version << ", memcached "
        << rival << "; one server thread each, " << WithThousands(options.items)
-       << " items of 30-byte keys and 100-byte values (" << WithThousands(options.items / 5) << " of 1 KiB), "
-       << options.rounds << " interleaved runs of " << options.run.count() << " ms; "
+       << " items of 30-byte keys and 100-byte values (" << WithThousands(KeyspaceOf(Keys::kLarge, options.items).keys)
+       << " of 1 KiB), " << options.rounds << " interleaved runs of " << options.run.count() << " ms; "
        << std::thread::hardware_concurrency() << " cores of " << ProcessorName() << ", Linux " << system.release
        << ", servers and client " << (circumstances.is_pinned ? "pinned to a core each" : "not pinned") << ".\n\n"
        << "Server CPU per operation in nanoseconds: the median, and ± half of the range in percent of it.\n\n";
