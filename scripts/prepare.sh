@@ -85,7 +85,7 @@ apt_install() {
   apt_get "$log" install -y --no-install-recommends "$@"
 }
 
-# lock_tree - one preparation at a time: configure and the Makefile.in are written into the tree.
+# lock_tree - one build at a time: configure and the Makefile.in are written into the tree.
 lock_tree() {
   mkdir -p "$top/build" 2>/dev/null || true
   if ! [[ -w $top && -w $top/build ]] || ! { exec 9>>"$top/build/lock"; } 2>/dev/null; then
