@@ -13,7 +13,6 @@
 namespace holdfast::bench {
 namespace {
 
-constexpr uint64_t kMib = 1024 * 1024;
 constexpr uint64_t kUsualMemoryMib = 1024;  // holds all items of a row at 1 M items in any of the servers
 constexpr uint64_t kHugeMemoryMib = 4096;
 constexpr int kConnectionsMax = 1024;
