@@ -1,0 +1,71 @@
+// answer_book.h - for sessions deleted a moment ago: which connections have been told since.
+//
+// A page that read the session before the logout and writes it after must not undo the logout; a page that came after
+// it may log in again under the same id. Both send a plain `set`. What tells them apart is what their connection was
+// last answered: the writer of a new login has seen the miss (or the new session), the late one has not.
+//
+// Threads: any. Recent is a load and a compare; the rest takes a lock and is for recently deleted keys only.
+// Limits:  kEntriesMax keys and kConnectionsMax connections a key; what is forgotten reads as kUnknown.
+
+#ifndef HOLDFAST_SESSION_ANSWER_BOOK_H_
+#define HOLDFAST_SESSION_ANSWER_BOOK_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <mutex>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "store/store.h"
+
+namespace holdfast::session {
+
+enum class Answered : uint8_t {
+  kUnknown,  // nothing is known of a recent delete of this key
+  kYes,      // this connection was answered after it
+  kNo,
+};
+
+class AnswerBook {
+ public:
+  // May this key have been deleted within its writer window? False is certain.
+  bool Recent(const store::Key& key, base::Seconds now) const {
+    return now < until_[key.hash % kUntilSlots].load(std::memory_order_relaxed);
+  }
+
+  // The key was deleted (or a delete became known) with this floor; the book is kept until then.
+  void NoteDelete(const store::Key& key, uint64_t floor, base::Seconds until);
+  // The connection was answered from a tombstone or a session of this version. Older than the delete: not noted.
+  void NoteAnswer(const store::Key& key, uint64_t version, uint64_t connection);
+  Answered Ask(const store::Key& key, uint64_t connection, base::Seconds now);
+
+ private:
+  static constexpr size_t kUntilSlots = 4096;
+  static constexpr size_t kShards = 16;
+  static constexpr size_t kEntriesMax = 64 * 1024;
+  static constexpr size_t kConnectionsMax = 64;
+
+  struct Entry {
+    uint64_t floor = 0;
+    base::Seconds until = 0;
+    std::vector<uint64_t> connections;  // answered since; the oldest goes first
+  };
+  struct Shard {
+    std::mutex mutex;  // guards the others
+    std::unordered_map<std::string, Entry> entries;
+    std::deque<std::string> order;  // keys as they were entered; may name a key twice or one that is gone
+  };
+
+  Shard& ShardOf(const store::Key& key) { return shards_[key.hash / kUntilSlots % kShards]; }
+  static void DropOld(Shard& shard, base::Seconds now);
+
+  std::array<std::atomic<base::Seconds>, kUntilSlots> until_{};
+  std::array<Shard, kShards> shards_;
+};
+
+}  // namespace holdfast::session
+
+#endif  // HOLDFAST_SESSION_ANSWER_BOOK_H_

@@ -1,0 +1,131 @@
+// driver.h - the door to the database that owns the sessions in the end.
+//
+// A Database is a place (a file, a cluster); a Driver is one connection to it. Every statement that changes a row is
+// guarded, so that retries, lost replies and late statements of nodes that were given up change nothing they should
+// not:
+//
+//   value   new.version > version AND new.born > floor
+//   expiry  new.touched > touched AND new.born > floor
+//   delete  floor = max(floor, version); a row born before it becomes a tombstone
+//
+// Times leave and enter as durations: the database adds its own clock.
+//
+// Threads: a Driver belongs to one thread at a time. Database: NewDriver from any.
+// Blocks:  all calls of a Driver, for as long as the database takes.
+// Errors:  Failure says what to do next; nothing of a failed Write may be taken as written (nor as not written).
+
+#ifndef HOLDFAST_SESSION_DRIVER_H_
+#define HOLDFAST_SESSION_DRIVER_H_
+
+#include <cstdint>
+#include <limits>
+#include <memory>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "base/status.h"
+
+namespace holdfast::session {
+
+inline constexpr int64_t kNeverMicros = std::numeric_limits<int64_t>::max();
+inline constexpr int kSchemaVersion = 1;
+
+enum class RowState : uint8_t { kLive = 0, kTombstone = 1 };
+
+// A session as the database keeps it.
+struct Row {
+  std::string key;
+  uint64_t version = 0;
+  uint64_t born = 0;
+  uint64_t floor = 0;
+  uint64_t touched = 0;
+  int64_t ttl_us = kNeverMicros;  // until it expires, by the database's clock; <= 0: it has
+  RowState state = RowState::kLive;
+  uint32_t client_flags = 0;
+  uint32_t owner = 0;  // node that wrote it last
+  int64_t age_us = 0;  // Load only: since the row was last changed, by the database's clock
+  std::string data;
+};
+
+enum class ChangeKind : uint8_t {
+  kValue,   // the whole row
+  kExpiry,  // touched and ttl_us alone, of the row that still has base_version
+  kDelete,  // a tombstone with floor = version, to live ttl_us
+};
+
+struct Change {
+  ChangeKind kind = ChangeKind::kValue;
+  uint64_t base_version = 0;  // kExpiry
+  Row row;
+};
+
+enum class ChangeOutcome : uint8_t {
+  kDone,       // the database holds this, or held it already
+  kOvertaken,  // it holds something later: load the row
+  kNeedsRow,   // kExpiry only: the row is gone or another; send the whole
+  kBad,        // this row can never be written as it is; detail says why
+};
+
+// What a failed call means for the caller.
+enum class FailureClass : uint8_t {
+  kNone,
+  kRetry,          // the same again, here, soon
+  kNextNode,       // this connection is no good any more: Open again (elsewhere, if there is an elsewhere)
+  kConfiguration,  // nothing will work before somebody changes something; keep the data and say so
+};
+
+struct [[nodiscard]] Failure {
+  FailureClass kind = FailureClass::kNone;
+  std::string detail;  // cause, then remedy; empty when ok
+  bool ok() const { return kind == FailureClass::kNone; }
+};
+
+class Driver {
+ public:
+  virtual ~Driver() = default;
+
+  // (Re)connects. The others may be called only after it succeeded, and after kNextNode it must succeed again.
+  virtual Failure Open() = 0;
+
+  // Appends the rows that exist, expired and tombstones included, in any order.
+  virtual Failure Load(std::span<const std::string_view> keys, std::vector<Row>* rows) = 0;
+
+  // One transaction: all or nothing, except that kBad rows are left out. outcomes gets one entry a change, in order.
+  virtual Failure Write(std::span<const Change> changes, std::vector<ChangeOutcome>* outcomes) = 0;
+
+  // Deletes at most limit rows that expired more than grace_us ago, and tombstones that have lived their life.
+  virtual Failure Sweep(int64_t grace_us, uint32_t limit, uint64_t* deleted) = 0;
+
+  // Called when there has been nothing to write for a while: upkeep that would disturb otherwise.
+  virtual void Idle() = 0;
+};
+
+// What stays the same for a database; a copy or a restored one differs in one of them.
+struct DatabaseIdentity {
+  int schema_version = 0;
+  std::string uuid;
+  uint64_t generation = 0;
+};
+
+class Database {
+ public:
+  virtual ~Database() = default;
+
+  // url: "sqlite:PATH". Opens it, checks that it is ours and sound, creates the schema where there is none. What is not
+  // ours or not sound is left as found. clock is borrowed.
+  static base::Result<std::unique_ptr<Database>> Open(std::string_view url, const base::Clock& clock);
+
+  virtual std::unique_ptr<Driver> NewDriver() = 0;
+  virtual const DatabaseIdentity& identity() const = 0;
+  // For the banner and statistics: "SQLite file /var/lib/holdfast/sessions.db". No password.
+  virtual std::string Describe() const = 0;
+  // The largest value a row may hold.
+  virtual uint64_t value_bytes_max() const = 0;
+};
+
+}  // namespace holdfast::session
+
+#endif  // HOLDFAST_SESSION_DRIVER_H_

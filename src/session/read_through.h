@@ -1,0 +1,134 @@
+// read_through.h - brings sessions that are not in memory back from the database: one query for a key however many
+// wait, one query for the keys of the same moment.
+//
+// Load parks a waiter on a key. The reader takes a batch with NextBatch, asks the database and hands the answer to
+// OnRows, which merges it into the store by version and wakes the waiters; or to OnFailure, which keeps them parked and
+// asks again after a pause. A waiter whose rule's budget has passed is woken by Tick with kUnavailable. The database's
+// answer is final or it is no answer: a failure never becomes a miss.
+//
+// Threads: Load, Preload, NoteBirth from any; NextBatch, OnRows, OnFailure from one (the reader); Tick from one.
+// Owns:    parked waiters and the keys they wait for.
+// Blocks:  never.
+// Limits:  parked_max waiters; load_keys_max keys a batch; one batch in hand.
+// Invariants
+// (1) A waiter is woken exactly once.
+// (2) kAbsent is said only if the query began after every write of that key that memory no longer holds.
+
+#ifndef HOLDFAST_SESSION_READ_THROUGH_H_
+#define HOLDFAST_SESSION_READ_THROUGH_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "session/driver.h"
+#include "session/rule.h"
+#include "session/session_settings.h"
+#include "store/store.h"
+
+namespace holdfast::session {
+
+class Sessions;
+
+// A parked request: which worker, which connection, which of its requests. Opaque here.
+struct Waiter {
+  uint32_t worker = 0;
+  uint64_t connection = 0;
+  uint64_t request = 0;
+  bool operator==(const Waiter&) const = default;
+};
+
+enum class LoadOutcome : uint8_t {
+  kNone,         // was not asked
+  kLoaded,       // the key's row is in memory now, as a session or as a tombstone
+  kAbsent,       // the database has no live row
+  kUnavailable,  // could not be asked within the rule's budget
+};
+
+class ReadThrough {
+ public:
+  explicit ReadThrough(Sessions& sessions) : sessions_(sessions) {}
+  ReadThrough(const ReadThrough&) = delete;
+  ReadThrough& operator=(const ReadThrough&) = delete;
+
+  // False: parked_max requests are parked already.
+  [[nodiscard]] bool Load(const Rule& rule, const store::Key& key, const Waiter& waiter);
+  void Preload(const store::Key& key);
+
+  // The keys to ask for now; empty when there are none or a pause is kept. One batch at a time: its answer is OnRows or
+  // OnFailure. The views live until then.
+  std::span<const std::string_view> NextBatch();
+  // access belongs to the calling thread.
+  void OnRows(store::Access& access, std::vector<Row> rows);
+  void OnFailure(const Failure& failure);
+  // Steady microseconds when NextBatch may bring something; kNeverMicros: nothing is queued.
+  int64_t NextDue();
+
+  // Wakes the waiters whose budget has passed; returns when the next one's will have.
+  int64_t Tick();
+
+  // Called with no lock held when NextDue, or what Tick returned, has come closer. Set before anything else.
+  void SetWakes(std::function<void()> reader, std::function<void()> ticker);
+
+  // A session of this key came into being in memory: queries begun before are no proof of absence.
+  void NoteBirth(const store::Key& key) { Births(key.hash).fetch_add(1, std::memory_order_release); }
+
+  size_t parked() const { return parked_.load(std::memory_order_relaxed); }
+
+ private:
+  static constexpr size_t kBirthSlots = 4096;
+
+  struct Parked {
+    std::string_view key;  // of the Pending's entry
+    Waiter waiter;
+  };
+  using Deadlines = std::multimap<int64_t, Parked>;
+
+  struct Pending {
+    uint32_t hash = 0;
+    uint32_t births = 0;   // when the query in hand began
+    bool in_hand = false;  // else it is in queue_
+    bool preload = false;  // wanted even without waiters
+    std::deque<Deadlines::iterator> waiters;
+  };
+  using PendingMap = std::unordered_map<std::string, Pending>;
+
+  struct Wake {
+    Waiter waiter;
+    LoadOutcome outcome;
+  };
+
+  std::atomic<uint32_t>& Births(uint32_t hash) { return births_[hash % kBirthSlots]; }
+  PendingMap::iterator Enqueue(const store::Key& key);
+  LoadOutcome Merge(store::Access& access, const Row& row, bool* again);
+  bool ProvesAbsence(const Pending& pending);
+  void Finish(PendingMap::iterator pending, LoadOutcome outcome, std::vector<Wake>* wakes);
+  void Deliver(const std::vector<Wake>& wakes);
+
+  Sessions& sessions_;
+  std::function<void()> wake_reader_;  // null until SetWakes
+  std::function<void()> wake_ticker_;  // null until SetWakes
+  std::array<std::atomic<uint32_t>, kBirthSlots> births_{};
+  std::atomic<size_t> parked_{0};
+
+  std::mutex mutex_;  // guards all below
+  PendingMap pending_;
+  std::deque<std::string_view> queue_;  // keys of pending_ that are not in hand, oldest first
+  Deadlines deadlines_;
+  std::vector<std::string_view> in_hand_;  // keys of pending_
+  int64_t paused_until_us_ = 0;
+  uint32_t pause_ms_ = 0;
+};
+
+}  // namespace holdfast::session
+
+#endif  // HOLDFAST_SESSION_READ_THROUGH_H_

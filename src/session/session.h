@@ -1,0 +1,172 @@
+// session.h - what the command layer knows of sessions: which keys they are, whether a key's state is known, and how it
+// is changed so that no acknowledged session is lost and no deleted one comes back.
+//
+// A verb on a session key goes like this (Match was not null):
+//
+//   Found found = access.Find(key, now);                        // or Slot slot = access.Lock(key, now), then
+//   slot.state() switch (sessions.Judge(*rule, key, found.state, in_hand, now)) {
+//     kLive:        go on with the item
+//     kMiss:        a definitive miss
+//     kDeleted:     also a definitive miss; call NoteMiss before answering it
+//     kAsk:         (let go of the slot) Load(*rule, key, waiter), answer kPending; when woken execute the whole
+//     request
+//                   again, with the outcome in hand for this key
+//     kUnavailable: answer what rule->action says (a delete goes on, see below)
+//   }
+//
+// A multiget calls Load for the first key that must be asked and Preload for the others: they travel together, and most
+// are in memory when the first one's waiter is woken.
+//
+// Changes are made under the slot's lock, after Judge of *that* slot said kLive, kMiss or kDeleted (never on kAsk):
+//
+//   store     a draft with shape.session = true; Write gives it stamps, journals, publishes and marks it dirty.
+//             kMiss and kDeleted are the same here as in memcached: replace, append, incr, cas fail before Write.
+//   touch     Touch, on a live slot. A touch or a set whose expiry is already past is a delete.
+//   delete    a draft of TombstoneShape, then Delete, on a live slot, or on an unknown one that is kUnavailable
+//             (answer DELETED). On kMiss and kDeleted: NOT_FOUND, nothing is changed.
+//   probe     IsExistenceProbe: answer NOT_STORED on kLive, STORED on a miss; nothing is stored.
+//
+// NoteHit belongs to every hit that was answered to a connection, NoteMiss to every kDeleted miss: by them a writer
+// that read before a logout is told from one that came after it.
+//
+// Threads: Match, Judge, Load, Preload, Write, Touch, Delete, Note* from any worker, each with its own Access. The
+// parts
+//          (write_behind, read_through, reaper) say their own; SessionThreads drives them, or a test does.
+// Owns:    rules, stamp clock, dirty list, parked waiters, negative answers. Borrows clock, store, journal.
+// Blocks:  never: short critical sections, memory only.
+// Errors:  Write and Delete say kRefused (dirty memory full, journal full); the previous value stays.
+// Limits:  SessionSettings.
+// Invariants
+// (1) A session item is dirty in the store exactly while the database may lack something of it.
+// (2) A dirty item is on the dirty list, in the batch in hand, or in quarantine.
+// (3) Versions of one key grow, and reach the database in that order.
+// (4) kMiss and kDeleted are said only of what memory or the database knows.
+//
+// Lock order: slot, then any one lock in here; none of them is held while another is taken or a callback runs.
+
+#ifndef HOLDFAST_SESSION_SESSION_H_
+#define HOLDFAST_SESSION_SESSION_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string_view>
+
+#include "base/clock.h"
+#include "session/answer_book.h"
+#include "session/journal.h"
+#include "session/negative_cache.h"
+#include "session/read_through.h"
+#include "session/reaper.h"
+#include "session/rule.h"
+#include "session/session_settings.h"
+#include "session/session_stats.h"
+#include "session/stamp.h"
+#include "session/write_behind.h"
+#include "store/store.h"
+
+namespace holdfast::session {
+
+using base::Seconds;
+
+enum class Verdict : uint8_t { kLive, kMiss, kDeleted, kAsk, kUnavailable };
+
+enum class WriteKind : uint8_t {
+  kSet,      // blind: set, replace
+  kAdd,      // only where there was none
+  kRewrite,  // made from, or compared with, what is there: append, prepend, incr, decr, cas
+};
+
+enum class WriteOutcome : uint8_t {
+  kStored,
+  kDropped,  // answer as if stored; nothing was: a write from before the latest delete
+  kRefused,  // SERVER_ERROR out of memory storing object; the previous value stays
+};
+
+// `add KEY 0 2678400 0`: libmemcached asks whether a key exists. (31 days as an absolute time are long past.)
+inline constexpr int64_t kExistenceProbeExptime = 2678400;
+inline bool IsExistenceProbe(bool is_add, int64_t exptime, uint64_t value_size) {
+  return is_add && exptime == kExistenceProbeExptime && value_size == 0;
+}
+
+class Sessions {
+ public:
+  // wake is called from module threads, with no lock held, once for each waiter: the request is to be executed again
+  // with this outcome in hand. It may come before Load has returned.
+  struct Doors {
+    const base::Clock& clock;
+    store::Store& store;
+    Journal& journal;
+    std::function<void(const Waiter&, LoadOutcome)> wake;
+  };
+
+  Sessions(const SessionSettings& settings, Rules rules, Doors doors);
+  ~Sessions();
+  Sessions(const Sessions&) = delete;
+  Sessions& operator=(const Sessions&) = delete;
+
+  // The rule of a session key; null: an ordinary cache key.
+  const Rule* Match(std::string_view key) const { return rules_.Match(key); }
+
+  // What may be said of a key that is in this state in memory. in_hand: the outcome this request was woken with, when
+  // it was parked for this very key; kNone otherwise.
+  Verdict Judge(const Rule& rule, const store::Key& key, store::ItemState state, LoadOutcome in_hand, Seconds now);
+
+  // Parks a request. False: too many are parked, do as for kUnavailable. Not under a slot.
+  [[nodiscard]] bool Load(const Rule& rule, const store::Key& key, const Waiter& waiter);
+  // Asks for a key that this request will want next. A hint.
+  void Preload(const store::Key& key);
+
+  void NoteHit(const Rule& rule, const store::Key& key, const store::ItemRef& item, uint64_t connection, Seconds now);
+  // Locks the key's slot for a moment.
+  void NoteMiss(store::Access& access, const Rule& rule, const store::Key& key, uint64_t connection, Seconds now);
+
+  struct WriteRequest {
+    const Rule& rule;
+    const store::Key& key;
+    WriteKind kind;
+    uint64_t connection;
+    Seconds now;
+    store::Slot::PublishOptions options{};  // stale, won, keep_history; cas and dirty are filled in here
+  };
+  // Under the slot. The draft was made with session = true and holds its whole value.
+  WriteOutcome Write(store::Slot& slot, store::Draft&& draft, const WriteRequest& request);
+
+  // Under a live slot: another expiry, not a past one. kRefused only when the journal is full.
+  WriteOutcome Touch(store::Slot& slot, const Rule& rule, const store::Key& key, Seconds expiry, Seconds now);
+
+  static store::DraftShape TombstoneShape(const store::Key& key);
+  // Under the slot: the key is deleted, here at once, in the database soon, and stays so.
+  WriteOutcome Delete(store::Slot& slot, store::Draft&& tombstone, const Rule& rule, const store::Key& key,
+                      Seconds now);
+
+  const Rules& rules() const { return rules_; }
+  const SessionSettings& settings() const { return settings_; }
+  const base::Clock& clock() const { return clock_; }
+  store::Store& store() { return store_; }
+  StampClock& stamp_clock() { return stamp_clock_; }
+  WriteBehind& write_behind() { return write_behind_; }
+  ReadThrough& read_through() { return read_through_; }
+  Reaper& reaper() { return reaper_; }
+  NegativeCache& negative_cache() { return negative_cache_; }
+  SessionStats& stats() { return stats_; }
+
+ private:
+  const SessionSettings settings_;
+  const Rules rules_;
+  const base::Clock& clock_;
+  store::Store& store_;
+  Journal& journal_;
+  StampClock stamp_clock_;
+  SessionStats stats_;
+  AnswerBook answer_book_;
+  NegativeCache negative_cache_;
+  WriteBehind write_behind_;
+  ReadThrough read_through_;
+  Reaper reaper_;
+};
+
+}  // namespace holdfast::session
+
+#endif  // HOLDFAST_SESSION_SESSION_H_

@@ -1,0 +1,35 @@
+// session_settings.h - the limits and times of the session module. Each is an option; doc/sessions.md says what it
+// trades.
+
+#ifndef HOLDFAST_SESSION_SESSION_SETTINGS_H_
+#define HOLDFAST_SESSION_SESSION_SETTINGS_H_
+
+#include <cstdint>
+
+namespace holdfast::session {
+
+struct SessionSettings {
+  uint32_t node = 0;  // number of this server among those that share the database
+
+  uint32_t sync_interval_s = 120;  // N: the longest that a changed session stays unsynced
+  uint32_t immediate_writes = 4;   // value changes of a session that are synced at once; one comes back each N
+  uint32_t batch_rows_max = 100;   // rows a transaction
+  uint32_t batch_bytes_max = 1 << 20;
+  uint32_t dirty_share_percent = 50;  // of the memory that unsynced sessions may take
+  uint32_t retry_ms_min = 20;         // back-off after a failed call, doubling
+  uint32_t retry_ms_max = 500;
+  uint32_t drain_timeout_s = 60;
+
+  uint32_t load_keys_max = 100;  // keys a query
+  uint32_t parked_max = 65536;   // requests that wait for the database
+  uint32_t negative_ms = 1000;   // how long "no such session" is remembered
+
+  uint32_t tombstone_life_s = 86400;  // how long the database remembers a deleted session
+  uint32_t grace_s = 3600;            // how long it keeps an expired one: longer than any delay of a sync
+  uint32_t reaper_interval_s = 60;
+  uint32_t reaper_rows_max = 100;  // rows a transaction
+};
+
+}  // namespace holdfast::session
+
+#endif  // HOLDFAST_SESSION_SESSION_SETTINGS_H_

@@ -1,0 +1,53 @@
+// session_stats.h - what the session module counts. Always there, from zero.
+//
+// Threads: any; each is an atomic of its own.
+
+#ifndef HOLDFAST_SESSION_SESSION_STATS_H_
+#define HOLDFAST_SESSION_SESSION_STATS_H_
+
+#include <atomic>
+#include <cstdint>
+
+namespace holdfast::session {
+
+class SharedCounter {
+ public:
+  void Add(uint64_t n = 1) { value_.fetch_add(n, std::memory_order_relaxed); }
+  uint64_t value() const { return value_.load(std::memory_order_relaxed); }
+
+ private:
+  std::atomic<uint64_t> value_{0};
+};
+
+struct SessionStats {
+  SharedCounter synced_rows;      // rows the database took
+  SharedCounter synced_bytes;     // of values in them
+  SharedCounter synced_expiries;  // of those rows, expiry alone
+  SharedCounter synced_deletes;   // of those rows, tombstones
+  SharedCounter batches;
+  SharedCounter write_failures;     // batches that failed
+  SharedCounter overtaken;          // rows for which the database had something later
+  SharedCounter quarantined_total;  // rows set aside because they can never be written
+  SharedCounter coalesced;          // writes that needed no row of their own
+  SharedCounter load_queries;
+  SharedCounter load_failures;
+  SharedCounter loads_found;
+  SharedCounter loads_deleted;  // found a tombstone
+  SharedCounter loads_expired;
+  SharedCounter loads_absent;
+  SharedCounter loads_no_memory;    // found, but memory had no room
+  SharedCounter loads_unavailable;  // requests whose budget passed
+  SharedCounter loads_refused;      // requests beyond the cap of parked ones
+  SharedCounter negative_hits;
+  SharedCounter tombstones;             // deletes
+  SharedCounter resurrections_refused;  // writes from before a delete, dropped
+  SharedCounter reservations;           // empty values kept in memory only
+  SharedCounter refused_dirty_full;     // writes refused: too much unsynced
+  SharedCounter refused_journal;        // writes refused by the journal
+  SharedCounter reaped;
+  SharedCounter reaper_failures;
+};
+
+}  // namespace holdfast::session
+
+#endif  // HOLDFAST_SESSION_SESSION_STATS_H_

@@ -1,0 +1,48 @@
+// session_threads.h - the threads around Sessions: a writer, a reader, and one that keeps the waiters' deadlines.
+//
+// Each is a loop of "take, ask the database, hand back, sleep until something is due"; what is taken and what an answer
+// means is decided in Sessions. The deadlines have a thread of their own because the other two may hang in the
+// database.
+//
+// Threads: Start, Drain, Stop from the main thread.
+// Owns:    three threads and two connections to the database. Borrows Sessions and Database, which must outlive it.
+// Blocks:  Drain up to its timeout; Stop until calls in the database return.
+// Errors:  Start: the first connection could not be opened. Later failures are retried, counted and logged once.
+
+#ifndef HOLDFAST_SESSION_SESSION_THREADS_H_
+#define HOLDFAST_SESSION_SESSION_THREADS_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+
+#include "base/status.h"
+#include "session/driver.h"
+#include "session/session.h"
+
+namespace holdfast::session {
+
+class SessionThreads {
+ public:
+  SessionThreads(Sessions& sessions, Database& database);
+  ~SessionThreads();  // Stop
+  SessionThreads(const SessionThreads&) = delete;
+  SessionThreads& operator=(const SessionThreads&) = delete;
+
+  base::Status Start();
+
+  // Writes everything that is dirty, for at most timeout_ms; no client may write any more. progress is called about
+  // once a second, and at the end, with what is left. Returns what is left.
+  uint64_t Drain(uint32_t timeout_ms, const std::function<void(uint64_t left)>& progress);
+
+  // Wakes nobody any more. Waiters that are still parked are forgotten.
+  void Stop();
+
+ private:
+  class Loops;
+  std::unique_ptr<Loops> loops_;
+};
+
+}  // namespace holdfast::session
+
+#endif  // HOLDFAST_SESSION_SESSION_THREADS_H_

@@ -1,0 +1,48 @@
+// stamp.h - the clock that orders writes: a hybrid of wall time and a counter, unique among nodes.
+//
+//   version = (max(now_us, (seen >> 10) + 1) << 10) | node
+//
+// `seen` is the highest version known for this key, issued here, or read from any row. So versions of a key only grow,
+// whatever the wall clock does, and two nodes never issue the same one.
+//
+// Threads: any.
+// Limits:  63 bits, so that databases with signed integers hold it. A version more than kFutureMax ahead of the wall
+//          clock is not adopted for other keys: one broken clock must not carry all others away.
+
+#ifndef HOLDFAST_SESSION_STAMP_H_
+#define HOLDFAST_SESSION_STAMP_H_
+
+#include <atomic>
+#include <cstdint>
+
+#include "base/clock.h"
+
+namespace holdfast::session {
+
+inline constexpr int kNodeBits = 10;
+inline constexpr uint64_t kNodesMax = 1u << kNodeBits;
+inline constexpr int64_t kFutureMaxMicros = 60'000'000;
+
+class StampClock {
+ public:
+  // clock is borrowed. node < kNodesMax.
+  StampClock(const base::Clock& clock, uint32_t node) : clock_(clock), node_(node) {}
+
+  // A version above everything issued or adopted here, and above seen.
+  uint64_t Next(uint64_t seen);
+  // A version read from a row or heard from a peer.
+  void Observe(uint64_t version);
+
+  uint32_t node() const { return node_; }
+  static int64_t MicrosOf(uint64_t version) { return static_cast<int64_t>(version >> kNodeBits); }
+  static uint32_t NodeOf(uint64_t version) { return static_cast<uint32_t>(version & (kNodesMax - 1)); }
+
+ private:
+  const base::Clock& clock_;
+  const uint32_t node_;
+  std::atomic<int64_t> last_micros_{0};  // of the highest version issued or adopted
+};
+
+}  // namespace holdfast::session
+
+#endif  // HOLDFAST_SESSION_STAMP_H_

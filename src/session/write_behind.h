@@ -1,0 +1,99 @@
+// write_behind.h - carries dirty sessions from the store to the database, in small batches, each row when it is due.
+//
+// A session is acknowledged when it is in memory (and in the journal); this class makes it durable later. It keeps the
+// keys of dirty items with their due times, copies what is due when a batch is made (so ten writes of a session are one
+// row), and marks an item clean only if it is still what was sent.
+//
+// Threads: Mark from any; NextBatch, OnOutcomes, OnFailure from one (the writer); numbers from any.
+// Owns:    the dirty list, the batch in hand.
+// Blocks:  never.
+// Errors:  a failed batch stays dirty and is retried after a pause; a row that can never be written goes to quarantine,
+//          where it stays dirty (pinned, listed) until a later write of the session lifts it.
+// Limits:  batch_rows_max rows and batch_bytes_max bytes a batch (one row may be larger); one batch in hand.
+// Invariants
+// (1) A dirty item is on the dirty list, in the batch in hand, or in quarantine.
+// (2) Versions of one key reach the database in order.
+
+#ifndef HOLDFAST_SESSION_WRITE_BEHIND_H_
+#define HOLDFAST_SESSION_WRITE_BEHIND_H_
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <span>
+#include <string_view>
+#include <vector>
+
+#include "session/driver.h"
+#include "store/dirty_list.h"
+#include "store/store.h"
+
+namespace holdfast::session {
+
+class Sessions;
+
+class WriteBehind {
+ public:
+  explicit WriteBehind(Sessions& sessions) : sessions_(sessions) {}
+  WriteBehind(const WriteBehind&) = delete;
+  WriteBehind& operator=(const WriteBehind&) = delete;
+
+  // The item of this key is dirty and is to be sent at due_us (steady). Callable under its slot.
+  void Mark(const store::Key& key, int64_t due_us);
+
+  // What to send now; empty when nothing is due or a pause is kept. Its answer is OnOutcomes or OnFailure. The changes
+  // live until then. access belongs to the calling thread.
+  std::span<const Change> NextBatch(store::Access& access);
+  void OnOutcomes(store::Access& access, std::span<const ChangeOutcome> outcomes);
+  void OnFailure(const Failure& failure);
+  // Steady microseconds when NextBatch may bring something; kNeverMicros: nothing is dirty.
+  int64_t NextDue();
+
+  // While on, everything dirty is due at once (SIGTERM).
+  void SetDraining(bool on);
+  // Called when NextDue has come closer; it may run under a slot's lock, so it only wakes. Set before anything else.
+  void SetWake(std::function<void()> wake) { wake_ = std::move(wake); }
+
+  // Dirty bytes, by our own count: how full the share of unsynced sessions is.
+  void AddDirtyBytes(int64_t bytes) { dirty_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+  int64_t dirty_bytes() const { return dirty_bytes_.load(std::memory_order_relaxed); }
+  bool HasRoomFor(int64_t bytes) const;
+  // Items that the database still lacks something of, those in quarantine included.
+  uint64_t dirty_items() const;
+  uint64_t quarantined() const { return quarantined_.load(std::memory_order_relaxed); }
+
+  // A write has replaced an item that was in quarantine.
+  void LiftQuarantine() { quarantined_.fetch_sub(1, std::memory_order_relaxed); }
+
+ private:
+  // The stamps that went with a change, to compare with what the item has when the answer comes.
+  struct Sent {
+    uint64_t version;
+    uint64_t touched;
+    int64_t sent_us;
+  };
+
+  bool Hurry() const;  // everything is due: draining, or the share is nearly full
+  bool Copy(store::Access& access, std::string_view key, Change* change, Sent* sent);
+  void OnOutcome(store::Access& access, const Change& change, const Sent& sent, ChangeOutcome outcome,
+                 base::Seconds now);
+
+  Sessions& sessions_;
+  std::function<void()> wake_;  // null until SetWake
+  store::DirtyList dirty_list_;
+  std::atomic<int64_t> dirty_bytes_{0};
+  std::atomic<uint64_t> in_hand_{0};
+  std::atomic<uint64_t> quarantined_{0};
+  std::atomic<bool> draining_{false};
+  std::atomic<int64_t> next_wake_us_{kNeverMicros};  // what the writer sleeps until; only an earlier due wakes it
+
+  // Of the writer's thread:
+  std::vector<Change> batch_;
+  std::vector<Sent> sent_;
+  int64_t paused_until_us_ = 0;
+  uint32_t pause_ms_ = 0;
+};
+
+}  // namespace holdfast::session
+
+#endif  // HOLDFAST_SESSION_WRITE_BEHIND_H_

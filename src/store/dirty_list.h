@@ -1,0 +1,60 @@
+// dirty_list.h - the keys of items that the database still lacks something of, each with the time it is due.
+//
+// It keeps keys, not items: items move, and what is sent is what the item is then.
+//
+// Threads: any. Shards by hash, a lock each.
+// Owns:    a copy of each key (outside the arena; some 150 bytes an entry).
+// Limits:  none of its own: an entry stands for a dirty item, and those have their share of the memory.
+
+#ifndef HOLDFAST_STORE_DIRTY_LIST_H_
+#define HOLDFAST_STORE_DIRTY_LIST_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <limits>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "store/store.h"
+
+namespace holdfast::store {
+
+class DirtyList {
+ public:
+  static constexpr int64_t kNothing = std::numeric_limits<int64_t>::max();
+
+  DirtyList();
+  ~DirtyList();
+  DirtyList(const DirtyList&) = delete;
+  DirtyList& operator=(const DirtyList&) = delete;
+
+  // Enters the key, or brings its time forward; an earlier one stays. Times are the caller's, in any unit.
+  void Mark(const Key& key, int64_t due);
+  // Takes off the list at most count keys that are due by now, appends them to keys. Oldest first within a shard; no
+  // shard is left waiting for another.
+  void Take(int64_t now, size_t count, std::vector<std::string>* keys);
+  // The earliest time on the list; kNothing when it is empty.
+  int64_t NextDue() const;
+  uint64_t size() const { return size_.load(std::memory_order_relaxed); }
+
+ private:
+  static constexpr size_t kShards = 16;
+
+  struct Shard;
+
+  Shard& ShardOf(uint32_t hash) const;
+
+  const std::unique_ptr<Shard[]> shards_;
+  std::atomic<uint64_t> size_{0};
+  std::atomic<uint32_t> first_shard_{0};  // where the next Take begins
+};
+
+}  // namespace holdfast::store
+
+#endif  // HOLDFAST_STORE_DIRTY_LIST_H_
