@@ -1,8 +1,8 @@
 // reply.h - what is answered, before it becomes bytes in one of the three syntaxes.
 //
 // Threads: a value, used by one worker.
-// Owns:    nothing but the small text buffer. key and value are views into the request or the store, valid until the
-// worker's next
+// Owns:    nothing. key, value and text are views into the request, the store or the caller's, valid until the worker's
+// next
 //          quiescent state.
 
 #ifndef HOLDFAST_PROTOCOL_REPLY_H_
@@ -33,9 +33,9 @@ enum class ReplyCode : uint8_t {
   kNoop,
   kStat,  // one row: key = name, text = value; more follow
   kStatEnd,
-  kMetaDebug,  // me: text is all behind the key
-  kText,     // text is the whole answer line, written as it is with \r\n (control commands: "BUSY ...", "MEMLIMIT_...")
-  kInvalid,  // the request was wrong: error says how
+  kMetaDebug,    // me: text is all behind the key
+  kText,         // text is the whole answer line, the writer adds \r\n (control commands: "BUSY ...", "MEMLIMIT_...")
+  kInvalid,      // the request was wrong: error says how; kNone means as the request's error does
   kTooLarge,     // SERVER_ERROR object too large for cache
   kNoMemory,     // SERVER_ERROR out of memory storing object (and its per-verb variants)
   kNonNumeric,   // CLIENT_ERROR cannot increment or decrement non-numeric value

@@ -8,8 +8,8 @@
 // well.
 //
 // Threads: a value, used by one worker.
-// Owns:    nothing. key, value, opaque and arguments are views into the connection's input (or its upload), valid for
-// the turn.
+// Owns:    a decoded base64 key. All else are views into the connection's input (or its upload), valid for the turn;
+//          KeepText makes them last.
 
 #ifndef HOLDFAST_PROTOCOL_REQUEST_H_
 #define HOLDFAST_PROTOCOL_REQUEST_H_
@@ -17,6 +17,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <span>
+#include <string>
 #include <string_view>
 
 namespace holdfast::protocol {
@@ -28,7 +29,7 @@ inline constexpr size_t kMetaOpaqueBytesMax = 31;
 enum class Syntax : uint8_t { kText, kMeta, kBinary };
 
 enum class Verb : uint8_t {
-  kGet,         // get gets gat gats mg; binary GET* and GAT*. touch_expiry set: also gives the item a new expiry.
+  kGet,         // get gets gat gats mg; binary GET* and GAT*. has_exptime: also gives the item a new expiry.
   kStore,       // set add replace append prepend cas ms; mode and compare_cas say which
   kArithmetic,  // incr decr ma
   kTouch,
@@ -57,7 +58,7 @@ enum class RequestError : uint8_t {
   kBadExptime,         // CLIENT_ERROR invalid exptime argument
   kBadDelta,           // CLIENT_ERROR invalid numeric delta argument
   kBadDataChunk,       // CLIENT_ERROR bad data chunk
-  kTooLarge,           // SERVER_ERROR object too large for cache
+  kTooLarge,           // SERVER_ERROR object too large for cache. key and mode are set: a set removes the old value.
   kBadToken,           // CLIENT_ERROR bad token in command line format
   kInvalidFlag,        // CLIENT_ERROR invalid flag
   kDuplicateFlag,      // CLIENT_ERROR duplicate flag
@@ -82,13 +83,9 @@ class FlagSet {
   uint64_t bits_ = 0;
 };
 
-// One flag as the client wrote it, in its order: replies return what was asked for in that order.
-struct MetaFlag {
-  char letter;
-  std::string_view token;
-};
-
-struct Request {
+// The fields of a Request that every request starts anew. All views point into the connection's input (or its upload)
+// and are valid for the turn.
+struct RequestFields {
   Verb verb = Verb::kInvalid;
   Syntax syntax = Syntax::kText;
   RequestError error = RequestError::kNone;  // kNone unless verb is kInvalid
@@ -101,43 +98,66 @@ struct Request {
   bool return_cas = false;     // gets/gats, meta c; binary always
   bool binary_key = false;     // meta b: the key came in base64 and goes back so
   uint8_t opcode = 0;          // binary: as received
+
+  StoreMode mode = StoreMode::kSet;  // kStore
+  bool decrement = false;            // kArithmetic
+  bool has_exptime = false;          // kGet: touch it too (gat, mg T); kArithmetic and kStore: given
+  bool has_compare_cas = false;
+  bool has_new_cas = false;  // meta E
+  bool create = false;  // binary incr with expiry != 0xffffffff; meta N (also on mg, and ms append): create on a miss
+  bool has_recache = false;  // meta R
+
   uint32_t binary_opaque = 0;  // binary: as received, host order of the wire's big-endian number
+  uint32_t client_flags = 0;   // kStore
+  uint32_t level = 0;          // kVerbosity
 
   std::string_view key;        // decoded
-  std::string_view arguments;  // kStats, kShutdown, kControl
+  std::string_view arguments;  // kStats, kShutdown, kControl, kSasl
 
-  // kStore
-  StoreMode mode = StoreMode::kSet;
-  uint32_t client_flags = 0;
-  uint64_t value_size = 0;                  // known before the value has come
-  std::span<const std::string_view> value;  // the value in pieces, together value_size bytes; mostly one piece
+  // kStore. The pieces together are value_size bytes; mostly it is one.
+  uint64_t value_size = 0;  // known before the value has come
+  std::span<const std::string_view> value;
 
-  // Expiry as the client said it: see Exptime.
+  // Expiry as the client said it: see kRelativeExptimeMax. kFlushAll: the delay.
   int64_t exptime = 0;
-  bool has_exptime = false;  // kGet: touch it too (gat, mg T); kArithmetic and kStore: given
-  bool has_compare_cas = false;
+  int64_t create_exptime = 0;
+  int64_t recache_seconds = 0;  // kGet, meta: win the recache when the remaining time is below this
   uint64_t compare_cas = 0;
-  bool has_new_cas = false;  // meta E
   uint64_t new_cas = 0;
 
   // kArithmetic
-  bool decrement = false;
   uint64_t delta = 1;
-  bool create = false;  // binary incr with expiry != 0xffffffff; meta N (also on mg, and ms append): create on a miss
-  int64_t create_exptime = 0;
   uint64_t initial = 0;
 
-  // kGet, meta: win the recache when the remaining time is below this
-  bool has_recache = false;
-  int64_t recache_seconds = 0;
-
-  // kVerbosity: level; kFlushAll: has_exptime + exptime is the delay.
-  uint32_t level = 0;
-
-  // Meta flags, for behaviour by set and for the reply by order.
+  // Meta: which flags were given, and their text as written, for a reply returns them in the order of the request.
   FlagSet flags;
-  uint8_t meta_flag_count = 0;
-  MetaFlag meta_flags[kMetaFlagsMax];
+  std::string_view meta_flags;
+};
+
+struct Request : RequestFields {
+  Request() {}  // leaves key_storage as it is
+  Request(const Request& other) { *this = other; }
+  // Views into the input stay views into the input; those into this object follow it.
+  Request& operator=(const Request& other);
+
+  void Clear() { static_cast<RequestFields&>(*this) = RequestFields(); }
+  // A value in one piece.
+  void SetValue(std::string_view bytes) {
+    piece = bytes;
+    value = {&piece, 1};
+    value_size = bytes.size();
+  }
+  // Makes it a request that is only to be refused; quiet and what else is known of it stay.
+  void Refuse(RequestError why) {
+    verb = Verb::kInvalid;
+    error = why;
+  }
+  // Copies what key, arguments and meta_flags point to into storage and lets them point there, so that the request
+  // survives its input: an upload, a parked request. The value stays where it is; storage must not move.
+  void KeepText(std::string* storage);
+
+  std::string_view piece;          // behind value when that was set by SetValue
+  char key_storage[kKeyBytesMax];  // behind key when it came in base64; untouched otherwise
 };
 
 // How clients write expiry: 0 never; negative already past; up to 30 days relative seconds; above that an absolute Unix
