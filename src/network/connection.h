@@ -34,15 +34,17 @@ enum class Turn {
   kYield,      // it has done its share (-R) and input is left: call again after the other ready connections; output may
                // wait
   kFull,       // kOutputHighWater reached: call again when the socket has taken it
-  kParked,     // a request waits for something: not to be called before Worker::Resume(id). No reading meanwhile.
-  kClose,      // send what is there, then close
-  kAbort,      // close at once, unsent bytes are dropped
+  kParked,  // a request waits for something: not to be called before Worker::Resume(id). Input may still arrive, up to
+            // one block; when the peer has gone meanwhile, OnClose comes instead of the call
+  kClose,   // send what is there, then close
+  kAbort,   // close at once, unsent bytes are dropped
 };
 
 class Handler {
  public:
   virtual ~Handler() = default;
   // Consumes input, appends output. Called when there is new input, and after kYield, kFull and kParked as said above.
+  // A Resume may belong to an earlier parking: one that is called while it still waits says kParked again.
   virtual Turn OnTurn(Connection& connection) = 0;
   // The connection is about to go; nothing more can be sent. Called exactly once.
   virtual void OnClose(Connection& connection) = 0;
@@ -55,16 +57,18 @@ class Connection {
   // Unread bytes in one piece, at most kBlockBytes. Valid until Consume of them or the end of the turn.
   virtual std::string_view input() const = 0;
   virtual void Consume(size_t n) = 0;
-  // True when the input block is full: waiting for more in one piece would be for ever.
+  // True when the input block is full: waiting for more in one piece would be for ever, so kNeedInput closes then.
   virtual bool InputFull() const = 0;
 
   virtual base::Output& output() = 0;
   virtual Worker& worker() = 0;
   // Unique in the process for all time; what a parked request keeps instead of a pointer.
   virtual uint64_t id() const = 0;
-  // "tcp:127.0.0.1:5000", "tcp6:[::1]:5000", "unix:/path"
+  // "tcp:127.0.0.1:5000", "tcp6:[::1]:5000", "unix:/path"; a unix client without a name is "unix:"
   virtual std::string PeerName() const = 0;
   virtual std::string LocalName() const = 0;
+  // Whole seconds since its last turn.
+  virtual uint32_t IdleSeconds() const = 0;
 };
 
 }  // namespace holdfast::network

@@ -16,24 +16,27 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
-#include <string>
+#include <thread>
 
 #include "base/block_pool.h"
 #include "base/counter.h"
 #include "base/status.h"
+#include "network/arrival.h"
 #include "network/connection.h"
 
 namespace holdfast::network {
+
+class Loop;
 
 // Called by the worker on its own thread.
 class WorkerHooks {
  public:
   virtual ~WorkerHooks() = default;
   virtual void OnStart(Worker& worker) = 0;  // first thing on the thread
-  virtual void BeforeWait() = 0;             // no view into the store is held any more
-  virtual void AfterWait() = 0;
-  virtual void OnStop() = 0;  // last thing on the thread
-  virtual std::unique_ptr<Handler> MakeHandler(Connection& connection) = 0;
+  virtual void BeforeWait() = 0;             // once a round: no view into the store is held any more
+  virtual void AfterWait() = 0;              // once a round, after BeforeWait, also when there was nothing to wait for
+  virtual void OnStop() = 0;                 // last thing on the thread; all connections are closed
+  virtual std::unique_ptr<Handler> MakeHandler(Connection& connection) = 0;  // null turns the connection away
 };
 
 // Each worker counts for itself; sum them to answer `stats`.
@@ -60,17 +63,21 @@ class Worker {
   Worker& operator=(const Worker&) = delete;
 
   base::Status Start();
-  // Closes all connections (after what is already written has been tried once) and ends the loop.
+  // Runs the tasks posted so far, closes all connections (after what is already written has been tried once) and ends
+  // the loop. Tasks posted later are dropped unrun.
   void Stop();
   void Join();
 
-  // Takes over an accepted, non-blocking socket; the worker closes it.
-  void Adopt(int socket, std::string local_name);
+  // Takes over an accepted, non-blocking socket with its transport and its place under the connection limit. After Stop
+  // it is closed.
+  void Adopt(Arrival arrival);
+  void Adopt(int socket);  // plain, under no limit
   // Runs task on this thread, soon. Tasks run in the order posted, before the turns of that round.
   void Post(std::function<void()> task);
   // The parked connection gets a turn, soon. Unknown or already resumed ids are ignored. From any thread.
   void Resume(uint64_t connection_id);
-  // On the worker's thread: run task after delay_ms; returns an id for CancelTimer.
+  // On the worker's thread: run task after delay_ms, before the turns of that round; returns an id for CancelTimer,
+  // never 0. Timers that are left when the worker stops are dropped unrun.
   uint64_t StartTimer(uint32_t delay_ms, std::function<void()> task);
   void CancelTimer(uint64_t timer_id);
 
@@ -79,12 +86,12 @@ class Worker {
   bool OthersReady() const;
   base::BlockPool& pool();
   const WorkerCounters& counters() const;
-  // On the worker's thread: calls visit for every connection.
+  // On the worker's thread: calls visit for every connection. visit may look, nothing else.
   void ForEachConnection(const std::function<void(Connection&)>& visit);
 
  private:
-  class Loop;
-  std::unique_ptr<Loop> loop_;
+  const std::unique_ptr<Loop> loop_;
+  std::thread thread_;
 };
 
 }  // namespace holdfast::network

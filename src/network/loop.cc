@@ -1,0 +1,244 @@
+// One round:
+//
+//     wait        hooks.BeforeWait, event_base_loop, hooks.AfterWait. It does not block when somebody is ready or there
+//                 is mail. Event callbacks, timers included, only collect: nothing runs while the hooks say "waiting".
+//     mail        new connections, posted tasks, resumed connections
+//     timers      what is due
+//     turns       one for each connection that was ready when the turns began; who becomes ready meanwhile, or yields,
+//                 is in the next round
+//
+// A client that sends a request and waits for the reply costs three system calls: epoll_wait, recv, send.
+//
+// Connections are deleted here only, never under the feet of their own turn: one that closes in its turn is deleted
+// after it, one that closes while it is in a queue when it is popped.
+
+#include "network/loop.h"
+
+#include <event2/event.h>
+#include <time.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace holdfast::network {
+namespace {
+
+int64_t NowMicros() {
+  timespec now;
+  ::clock_gettime(CLOCK_MONOTONIC, &now);
+  return int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
+}
+
+uint32_t NowSeconds() {
+  timespec now;
+  ::clock_gettime(CLOCK_MONOTONIC_COARSE, &now);
+  return static_cast<uint32_t>(now.tv_sec);
+}
+
+void DoNothing(int, short, void*) {}
+
+// What one round of turns may need beyond what is charged: while less than this is left of the budget, the connection
+// with most unsent bytes is closed before the turns, so that the small replies of others still fit.
+size_t RoundReserve(const base::BlockBudget& budget) { return std::min(budget.limit_bytes() / 8, size_t{1} << 20); }
+
+}  // namespace
+
+void Loop::FreeBase::operator()(event_base* base) const { event_base_free(base); }
+
+Loop::Loop(Worker& worker, const WorkerSettings& settings, base::BlockBudget& budget,
+           std::unique_ptr<WorkerHooks> hooks)
+    : worker_(worker), settings_(settings), hooks_(std::move(hooks)), pool_(budget), connections_(settings.index) {}
+
+Loop::~Loop() = default;
+
+base::Status Loop::Open() {
+  if (base::Status status = mailbox_.Open(); !status.ok()) return status;
+  event_config* const config = event_config_new();
+  if (config != nullptr) {
+    event_config_set_flag(config, EVENT_BASE_FLAG_NOLOCK);
+    event_config_set_flag(config, EVENT_BASE_FLAG_IGNORE_ENV);
+    event_config_require_features(config, EV_FEATURE_ET | EV_FEATURE_O1);
+    base_.reset(event_base_new_with_config(config));
+    event_config_free(config);
+  }
+  if (base_ == nullptr) {
+    return base::Status(base::ErrorKind::kSystem,
+                        "cannot create an epoll event loop (out of memory or descriptors?): raise ulimit -n");
+  }
+  event_assign(&wake_event_, base_.get(), mailbox_.wake_fd(), EV_READ | EV_PERSIST | EV_ET, DoNothing, nullptr);
+  event_assign(&timer_event_, base_.get(), -1, 0, DoNothing, nullptr);
+  if (event_add(&wake_event_, nullptr) != 0) return base::Status(base::ErrorKind::kSystem, "cannot watch an eventfd");
+  return {};
+}
+
+void Loop::Run() {
+  mailbox_.OwnedByThisThread();
+  now_seconds_ = NowSeconds();
+  hooks_->OnStart(worker_);
+  if (settings_.idle_timeout_seconds > 0) StartTimer(settings_.idle_timeout_seconds * 1000, [this] { CloseIdle(); });
+  while (!stop_requested_.load(std::memory_order_acquire)) {
+    Wait();
+    ReadMail();
+    if (timers_.size() > 0) timers_.RunDue(NowMicros());
+    GiveTurns();
+  }
+  stopping_ = true;
+  ReadMail();
+  CloseAll();
+  ReadMail();  // what the handlers posted when they were closed
+  mailbox_.Close();
+  hooks_->OnStop();
+}
+
+void Loop::RequestStop() {
+  stop_requested_.store(true, std::memory_order_release);
+  mailbox_.Wake();
+}
+
+void Loop::Wait() {
+  ArmTimer();
+  hooks_->BeforeWait();
+  const bool runnable = !ready_.empty() || mailbox_.HasMail();
+  event_base_loop(base_.get(), EVLOOP_ONCE | (runnable ? EVLOOP_NONBLOCK : 0));
+  hooks_->AfterWait();
+  now_seconds_ = NowSeconds();
+}
+
+void Loop::ArmTimer() {
+  if (armed_due_us_ != TimerQueue::kNothingDue && !event_pending(&timer_event_, EV_TIMEOUT, nullptr)) {
+    armed_due_us_ = TimerQueue::kNothingDue;  // it has fired
+  }
+  const int64_t due_us = timers_.next_due_us();
+  if (due_us == armed_due_us_) return;
+  armed_due_us_ = due_us;
+  if (due_us == TimerQueue::kNothingDue) {
+    event_del(&timer_event_);
+    return;
+  }
+  const int64_t delay_us = std::max<int64_t>(due_us - NowMicros(), 0);
+  const timeval delay{delay_us / 1'000'000, delay_us % 1'000'000};
+  event_add(&timer_event_, &delay);
+}
+
+void Loop::ReadMail() {
+  if (!mailbox_.HasMail()) return;
+  mailbox_.Take(mail_);
+  for (Arrival& arrival : mail_.arrivals) Welcome(std::move(arrival));
+  for (std::function<void()>& task : mail_.tasks) task();
+  for (const uint64_t id : mail_.resumed) Resume(id);
+  mail_.arrivals.clear();
+  mail_.tasks.clear();
+  mail_.resumed.clear();
+}
+
+void Loop::Welcome(Arrival arrival) {
+  if (stopping_) return;
+  auto* const connection = new SocketConnection(*this, connections_.NextId(), std::move(arrival));
+  connections_.Add(*connection);
+  counters_.connections_total.Add();
+  counters_.connections_current.Set(connections_.size());
+  std::unique_ptr<Handler> handler = hooks_->MakeHandler(*connection);
+  const bool welcome = handler != nullptr;
+  connection->SetHandler(std::move(handler));
+  if (!welcome || !connection->Open()) connection->Close();
+}
+
+void Loop::Resume(uint64_t connection_id) {
+  if (SocketConnection* const connection = connections_.Find(connection_id)) connection->Resume();
+}
+
+uint64_t Loop::StartTimer(uint32_t delay_ms, std::function<void()> task) {
+  return timers_.Start(NowMicros() + int64_t{delay_ms} * 1000, std::move(task));
+}
+
+void Loop::ForEachConnection(const std::function<void(Connection&)>& visit) {
+  connections_.ForEach([&visit](SocketConnection& connection) { visit(connection); });
+}
+
+void Loop::GiveTurns() {
+  if (ready_.empty()) return;
+  RelievePressure();
+  turns_.Swap(ready_);
+  while (SocketConnection* const connection = turns_.Pop()) {
+    current_ = connection;
+    connection->TakeTurn();
+    current_ = nullptr;
+    if (connection->closed()) Delete(connection);
+  }
+}
+
+// A connection that is closed and not in its turn is deleted at once, or when it is popped.
+void Loop::Forget(SocketConnection& connection) {
+  connections_.Remove(connection);
+  counters_.connections_current.Set(connections_.size());
+  if (&connection != current_) Delete(&connection);
+}
+
+void Loop::Delete(SocketConnection* connection) {
+  if (!connection->queued()) delete connection;
+}
+
+char* Loop::TakeBlock(SocketConnection& connection) {
+  char* block = pool_.Take();
+  while (block == nullptr && !connection.closed()) {
+    SocketConnection* const most = MostUnsent();
+    (most != nullptr ? most : &connection)->CloseForMemory();
+    if (!connection.closed()) block = pool_.Take();
+  }
+  return block;
+}
+
+void Loop::RelievePressure() {
+  const base::BlockBudget& budget = pool_.budget();
+  if (budget.used_bytes() + RoundReserve(budget) <= budget.limit_bytes()) return;
+  SocketConnection* const most = MostUnsent();
+  if (most != nullptr && most->unsent_bytes() >= base::kBlockBytes) most->CloseForMemory();
+}
+
+void Loop::NoteUnsent(SocketConnection& connection, bool unsent) {
+  if (unsent) {
+    unsent_.insert(&connection);
+  } else {
+    unsent_.erase(&connection);
+  }
+}
+
+// Null when no connection of this worker waits for its socket.
+SocketConnection* Loop::MostUnsent() const {
+  SocketConnection* most = nullptr;
+  for (SocketConnection* const connection : unsent_) {
+    if (most == nullptr || connection->unsent_bytes() > most->unsent_bytes()) most = connection;
+  }
+  return most;
+}
+
+// Looks again when the next can be due, so that a look at every connection is rare.
+void Loop::CloseIdle() {
+  const uint32_t timeout = settings_.idle_timeout_seconds;
+  uint32_t soonest = timeout;
+  std::vector<SocketConnection*> idle;
+  connections_.ForEach([&](SocketConnection& connection) {
+    if (connection.parked()) return;
+    const uint32_t seconds = connection.IdleSeconds();
+    if (seconds >= timeout) {
+      idle.push_back(&connection);
+    } else {
+      soonest = std::min(soonest, timeout - seconds);
+    }
+  });
+  for (SocketConnection* const connection : idle) {
+    counters_.idle_kicks.Add();
+    connection->Close();
+  }
+  StartTimer(soonest * 1000, [this] { CloseIdle(); });
+}
+
+void Loop::CloseAll() {
+  std::vector<SocketConnection*> all;
+  connections_.ForEach([&all](SocketConnection& connection) { all.push_back(&connection); });
+  for (SocketConnection* const connection : all) connection->SendOnceAndClose();
+  while (SocketConnection* const connection = ready_.Pop()) Delete(connection);
+}
+
+}  // namespace holdfast::network
