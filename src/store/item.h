@@ -73,19 +73,21 @@ struct State {
 
 // The head of a value in several pieces, at the end of the first chunk.
 struct ChainHead {
-  uint64_t first_piece;  // handle
+  std::atomic<uint64_t> first_piece;  // handle
   uint64_t value_size;
 };
+static_assert(sizeof(ChainHead) == 16);
 
-// Begins every piece's chunk. The bytes follow.
+// Begins every piece's chunk. The bytes follow. Where an item has its key length a piece has zero: so a walker tells
+// them apart.
 struct PieceHead {
-  std::atomic<uint64_t> next;   // handle, 0 at the end
-  std::atomic<uint64_t> owner;  // handle of the item's first chunk
-  uint32_t bytes;               // of the value in this piece
+  uint32_t bytes;  // of the value in this piece, below 2^24
   uint32_t reserved;
+  std::atomic<uint64_t> next;      // handle, 0 at the end
+  std::atomic<uint64_t> previous;  // handle, 0 in the first piece
+  std::atomic<uint64_t> owner;     // handle of the item's first chunk
 };
-
-class Arena;
+static_assert(sizeof(PieceHead) == 32);
 
 // A look at one item. A pointer and where its pieces are; copy freely. Null when default made.
 class ItemRef {
@@ -134,7 +136,7 @@ class ItemRef {
   size_t KeyOffset() const { return KeyOffset(state()); }
   size_t KeyOffset(uint32_t state) const;
   size_t StampsOffset() const;
-  ChainHead Chain() const;
+  ChainHead& Chain() const { return *reinterpret_cast<ChainHead*>(chunk_ + ChainOffset()); }
   size_t ChainOffset() const { return (KeyOffset() + KeyLength() + 7) & ~size_t{7}; }
 
  private:
@@ -184,12 +186,6 @@ inline SessionStamps ItemRef::stamps() const {
   return stamps;
 }
 
-inline ChainHead ItemRef::Chain() const {
-  ChainHead chain;
-  std::memcpy(&chain, chunk_ + ChainOffset(), sizeof chain);
-  return chain;
-}
-
 inline uint32_t ItemRef::SecondsSinceAccess(Seconds now) const {
   const uint16_t then = static_cast<uint16_t>(state() >> State::kAccessShift);
   return static_cast<uint16_t>(static_cast<uint16_t>(now / 8) - then) * 8u;
@@ -201,7 +197,7 @@ void ItemRef::ForEachPiece(F&& visit) const {
     visit(value());
     return;
   }
-  for (uint64_t handle = Chain().first_piece; handle != 0;) {
+  for (uint64_t handle = Chain().first_piece.load(std::memory_order_acquire); handle != 0;) {
     const auto* piece = reinterpret_cast<const PieceHead*>(arena_ + handle * 8);
     visit(std::string_view(reinterpret_cast<const char*>(piece + 1), piece->bytes));
     handle = piece->next.load(std::memory_order_acquire);

@@ -32,13 +32,16 @@
 
 #include "base/clock.h"
 #include "base/counter.h"
-#include "base/crc32c.h"
 #include "base/status.h"
+#include "store/eviction.h"
+#include "store/index.h"
 #include "store/item.h"
+#include "store/key.h"
 
 namespace holdfast::store {
 
-class StoreState;  // pages, index and policy: store_state.h
+class StoreState;    // pages, index and policy: store_state.h
+struct AccessLocal;  // one thread's epoch, retired chunks and counters: store_state.h
 class Access;
 
 struct StoreSettings {
@@ -50,25 +53,6 @@ struct StoreSettings {
   uint32_t chunk_bytes_min = 0;          // -n; 0: ours
   uint32_t threads = 4;                  // how many Accesses write at once; sizes the reserve of free pages
   uint32_t page_bytes = 0;               // 0: by memory_limit_bytes; tests and trace replays set it
-};
-
-// A key and its hash, computed once.
-struct Key {
-  std::string_view bytes;
-  uint32_t hash;
-
-  static Key Of(std::string_view bytes) { return Key{bytes, Mix(base::Crc32c(bytes))}; }
-
- private:
-  // CRC is linear: spread what differs over all bits, so that the bucket (top bits) and the tag (low bits) are
-  // independent.
-  static uint32_t Mix(uint32_t crc) {
-    crc ^= crc >> 16;
-    crc *= 0x7feb352du;
-    crc ^= crc >> 15;
-    crc *= 0x846ca68bu;
-    return crc ^ (crc >> 16);
-  }
 };
 
 enum class ItemState : uint8_t { kAbsent, kLive, kExpired, kFlushed, kTombstone };
@@ -115,6 +99,8 @@ class Draft {
  private:
   friend class Access;
   friend class Slot;
+  bool AddPieces(Queue queue, uint64_t owner);
+
   Access* access_ = nullptr;  // null exactly when there is no item
   ItemRef item_;
   char* write_ = nullptr;      // where Append goes on
@@ -160,8 +146,9 @@ class Slot {
   Access* access_ = nullptr;  // null exactly when moved from
   Key key_{};
   Found found_;
-  uint64_t buckets_[2] = {};  // the locked buckets, as index.h numbers them
-  void* place_ = nullptr;     // the index slot that holds the item; null when absent
+  Index::Locked locked_;
+  Seconds now_ = 0;
+  bool inserted_ = false;  // the index may want to grow once the lock is gone
 };
 
 // Counted by the thread that did it; sum over accesses.
@@ -175,6 +162,8 @@ struct AccessCounters {
   base::Counter total_items;
   base::Counter out_of_memory;
 };
+
+void AddCounters(const AccessCounters& from, AccessCounters* to);
 
 struct StoreTotals {
   uint64_t items = 0;
@@ -204,7 +193,8 @@ class Store {
 
   // flush_all: every item that is no session and was stored before `at` (0: now) is gone from then on. Later calls
   // replace a waiting one.
-  void Flush(Seconds at);
+  // access belongs to the calling thread.
+  void Flush(Access& access, Seconds at);
 
   StoreTotals Totals() const;
   // Calls visit for the counters of every Access, past ones summed into one.
@@ -218,6 +208,8 @@ class Store {
 
  private:
   explicit Store(std::unique_ptr<StoreState> state);
+  uint64_t DropDead(Access& access, uint32_t page, Seconds now);
+
   std::unique_ptr<StoreState> state_;
 };
 
@@ -253,11 +245,9 @@ class Access {
   friend class Draft;
   friend class Slot;
   friend class Store;
-  struct Local;  // this thread's epoch, retired chunks and counters: access.cc
-
   Store& store_;
   StoreState& state_;
-  std::unique_ptr<Local> local_;
+  std::unique_ptr<AccessLocal> local_;
 };
 
 }  // namespace holdfast::store

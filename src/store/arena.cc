@@ -1,0 +1,40 @@
+// How it works: one anonymous mapping without reserve, a multiple of the huge page size long and aligned to it.
+
+#include "store/arena.h"
+
+#include <sys/mman.h>
+
+#include <cerrno>
+#include <cstdint>
+#include <string>
+
+namespace holdfast::store {
+
+namespace {
+constexpr size_t kHugePageBytes = 2u << 20;
+size_t RoundUp(size_t bytes) { return (bytes + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes; }
+}  // namespace
+
+base::Result<std::unique_ptr<Arena>> Arena::Create(size_t bytes, const char* what) {
+  const size_t rounded = RoundUp(bytes);
+  const size_t with_slack = rounded + kHugePageBytes;
+  void* mapped = mmap(nullptr, with_slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+  if (mapped == MAP_FAILED) {
+    return base::SystemError("cannot reserve " + std::to_string(rounded >> 20) + " MB of address space for " + what +
+                                 " (choose a smaller -m, or raise ulimit -v)",
+                             errno);
+  }
+  char* const raw = static_cast<char*>(mapped);
+  char* const begin = reinterpret_cast<char*>(RoundUp(reinterpret_cast<uintptr_t>(raw)));
+  if (begin > raw) munmap(raw, static_cast<size_t>(begin - raw));
+  const size_t behind = static_cast<size_t>(raw + with_slack - (begin + rounded));
+  if (behind > 0) munmap(begin + rounded, behind);
+  const bool huge_pages = madvise(begin, rounded, MADV_HUGEPAGE) == 0;
+  return std::unique_ptr<Arena>(new Arena(begin, rounded, huge_pages));
+}
+
+Arena::~Arena() { munmap(begin_, bytes_); }
+
+void Arena::Release(size_t offset, size_t bytes) { madvise(begin_ + offset, bytes, MADV_DONTNEED); }
+
+}  // namespace holdfast::store

@@ -1,0 +1,206 @@
+// How it works. A victim is a page that is nearly empty, else the oldest page of the queue that the policy names. It
+// stops giving out chunks; then each live chunk is looked up by its key: what the index does not hold at this place is
+// left alone (somebody is just publishing or removing it). The rest is copied to an open page if the policy keeps it or
+// it is dirty, or dropped. All that was taken off is freed with the page, once readers have been quiescent; if
+// something is still in use by then the page is "stuck" and walked again.
+//
+// A piece of a long value goes with its item: it is kept if the item is, which is known from the item's hits, or from
+// the item having been kept lately itself.
+
+#include "store/cleaner.h"
+
+#include <cstring>
+#include <utility>
+
+#include "base/check.h"
+#include "store/store_state.h"
+
+namespace holdfast::store {
+
+namespace {
+constexpr uint64_t kPagesAhead = 4;       // kept free, beyond one for each writing thread
+constexpr uint64_t kPagesCleanedMax = 4;  // in one MakeRoom, beyond what was wanted
+bool IsPiece(const char* chunk) { return static_cast<unsigned char>(chunk[3]) == 0; }
+}  // namespace
+
+void Cleaner::MakeRoom(AccessLocal& local, uint64_t pages_wanted) {
+  SlabPool& pool = state_.pool;
+  state_.UpdatePagesLimit();
+  const auto enough = [&] {
+    const uint64_t taken = pool.pages_taken(), limit = pool.pages_limit();
+    const uint64_t over = taken > limit ? taken - limit : 0;
+    return pool.pages_free() + pool.pages_draining() >= state_.settings.threads + kPagesAhead + pages_wanted + over;
+  };
+  if (enough()) return;
+  std::unique_lock<std::mutex> lock(mutex_, std::defer_lock);
+  if (pool.pages_free() > SlabPool::kCleanerPages + 1) {
+    if (!lock.try_lock()) return;
+  } else {
+    lock.lock();
+  }
+  std::vector<uint32_t> stuck;
+  {
+    std::lock_guard<std::mutex> guard(stuck_mutex_);
+    stuck.swap(stuck_);
+  }
+  for (const uint32_t page : stuck) Walk(local, page);
+  for (uint64_t i = 0; i < pages_wanted + kPagesCleanedMax && !enough(); ++i) {
+    const Queue queue = state_.policy->NextQueue(pool.queue_pages(Queue::kSmall), pool.queue_pages(Queue::kMain));
+    const uint32_t page = pool.PickVictim(queue, !state_.settings.evictions);
+    if (page == SlabPool::kNoPage) return;
+    CleanPage(local, page);
+  }
+}
+
+void Cleaner::Stuck(std::vector<uint32_t> pages) {
+  std::lock_guard<std::mutex> guard(stuck_mutex_);
+  stuck_.insert(stuck_.end(), pages.begin(), pages.end());
+}
+
+void Cleaner::CleanPage(AccessLocal& local, uint32_t page) {
+  state_.pool.BeginDraining(page);
+  Walk(local, page);
+  local.counters.pages_cleaned.Add();
+}
+
+void Cleaner::Walk(AccessLocal& local, uint32_t page) {
+  uint32_t taken_off = 0;
+  const Seconds now = state_.clock.Now();
+  state_.pool.ForEachLive(page, [&](uint64_t handle) {
+    const bool piece = IsPiece(state_.pool.At(handle));
+    taken_off += piece ? TakeOffPiece(local, handle, now) : TakeOffItem(local, handle, now);
+  });
+  state_.pool.EndDraining(page, taken_off, state_.epochs.Advance());
+}
+
+bool Cleaner::TakeOffItem(AccessLocal& local, uint64_t handle, Seconds now) {
+  const ItemRef item = state_.ItemAt(handle);
+  const Key key = Key::Of(item.key());
+  Index::Locked locked = state_.index->Lock(key);
+  if (locked.handle != handle) {
+    state_.index->Unlock(locked);
+    return false;
+  }
+  const ItemState item_state = state_.StateOf(item, now);
+  const bool dead = item_state == ItemState::kExpired || item_state == ItemState::kFlushed;
+  const Verdict verdict = JudgeItem(item, handle, dead);
+  const uint64_t copy = verdict.keep ? CopyItem(item, handle, verdict) : 0;
+  const bool stays = copy == 0 && (item.is_dirty() || (verdict.keep && !state_.settings.evictions));
+  if (copy != 0) {
+    state_.index->Replace(locked, copy);
+    local.counters.moved.Add();
+  } else if (!stays) {
+    state_.index->Erase(locked);
+    state_.RetirePieces(local, item);
+    CountDrop(local, item, state_.pool.QueueOf(handle), key.hash, dead);
+  }
+  if (!stays) state_.pool.ClearLive(handle);
+  state_.index->Unlock(locked);
+  return !stays;
+}
+
+Verdict Cleaner::JudgeItem(const ItemRef& item, uint64_t handle, bool dead) {
+  const Queue from = state_.pool.QueueOf(handle);
+  const uint32_t frequency = item.state() & State::kFrequencyMask;
+  if (item.is_dirty()) return {true, Queue::kMain, frequency};
+  if (dead) return {false, from, 0};
+  if (!state_.settings.evictions) return {true, from, frequency};
+  return state_.policy->Judge(from, frequency);
+}
+
+uint64_t Cleaner::CopyItem(const ItemRef& item, uint64_t handle, const Verdict& verdict) {
+  SlabPool& pool = state_.pool;
+  const uint32_t size_class = pool.ClassOf(handle);
+  const uint64_t copy = pool.Allocate(size_class, verdict.queue, SlabPool::Purpose::kCleaning);
+  if (copy == 0) return 0;
+  char* const to = pool.At(copy);
+  const char* const from = item.chunk();
+  const size_t bytes = item.is_chained() ? item.ChainOffset() + sizeof(ChainHead)
+                                         : item.KeyOffset() + item.KeyLength() + item.ValueLength();
+  std::memcpy(to, from, 4);
+  std::memcpy(to + kItemHeadBytes, from + kItemHeadBytes, bytes - kItemHeadBytes);
+  const ItemRef copied = state_.ItemAt(copy);
+  copied.StateWord().store((item.state() & ~State::kFrequencyMask) | verdict.frequency, std::memory_order_relaxed);
+  if (item.is_chained()) {
+    for (uint64_t at = item.Chain().first_piece.load(std::memory_order_relaxed); at != 0;) {
+      auto* piece = reinterpret_cast<PieceHead*>(pool.At(at));
+      piece->owner.store(copy, std::memory_order_release);
+      at = piece->next.load(std::memory_order_relaxed);
+    }
+  }
+  pool.SetLive(copy);
+  return copy;
+}
+
+bool Cleaner::TakeOffPiece(AccessLocal& local, uint64_t handle, Seconds now) {
+  const auto* piece = reinterpret_cast<const PieceHead*>(state_.pool.At(handle));
+  const uint64_t owner_handle = piece->owner.load(std::memory_order_acquire);
+  const ItemRef owner = state_.ItemAt(owner_handle);
+  const Key key = Key::Of(owner.key());
+  Index::Locked locked = state_.index->Lock(key);
+  if (locked.handle != owner_handle) {
+    state_.index->Unlock(locked);
+    return false;
+  }
+  const ItemState item_state = state_.StateOf(owner, now);
+  const bool dead = item_state == ItemState::kExpired || item_state == ItemState::kFlushed;
+  const bool keep = KeepsPiece(owner, owner_handle, handle, dead);
+  const bool copied = keep && CopyPiece(owner, handle) != 0;
+  if (copied) {
+    state_.pool.ClearLive(handle);
+    local.counters.moved.Add();
+  } else if (!owner.is_dirty() && (!keep || state_.settings.evictions)) {
+    state_.index->Erase(locked);
+    CountDrop(local, owner, state_.pool.QueueOf(owner_handle), key.hash, dead);
+    state_.RetireItem(local, owner);
+  }
+  state_.index->Unlock(locked);
+  return copied;
+}
+
+bool Cleaner::KeepsPiece(const ItemRef& owner, uint64_t owner_handle, uint64_t piece_handle, bool dead) {
+  if (owner.is_dirty()) return true;
+  if (dead) return false;
+  if (!state_.settings.evictions) return true;
+  const SlabPool& pool = state_.pool;
+  const Queue from = pool.QueueOf(piece_handle);
+  const bool owner_was_kept = pool.QueueOf(owner_handle) == Queue::kMain &&
+                              (from == Queue::kSmall || pool.SequenceOf(owner_handle) > pool.SequenceOf(piece_handle));
+  return owner_was_kept || state_.policy->Judge(from, owner.state() & State::kFrequencyMask).keep;
+}
+
+uint64_t Cleaner::CopyPiece(const ItemRef& owner, uint64_t handle) {
+  SlabPool& pool = state_.pool;
+  const uint64_t copy = pool.Allocate(pool.ClassOf(handle), Queue::kMain, SlabPool::Purpose::kCleaning);
+  if (copy == 0) return 0;
+  const auto* from = reinterpret_cast<const PieceHead*>(pool.At(handle));
+  const uint64_t next = from->next.load(std::memory_order_relaxed),
+                 previous = from->previous.load(std::memory_order_relaxed);
+  auto* to = new (pool.At(copy)) PieceHead{};
+  to->bytes = from->bytes;
+  to->next.store(next, std::memory_order_relaxed);
+  to->previous.store(previous, std::memory_order_relaxed);
+  to->owner.store(from->owner.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  std::memcpy(static_cast<void*>(to + 1), from + 1, from->bytes);
+  pool.SetLive(copy);
+  if (next != 0) reinterpret_cast<PieceHead*>(pool.At(next))->previous.store(copy, std::memory_order_release);
+  std::atomic<uint64_t>& link =
+      previous != 0 ? reinterpret_cast<PieceHead*>(pool.At(previous))->next : owner.Chain().first_piece;
+  link.store(copy, std::memory_order_release);
+  return copy;
+}
+
+void Cleaner::CountDrop(AccessLocal& local, const ItemRef& item, Queue from, uint32_t hash, bool dead) {
+  state_.NoteItems(local, -1);
+  AccessCounters& counters = local.counters;
+  if (dead) {
+    counters.reclaimed.Add();
+    if (!item.was_fetched()) counters.expired_unfetched.Add();
+    return;
+  }
+  counters.evictions.Add();
+  if (!item.was_fetched()) counters.evicted_unfetched.Add();
+  state_.policy->Dropped(from, hash, state_.index->items());
+}
+
+}  // namespace holdfast::store

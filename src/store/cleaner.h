@@ -1,0 +1,54 @@
+// cleaner.h - makes free pages: takes the items off one page, keeping what the policy keeps and all that is dirty.
+//
+// Eviction, moving pages between classes and winning back holes are all this one thing.
+//
+// Threads: any; one cleans at a time (its mutex). Runs on the thread of the writer that found the reserve of free pages
+// low. Errors:  MakeRoom may fail to free anything: all is dirty, or eviction is off and no page has holes worth it.
+// Blocks:  while another thread cleans, if no page at all is left; ~50 us a page.
+
+#ifndef HOLDFAST_STORE_CLEANER_H_
+#define HOLDFAST_STORE_CLEANER_H_
+
+#include <cstdint>
+#include <mutex>
+#include <vector>
+
+#include "store/eviction.h"
+#include "store/item.h"
+
+namespace holdfast::store {
+
+class StoreState;
+struct AccessLocal;
+
+class Cleaner {
+ public:
+  explicit Cleaner(StoreState& state) : state_(state) {}
+
+  // Cleans until pages_wanted beyond the reserve are free or will be once readers have been quiescent.
+  void MakeRoom(AccessLocal& local, uint64_t pages_wanted);
+  // Pages that were free of known items but still in use when their time came: to be walked again.
+  void Stuck(std::vector<uint32_t> pages);
+
+ private:
+  void CleanPage(AccessLocal& local, uint32_t page);
+  void Walk(AccessLocal& local, uint32_t page);
+  // True when the chunk was taken off its page and nobody will Free it: the page goes as a whole.
+  bool TakeOffItem(AccessLocal& local, uint64_t handle, Seconds now);
+  bool TakeOffPiece(AccessLocal& local, uint64_t handle, Seconds now);
+  // The handle of the copy; 0 when there is no room for one. The item's place is locked.
+  uint64_t CopyItem(const ItemRef& item, uint64_t handle, const Verdict& verdict);
+  uint64_t CopyPiece(const ItemRef& owner, uint64_t handle);
+  Verdict JudgeItem(const ItemRef& item, uint64_t handle, bool dead);
+  bool KeepsPiece(const ItemRef& owner, uint64_t owner_handle, uint64_t piece_handle, bool dead);
+  void CountDrop(AccessLocal& local, const ItemRef& item, Queue from, uint32_t hash, bool dead);
+
+  StoreState& state_;
+  std::mutex mutex_;        // one cleans at a time
+  std::mutex stuck_mutex_;  // guards stuck_
+  std::vector<uint32_t> stuck_;
+};
+
+}  // namespace holdfast::store
+
+#endif  // HOLDFAST_STORE_CLEANER_H_

@@ -1,0 +1,271 @@
+// How it works. A slot is one word: 16-bit tag, one bit that says "in its second place", 47-bit handle. A bucket's
+// header is one word too:
+//
+//   bit 0       lock, for writers
+//   bits 1-31   version, one more with every unlock
+//   bits 32-39  slices: for each eighth of the bucket's hash range, may a key of it be in its second place? (sticky)
+//   bits 40-63  link to a chained bucket, 0 none
+//
+// A reader takes header, slots, then perhaps the second place's header, slots and chain. A hit needs no more: the key
+// was compared, and the item stays readable until the reader is quiescent. A miss is believed only if the headers have
+// not changed, were not locked, and the key still maps to the same buckets; else the reader looks again. Writers
+// therefore may shuffle slots freely while they hold the lock.
+//
+// A writer locks the first place, and the second if the key might be or go there. Growth is in index_growth.cc.
+
+#include "store/index.h"
+
+#include <xxhash.h>
+
+#include <random>
+
+#include "base/check.h"
+#include "store/index_words.h"
+#include "store/item.h"
+
+namespace holdfast::store {
+
+base::Result<std::unique_ptr<Index>> Index::Create(uint64_t buckets_max, uint64_t buckets_first,
+                                                   const char* items_begin, bool items_have_cas) {
+  auto buckets = Arena::Create(buckets_max * sizeof(Bucket), "the index");
+  if (!buckets.ok()) return buckets.status();
+  const uint64_t links_max = std::min<uint64_t>(kLinkMax, buckets_max) + 1;
+  auto links = Arena::Create(links_max * sizeof(Bucket), "the index's overflow");
+  if (!links.ok()) return links.status();
+  return std::unique_ptr<Index>(new Index(std::move(buckets.value()), std::move(links.value()), buckets_max,
+                                          buckets_first, items_begin, items_have_cas));
+}
+
+Index::Index(std::unique_ptr<Arena> buckets, std::unique_ptr<Arena> links, uint64_t buckets_max, uint64_t buckets_first,
+             const char* items_begin, bool items_have_cas)
+    : bucket_arena_(std::move(buckets)),
+      link_arena_(std::move(links)),
+      buckets_(reinterpret_cast<Bucket*>(bucket_arena_->begin())),
+      links_(reinterpret_cast<Bucket*>(link_arena_->begin())),
+      buckets_max_(buckets_max),
+      items_begin_(items_begin),
+      items_have_cas_(items_have_cas) {
+  std::random_device random;
+  for (uint8_t& byte : secret_) byte = static_cast<uint8_t>(random());
+  auto geometry = std::make_unique<Geometry>();
+  geometry->before = geometry->after = std::min(buckets_first, buckets_max);
+  geometry->cursor.store(0);
+  geometry_.store(geometry.get(), std::memory_order_release);
+  geometries_.push_back(std::move(geometry));
+}
+
+uint32_t Index::SecondHash(std::string_view key) const {
+  return static_cast<uint32_t>(XXH3_64bits_withSecret(key.data(), key.size(), secret_.data(), secret_.size()) >> 32);
+}
+
+std::string_view Index::KeyAt(uint64_t handle) const {
+  return ItemRef(const_cast<char*>(items_begin_ + handle * 8), items_begin_, items_have_cas_).key();
+}
+
+std::atomic<uint64_t>* Index::Scan(const Bucket& bucket, const Key& key, uint64_t* handle) const {
+  const uint64_t tag = TagOf(key.hash);
+  for (const std::atomic<uint64_t>& slot : bucket.slots) {
+    const uint64_t word = slot.load(std::memory_order_acquire);
+    if ((word & kTagMask) != tag || word == 0) continue;
+    const uint64_t candidate = word & kHandleMask;
+    if (KeyAt(candidate) != key.bytes) continue;
+    *handle = candidate;
+    return const_cast<std::atomic<uint64_t>*>(&slot);
+  }
+  return nullptr;
+}
+
+std::atomic<uint64_t>* Index::ScanWithLinks(const Bucket& bucket, uint64_t header, const Key& key,
+                                            uint64_t* handle) const {
+  const Bucket* at = &bucket;
+  for (int hops = 0; at != nullptr; ++hops) {
+    if (auto* slot = Scan(*at, key, handle)) return slot;
+    // A chain cut and reused under a reader's eyes could lead in a circle; the version check sorts it out, if we get
+    // there.
+    if (hops > kHopsMax) return nullptr;
+    at = LinkOf(header);
+    if (at != nullptr) header = at->header.load(std::memory_order_acquire);
+  }
+  return nullptr;
+}
+
+Index::Bucket* Index::LinkOf(uint64_t header) const {
+  const uint32_t link = Header::Link(header);
+  return link == 0 ? nullptr : &links_[link];
+}
+
+uint64_t Index::Find(const Key& key) const {
+  base::SpinWait wait;
+  for (;; wait.Once()) {
+    uint64_t handle = 0;
+    const Mapped first = MapOf(key.hash);
+    const Bucket& first_bucket = buckets_[first.bucket];
+    const uint64_t first_header = first_bucket.header.load(std::memory_order_acquire);
+    if (Scan(first_bucket, key, &handle) != nullptr) return handle;
+    if (!Header::Slice(first_header, first.slice)) {
+      if (!Header::Locked(first_header) && first_bucket.header.load(std::memory_order_acquire) == first_header &&
+          MapOf(key.hash).bucket == first.bucket) {
+        return 0;
+      }
+      continue;
+    }
+    const uint32_t second_hash = SecondHash(key.bytes);
+    const Mapped second = MapOf(second_hash);
+    const Bucket& second_bucket = buckets_[second.bucket];
+    const uint64_t second_header = second_bucket.header.load(std::memory_order_acquire);
+    if (ScanWithLinks(second_bucket, second_header, key, &handle) != nullptr) return handle;
+    if (Header::Locked(first_header) || Header::Locked(second_header)) continue;
+    if (second_bucket.header.load(std::memory_order_acquire) != second_header ||
+        first_bucket.header.load(std::memory_order_acquire) != first_header) {
+      continue;
+    }
+    if (MapOf(key.hash).bucket == first.bucket && MapOf(second_hash).bucket == second.bucket) return 0;
+  }
+}
+
+uint64_t Index::FirstCandidate(const Key& key) const {
+  const uint64_t tag = TagOf(key.hash);
+  for (const std::atomic<uint64_t>& slot : buckets_[MapOf(key.hash).bucket].slots) {
+    const uint64_t word = slot.load(std::memory_order_relaxed);
+    if ((word & kTagMask) == tag && word != 0) return word & kHandleMask;
+  }
+  return 0;
+}
+
+void Index::LockBucket(Bucket* bucket) {
+  base::SpinWait wait;
+  while (!TryLockBucket(bucket)) wait.Once();
+}
+
+bool Index::TryLockBucket(Bucket* bucket) {
+  uint64_t header = bucket->header.load(std::memory_order_relaxed);
+  return !Header::Locked(header) &&
+         bucket->header.compare_exchange_strong(header, header | Header::kLock, std::memory_order_acquire);
+}
+
+void Index::UnlockBucket(Bucket* bucket) {
+  bucket->header.store(Header::Unlocked(bucket->header.load(std::memory_order_relaxed)), std::memory_order_release);
+}
+
+Index::Locked Index::Lock(const Key& key) {
+  Locked locked;
+  bool has_second_hash = false;
+  uint32_t second_hash = 0;
+  for (;;) {
+    const Mapped first = MapOf(key.hash);
+    locked.first = &buckets_[first.bucket];
+    locked.second = nullptr;
+    LockBucket(locked.first);
+    if (MapOf(key.hash).bucket != first.bucket) {
+      UnlockBucket(locked.first);
+      continue;
+    }
+    locked.place = Scan(*locked.first, key, &locked.handle);
+    if (locked.place != nullptr) return locked;
+    const uint64_t header = locked.first->header.load(std::memory_order_relaxed);
+    if (!Header::Slice(header, first.slice) && FreeSlot(locked.first) != nullptr) return locked;
+
+    if (!has_second_hash) second_hash = SecondHash(key.bytes);
+    has_second_hash = true;
+    const Mapped second = MapOf(second_hash);
+    locked.second = &buckets_[second.bucket];
+    if (locked.second < locked.first) {
+      UnlockBucket(locked.first);
+      LockBucket(locked.second);
+      LockBucket(locked.first);
+    } else if (locked.second > locked.first) {
+      LockBucket(locked.second);
+    }
+    if (MapOf(key.hash).bucket == first.bucket && MapOf(second_hash).bucket == second.bucket) break;
+    Unlock(locked);
+  }
+  locked.place = Scan(*locked.first, key, &locked.handle);
+  if (locked.place == nullptr) {
+    const uint64_t header = locked.second->header.load(std::memory_order_relaxed);
+    locked.place = ScanWithLinks(*locked.second, header, key, &locked.handle);
+  }
+  return locked;
+}
+
+void Index::Unlock(Locked& locked) {
+  if (locked.second != nullptr && locked.second != locked.first) UnlockBucket(locked.second);
+  UnlockBucket(locked.first);
+}
+
+std::atomic<uint64_t>* Index::FreeSlot(Bucket* bucket) const {
+  for (std::atomic<uint64_t>& slot : bucket->slots) {
+    if (slot.load(std::memory_order_relaxed) == 0) return &slot;
+  }
+  return nullptr;
+}
+
+// A free slot in a locked bucket or its chain, which grows if it must.
+std::atomic<uint64_t>* Index::FreeSlotWithLinks(Bucket* bucket) {
+  for (Bucket* at = bucket;;) {
+    if (auto* slot = FreeSlot(at)) return slot;
+    const uint64_t header = at->header.load(std::memory_order_relaxed);
+    Bucket* next = LinkOf(header);
+    if (next == nullptr) {
+      const uint32_t link = TakeLink();
+      at->header.store(Header::WithLink(header, link), std::memory_order_release);
+      next = &links_[link];
+    }
+    at = next;
+  }
+}
+
+uint32_t Index::TakeLink() {
+  std::lock_guard<base::SpinLock> guard(links_lock_);
+  links_used_.fetch_add(1, std::memory_order_relaxed);
+  uint32_t link = links_free_;
+  if (link != 0) {
+    links_free_ = Header::Link(links_[link].header.load(std::memory_order_relaxed));
+  } else {
+    link = links_fresh_++;
+    CHECK(link <= kLinkMax && (link + 1) * sizeof(Bucket) <= link_arena_->bytes());
+  }
+  links_[link].header.store(0, std::memory_order_relaxed);
+  return link;
+}
+
+// Takes a whole chain back; its slots are already empty.
+void Index::GiveLinks(uint32_t first) {
+  std::lock_guard<base::SpinLock> guard(links_lock_);
+  while (first != 0) {
+    const uint32_t next = Header::Link(links_[first].header.load(std::memory_order_relaxed));
+    links_[first].header.store(Header::WithLink(0, links_free_), std::memory_order_release);
+    links_free_ = first;
+    links_used_.fetch_sub(1, std::memory_order_relaxed);
+    first = next;
+  }
+}
+
+void Index::Insert(Locked& locked, const Key& key, uint64_t handle) {
+  DCHECK(locked.place == nullptr);
+  locked.handle = handle;
+  locked.place = FreeSlot(locked.first);
+  if (locked.place != nullptr) {
+    locked.place->store(TagOf(key.hash) | handle, std::memory_order_release);
+    return;
+  }
+  CHECK(locked.second != nullptr);
+  const uint32_t slice = MapOf(key.hash).slice;
+  const uint64_t header = locked.first->header.load(std::memory_order_relaxed);
+  locked.first->header.store(Header::WithSlice(header, slice), std::memory_order_release);
+  locked.place = FreeSlotWithLinks(locked.second);
+  locked.place->store(TagOf(key.hash) | kInSecondPlace | handle, std::memory_order_release);
+}
+
+void Index::Replace(Locked& locked, uint64_t handle) {
+  const uint64_t word = locked.place->load(std::memory_order_relaxed);
+  locked.place->store((word & ~kHandleMask) | handle, std::memory_order_release);
+  locked.handle = handle;
+}
+
+void Index::Erase(Locked& locked) {
+  locked.place->store(0, std::memory_order_release);
+  locked.place = nullptr;
+  locked.handle = 0;
+}
+
+}  // namespace holdfast::store

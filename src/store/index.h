@@ -1,0 +1,148 @@
+// index.h - from a key to the handle of its item: buckets of one cache line, read without locks.
+//
+// A key has a first place (top bits of its hash) and a second (top bits of a keyed XXH3, computed only when needed).
+// What fits in neither hangs off the second place in chained buckets. The table grows in place by a quarter at a time,
+// a few buckets with each insertion: a bucket's hash range only moves up, so buckets are moved from the top down behind
+// a cursor that look-ups consult.
+//
+// Threads: Find, Prefetch, FirstCandidate from any registered reader (epoch.h) without locks; Lock, Insert, Replace,
+// Erase, Unlock, Grow
+//          from any thread. A locked place excludes other writers of its buckets, never readers.
+// Owns:    buckets and chained buckets. Borrows the items' arena.
+// Limits:  buckets_max, given at creation; handles below 2^47; kLinkMax chained buckets.
+// Invariants
+// (1) A key is in at most one slot.
+// (2) Find answers 0 only if the key was absent at some moment during the call: both buckets' versions and the mapping
+// were unchanged. (3) A key in its second place has its slice's bit set in its first place's header. (4) Buckets are
+// locked in ascending order; whoever must lock against it uses try-lock and gives way.
+
+#ifndef HOLDFAST_STORE_INDEX_H_
+#define HOLDFAST_STORE_INDEX_H_
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/spin_lock.h"
+#include "base/status.h"
+#include "store/arena.h"
+#include "store/key.h"
+
+namespace holdfast::store {
+
+class Index {
+ public:
+  static constexpr int kSlots = 7;
+  static constexpr uint32_t kLinkMax = (1u << 24) - 1;
+
+  struct alignas(64) Bucket {
+    std::atomic<uint64_t> header;         // see Header in index.cc
+    std::atomic<uint64_t> slots[kSlots];  // 0: empty
+  };
+  static_assert(sizeof(Bucket) == 64);
+
+  // The locked place of one key.
+  struct Locked {
+    Bucket* first = nullptr;
+    Bucket* second = nullptr;                // null when it was not needed
+    std::atomic<uint64_t>* place = nullptr;  // null when the key is absent
+    uint64_t handle = 0;                     // 0 when the key is absent
+  };
+
+  static base::Result<std::unique_ptr<Index>> Create(uint64_t buckets_max, uint64_t buckets_first,
+                                                     const char* items_begin, bool items_have_cas);
+
+  uint64_t Find(const Key& key) const;
+  void Prefetch(const Key& key) const { __builtin_prefetch(&buckets_[MapOf(key.hash).bucket]); }
+  // The handle of the first slot in the first place whose tag fits; 0 if none. A hint, for prefetching the item.
+  uint64_t FirstCandidate(const Key& key) const;
+
+  Locked Lock(const Key& key);
+  void Unlock(Locked& locked);
+  void Insert(Locked& locked, const Key& key, uint64_t handle);  // key must be absent
+  void Replace(Locked& locked, uint64_t handle);                 // key must be present
+  void Erase(Locked& locked);                                    // key must be present
+
+  // Says that items came or went, and grows by a few buckets if the load asks for it.
+  void NoteItems(int64_t change);
+  void GrowSteps(int steps);
+
+  uint64_t items() const { return static_cast<uint64_t>(items_.load(std::memory_order_relaxed)); }
+  uint64_t buckets() const { return geometry_.load(std::memory_order_acquire)->after; }
+  // Memory taken by buckets, chained ones included.
+  uint64_t bytes() const { return (buckets() + links_used_.load(std::memory_order_relaxed)) * sizeof(Bucket); }
+  bool growing() const {
+    return geometry_.load(std::memory_order_acquire)->cursor.load(std::memory_order_acquire) != 0;
+  }
+
+ private:
+  // While growing, hashes whose old bucket is at or above the cursor live by `after`, the others by `before`.
+  struct Geometry {
+    uint64_t before;
+    uint64_t after;
+    std::atomic<uint64_t> cursor;
+  };
+  struct Mapped {
+    uint64_t bucket;
+    uint32_t slice;  // eighth of the bucket's hash range
+  };
+  struct Move;
+
+  Index(std::unique_ptr<Arena> buckets, std::unique_ptr<Arena> links, uint64_t buckets_max, uint64_t buckets_first,
+        const char* items_begin, bool items_have_cas);
+
+  static Mapped MapTo(uint32_t hash, uint64_t buckets) {
+    const uint64_t product = hash * buckets;
+    return {product >> 32, static_cast<uint32_t>(product >> 29) & 7};
+  }
+  Mapped MapOf(uint32_t hash) const {
+    const Geometry* geometry = geometry_.load(std::memory_order_acquire);
+    const Mapped before = MapTo(hash, geometry->before);
+    if (before.bucket < geometry->cursor.load(std::memory_order_acquire)) return before;
+    return MapTo(hash, geometry->after);
+  }
+  uint32_t SecondHash(std::string_view key) const;
+  std::string_view KeyAt(uint64_t handle) const;
+  std::atomic<uint64_t>* Scan(const Bucket& bucket, const Key& key, uint64_t* handle) const;
+  std::atomic<uint64_t>* ScanWithLinks(const Bucket& bucket, uint64_t header, const Key& key, uint64_t* handle) const;
+  Bucket* LinkOf(uint64_t header) const;
+  void LockBucket(Bucket* bucket);
+  bool TryLockBucket(Bucket* bucket);
+  static void UnlockBucket(Bucket* bucket);
+  std::atomic<uint64_t>* FreeSlot(Bucket* bucket) const;
+  std::atomic<uint64_t>* FreeSlotWithLinks(Bucket* bucket);
+  uint32_t TakeLink();
+  void GiveLinks(uint32_t first);
+
+  bool StartGrowing();
+  bool MoveTopBucket();
+  bool PlanMove(Move* move);
+  void CommitMove(Move* move);
+  void InheritSlices(const Move& move);
+
+  std::unique_ptr<Arena> bucket_arena_;
+  std::unique_ptr<Arena> link_arena_;
+  Bucket* const buckets_;
+  Bucket* const links_;  // links_[0] is never used: link 0 means none
+  const uint64_t buckets_max_;
+  const char* const items_begin_;
+  const bool items_have_cas_;        // decides where an item's key begins
+  std::array<uint8_t, 192> secret_;  // of the second hash; random, fixed for the process
+  std::atomic<const Geometry*> geometry_;
+  std::atomic<int64_t> items_{0};
+  std::atomic<uint64_t> links_used_{0};
+
+  base::SpinLock links_lock_;  // guards links_free_, links_fresh_
+  uint32_t links_free_ = 0;    // head of the free links, chained by their headers
+  uint32_t links_fresh_ = 1;   // the first never used
+
+  std::mutex grow_mutex_;                              // guards geometries_ and serialises moves
+  std::vector<std::unique_ptr<Geometry>> geometries_;  // kept: readers may hold old ones
+};
+
+}  // namespace holdfast::store
+
+#endif  // HOLDFAST_STORE_INDEX_H_

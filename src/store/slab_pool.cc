@@ -1,0 +1,273 @@
+// How it works. Each class keeps, for each queue, a list of pages that have chunks to give: never used ones, or freed
+// ones. A page that is full leaves the list; a chunk freed on it brings it back, unless the page is in the older half
+// of its queue, where new items would soon be walked over: such holes are won back by cleaning the page.
+//
+// Pages come from the free list, or fresh from the arena, as long as fewer than pages_limit are taken. Taking a page
+// puts it at the tail of its queue. A page that is being cleaned leaves the queue for the draining list and is free
+// when the last chunk is.
+
+#include "store/slab_pool.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace holdfast::store {
+
+namespace {
+constexpr uint32_t kSampledPages = 32;      // looked at by PickVictim for one that is nearly empty
+constexpr uint32_t kSparseDenominator = 3;  // nearly empty: less than a third of the chunks in use
+}  // namespace
+
+SlabPool::SlabPool(Arena& arena, const SizeClasses& classes, uint32_t page_bytes, uint32_t pages_max)
+    : arena_(arena),
+      classes_(classes),
+      page_bytes_(page_bytes),
+      pages_max_(pages_max),
+      live_words_((page_bytes / SizeClasses::kChunkBytesMin + 63) / 64),
+      pages_(new Page[pages_max + 1]),
+      live_(new std::atomic<uint64_t>[static_cast<uint64_t>(pages_max + 1) * live_words_]()),
+      class_states_(new Class[classes.count()]),
+      pages_limit_(pages_max) {
+  CHECK((static_cast<uint64_t>(pages_max) + 1) * page_bytes <= arena.bytes());
+}
+
+uint64_t SlabPool::Allocate(uint32_t size_class, Queue queue, Purpose purpose) {
+  Class& state = class_states_[size_class];
+  {
+    std::lock_guard<base::SpinLock> guard(state.lock);
+    if (const uint64_t handle = TakeChunk(state, queue)) return handle;
+  }
+  const uint32_t page = TakePage(size_class, queue, purpose);
+  if (page == kNoPage) return 0;
+  std::lock_guard<base::SpinLock> guard(state.lock);
+  // A cleaner may have begun to drain even this page; then another is taken by whoever asks next.
+  if (pages_[page].state.load(std::memory_order_relaxed) == PageState::kQueued) ListRoom(state, page);
+  return TakeChunk(state, queue);
+}
+
+uint64_t SlabPool::TakeChunk(Class& state, Queue queue) {
+  const int q = static_cast<int>(queue);
+  while (state.room_head[q] != kNoPage) {
+    const uint32_t number = state.room_head[q];
+    Page& page = pages_[number];
+    if (!IsYoung(page)) {
+      UnlistRoom(state, number);
+      continue;
+    }
+    const uint32_t chunk_bytes = classes_.chunk_bytes(page.size_class);
+    uint32_t chunk = page.fresh;
+    if (page.free_head != 0) {
+      chunk = page.free_head - 1u;
+      std::memcpy(&page.free_head, arena_.begin() + static_cast<uint64_t>(number) * page_bytes_ + chunk * chunk_bytes,
+                  sizeof page.free_head);
+    } else {
+      ++page.fresh;
+    }
+    page.in_use.fetch_add(1, std::memory_order_relaxed);
+    if (page.free_head == 0 && page.fresh == page.chunks) UnlistRoom(state, number);
+    return (static_cast<uint64_t>(number) * page_bytes_ + static_cast<uint64_t>(chunk) * chunk_bytes) / 8;
+  }
+  return 0;
+}
+
+// In the younger half of its queue. Before memory was full once, all are.
+bool SlabPool::IsYoung(const Page& page) const {
+  if (!was_full_.load(std::memory_order_relaxed)) return true;
+  const PageQueue& queue = queues_[static_cast<int>(page.queue)];
+  const uint64_t oldest = queue.oldest.load(std::memory_order_relaxed),
+                 newest = queue.newest.load(std::memory_order_relaxed);
+  return page.sequence.load(std::memory_order_relaxed) >= oldest + (newest - oldest) / 2;
+}
+
+uint32_t SlabPool::TakePage(uint32_t size_class, Queue queue, Purpose purpose) {
+  std::lock_guard<std::mutex> guard(mutex_);
+  const uint64_t keep = purpose == Purpose::kCleaning ? 0 : kCleanerPages;
+  if (pages_free() <= keep) return kNoPage;
+  uint32_t number = kNoPage;
+  if (!free_pages_.empty()) {
+    number = free_pages_.back();
+    free_pages_.pop_back();
+    free_count_.store(free_pages_.size(), std::memory_order_relaxed);
+  } else {
+    number = next_fresh_.fetch_add(1, std::memory_order_relaxed);
+  }
+  pages_taken_.fetch_add(1, std::memory_order_relaxed);
+  Page& page = pages_[number];
+  page.size_class = static_cast<uint8_t>(size_class);
+  page.queue = queue;
+  page.chunks = static_cast<uint16_t>(page_bytes_ / classes_.chunk_bytes(size_class));
+  page.fresh = page.free_head = 0;
+  page.in_use.store(0, std::memory_order_relaxed);
+  page.sequence.store(next_sequence_++, std::memory_order_relaxed);
+  page.state.store(PageState::kQueued, std::memory_order_release);
+  Enqueue(queues_[static_cast<int>(queue)], number);
+  return number;
+}
+
+void SlabPool::Free(uint64_t handle) {
+  const uint32_t number = PageOf(handle);
+  Page& page = pages_[number];
+  Class& state = class_states_[page.size_class];
+  std::lock_guard<base::SpinLock> guard(state.lock);
+  std::memcpy(At(handle), &page.free_head, sizeof page.free_head);
+  page.free_head = static_cast<uint16_t>(ChunkNumber(handle) + 1);
+  if (page.state.load(std::memory_order_relaxed) == PageState::kQueued && !page.has_room_listed && IsYoung(page)) {
+    ListRoom(state, number);
+  }
+  // Last: an empty draining page may be taken by CollectDrained at once.
+  page.in_use.fetch_sub(1, std::memory_order_release);
+}
+
+uint16_t SlabPool::ChunkNumber(uint64_t handle) const {
+  const uint64_t offset = handle * 8;
+  const uint64_t page = offset / page_bytes_;
+  return static_cast<uint16_t>((offset - page * page_bytes_) / classes_.chunk_bytes(pages_[page].size_class));
+}
+
+std::atomic<uint64_t>& SlabPool::LiveWord(uint64_t handle, uint64_t* bit) const {
+  const uint32_t number = ChunkNumber(handle);
+  *bit = 1ull << (number % 64);
+  return live_[static_cast<uint64_t>(PageOf(handle)) * live_words_ + number / 64];
+}
+
+void SlabPool::SetLive(uint64_t handle) {
+  uint64_t bit;
+  LiveWord(handle, &bit).fetch_or(bit, std::memory_order_release);
+}
+
+void SlabPool::ClearLive(uint64_t handle) {
+  uint64_t bit;
+  LiveWord(handle, &bit).fetch_and(~bit, std::memory_order_release);
+}
+
+void SlabPool::ListRoom(Class& state, uint32_t number) {
+  Page& page = pages_[number];
+  const int q = static_cast<int>(page.queue);
+  page.has_room_listed = true;
+  page.room_next = kNoPage;
+  page.room_previous = state.room_tail[q];
+  (page.room_previous == kNoPage ? state.room_head[q] : pages_[page.room_previous].room_next) = number;
+  state.room_tail[q] = number;
+}
+
+void SlabPool::UnlistRoom(Class& state, uint32_t number) {
+  Page& page = pages_[number];
+  const int q = static_cast<int>(page.queue);
+  page.has_room_listed = false;
+  (page.room_previous == kNoPage ? state.room_head[q] : pages_[page.room_previous].room_next) = page.room_next;
+  (page.room_next == kNoPage ? state.room_tail[q] : pages_[page.room_next].room_previous) = page.room_previous;
+}
+
+void SlabPool::Enqueue(PageQueue& queue, uint32_t number) {
+  Page& page = pages_[number];
+  page.queue_next = kNoPage;
+  page.queue_previous = queue.tail;
+  (queue.tail == kNoPage ? queue.head : pages_[queue.tail].queue_next) = number;
+  queue.tail = number;
+  queue.pages.fetch_add(1, std::memory_order_relaxed);
+  queue.newest.store(page.sequence.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  queue.oldest.store(pages_[queue.head].sequence.load(std::memory_order_relaxed), std::memory_order_relaxed);
+}
+
+void SlabPool::Unlink(PageQueue& queue, uint32_t number) {
+  Page& page = pages_[number];
+  (page.queue_previous == kNoPage ? queue.head : pages_[page.queue_previous].queue_next) = page.queue_next;
+  (page.queue_next == kNoPage ? queue.tail : pages_[page.queue_next].queue_previous) = page.queue_previous;
+  queue.pages.fetch_sub(1, std::memory_order_relaxed);
+  if (queue.head != kNoPage) {
+    queue.oldest.store(pages_[queue.head].sequence.load(std::memory_order_relaxed), std::memory_order_relaxed);
+  }
+}
+
+uint32_t SlabPool::PickVictim(Queue queue, bool only_sparse) {
+  std::lock_guard<std::mutex> guard(mutex_);
+  was_full_.store(true, std::memory_order_relaxed);
+  const uint32_t high = next_fresh_.load(std::memory_order_relaxed);
+  uint32_t best = kNoPage;
+  uint32_t best_in_use_per_mille = 1000 / kSparseDenominator;
+  for (uint32_t i = 0; i < std::min(kSampledPages, high - 1); ++i) {
+    if (++sample_at_ >= high) sample_at_ = 1;
+    const Page& page = pages_[sample_at_];
+    if (page.state.load(std::memory_order_relaxed) != PageState::kQueued || IsYoung(page)) continue;
+    const uint32_t in_use_per_mille = page.in_use.load(std::memory_order_relaxed) * 1000 / page.chunks;
+    if (in_use_per_mille >= best_in_use_per_mille) continue;
+    best = sample_at_;
+    best_in_use_per_mille = in_use_per_mille;
+  }
+  if (best != kNoPage || only_sparse) return best;
+  return queues_[static_cast<int>(queue)].head;
+}
+
+void SlabPool::BeginDraining(uint32_t number) {
+  Page& page = pages_[number];
+  Class& state = class_states_[page.size_class];
+  {
+    std::lock_guard<base::SpinLock> guard(state.lock);
+    page.state.store(PageState::kDraining, std::memory_order_relaxed);
+    if (page.has_room_listed) UnlistRoom(state, number);
+  }
+  std::lock_guard<std::mutex> guard(mutex_);
+  Unlink(queues_[static_cast<int>(page.queue)], number);
+}
+
+void SlabPool::EndDraining(uint32_t number, uint32_t taken_off, uint64_t tag) {
+  Page& page = pages_[number];
+  page.in_use.fetch_sub(taken_off, std::memory_order_release);
+  std::lock_guard<std::mutex> guard(mutex_);
+  page.drain_tag = tag;
+  Enqueue(draining_, number);
+  pages_draining_.fetch_add(1, std::memory_order_relaxed);
+}
+
+void SlabPool::CollectDrained(uint64_t safe_before, std::vector<uint32_t>* stuck) {
+  std::lock_guard<std::mutex> guard(mutex_);
+  for (uint32_t number = draining_.head; number != kNoPage;) {
+    const uint32_t next = pages_[number].queue_next;
+    if (pages_[number].drain_tag < safe_before) {
+      Unlink(draining_, number);
+      pages_draining_.fetch_sub(1, std::memory_order_relaxed);
+      if (pages_[number].in_use.load(std::memory_order_acquire) == 0) {
+        GiveBack(number);
+      } else {
+        stuck->push_back(number);
+      }
+    }
+    number = next;
+  }
+}
+
+void SlabPool::GiveBack(uint32_t number) {
+  pages_[number].state.store(PageState::kFree, std::memory_order_relaxed);
+  const uint64_t taken = pages_taken_.fetch_sub(1, std::memory_order_relaxed) - 1;
+  free_pages_.push_back(number);
+  free_count_.store(free_pages_.size(), std::memory_order_relaxed);
+  if (taken + free_pages_.size() > pages_limit())
+    arena_.Release(static_cast<uint64_t>(number) * page_bytes_, page_bytes_);
+}
+
+uint64_t SlabPool::pages_free() const {
+  const uint64_t taken = pages_taken(), limit = pages_limit();
+  return taken >= limit ? 0 : limit - taken;
+}
+
+void SlabPool::SetPagesLimit(uint64_t pages) {
+  pages_limit_.store(std::min<uint64_t>(pages, pages_max_), std::memory_order_relaxed);
+}
+
+uint64_t SlabPool::bytes_in_use() const {
+  uint64_t bytes = 0;
+  for (uint32_t number = 1; number < pages_high(); ++number) {
+    const Page& page = pages_[number];
+    if (page.state.load(std::memory_order_acquire) < PageState::kQueued) continue;
+    bytes += static_cast<uint64_t>(page.in_use.load(std::memory_order_relaxed)) * classes_.chunk_bytes(page.size_class);
+  }
+  return bytes;
+}
+
+uint64_t SlabPool::metadata_bytes() const {
+  return pages_high() * (sizeof(Page) + live_words_ * sizeof(uint64_t)) + classes_.count() * sizeof(Class);
+}
+
+}  // namespace holdfast::store

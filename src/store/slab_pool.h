@@ -1,0 +1,183 @@
+// slab_pool.h - pages cut into chunks: who is free, who is in use, in which queue a page stands.
+//
+// A page belongs to one size class and one queue while it has chunks in use. A chunk is in use from Allocate to Free;
+// it is *live* while the index knows it (an item's first chunk) or its item (a piece). The page's bits of live chunks
+// are what a cleaner walks.
+//
+// Threads: any. Locks: the class's spin lock, then the pool's mutex; neither is held when a function returns.
+// Owns:    page records and free lists. Borrows the arena.
+// Limits:  pages_limit pages may be in use; the last kCleanerPages of them only for the cleaner, so that cleaning never
+// stops. Invariants (1) A chunk is given out again only after Free, which is called only when no reader can see it
+// (epoch.h). (2) A draining page gives out no chunks; it is free again when nothing on it is in use and its epoch has
+// passed.
+
+#ifndef HOLDFAST_STORE_SLAB_POOL_H_
+#define HOLDFAST_STORE_SLAB_POOL_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/spin_lock.h"
+#include "store/arena.h"
+#include "store/eviction.h"
+#include "store/size_classes.h"
+
+namespace holdfast::store {
+
+class SlabPool {
+ public:
+  static constexpr uint64_t kCleanerPages = 2;
+  static constexpr uint32_t kNoPage = 0;  // page 0 is never given out, so that handle 0 means none
+
+  enum class Purpose { kDraft, kCleaning };
+
+  SlabPool(Arena& arena, const SizeClasses& classes, uint32_t page_bytes, uint32_t pages_max);
+
+  // A chunk's handle; 0 when a new page is needed and none is free.
+  uint64_t Allocate(uint32_t size_class, Queue queue, Purpose purpose);
+  void Free(uint64_t handle);
+
+  void SetLive(uint64_t handle);
+  void ClearLive(uint64_t handle);
+
+  char* At(uint64_t handle) const { return arena_.begin() + handle * 8; }
+  uint64_t HandleOf(const char* chunk) const { return static_cast<uint64_t>(chunk - arena_.begin()) / 8; }
+  uint32_t PageOf(uint64_t handle) const { return static_cast<uint32_t>(handle * 8 / page_bytes_); }
+  Queue QueueOf(uint64_t handle) const { return pages_[PageOf(handle)].queue; }
+  uint32_t ClassOf(uint64_t handle) const { return pages_[PageOf(handle)].size_class; }
+  // Of the page it is on: larger came later to its queue.
+  uint64_t SequenceOf(uint64_t handle) const { return pages_[PageOf(handle)].sequence.load(std::memory_order_relaxed); }
+
+  // Cleaning. A page that is nearly empty, else the oldest of the queue unless only_sparse; kNoPage when there is none.
+  uint32_t PickVictim(Queue queue, bool only_sparse);
+  Queue QueueOfPage(uint32_t page) const { return pages_[page].queue; }
+  uint32_t ClassOfPage(uint32_t page) const { return pages_[page].size_class; }
+  void BeginDraining(uint32_t page);
+  // Calls visit(handle) for each live chunk of the page.
+  template <class F>
+  void ForEachLive(uint32_t page, F&& visit) const;
+  // The same for a page that others may drain meanwhile, and nothing for one that is not in its queue.
+  template <class F>
+  void ForEachLiveIfInUse(uint32_t page, F&& visit);
+  // taken_off: chunks of this page that were in use and that nobody will Free. The page waits until the epoch `tag` is
+  // safe.
+  void EndDraining(uint32_t page, uint32_t taken_off, uint64_t tag);
+  // Frees those draining pages whose tag is below safe_before and that are empty. Those that are not are put into
+  // `stuck`.
+  void CollectDrained(uint64_t safe_before, std::vector<uint32_t>* stuck);
+
+  void SetPagesLimit(uint64_t pages);
+  uint64_t pages_limit() const { return pages_limit_.load(std::memory_order_relaxed); }
+  uint64_t pages_taken() const { return pages_taken_.load(std::memory_order_relaxed); }  // in use or draining
+  // Free as soon as readers allow; a page that turned out stuck is none of them.
+  uint64_t pages_draining() const { return pages_draining_.load(std::memory_order_relaxed); }
+  uint64_t pages_free() const;
+  uint64_t queue_pages(Queue queue) const {
+    return queues_[static_cast<int>(queue)].pages.load(std::memory_order_relaxed);
+  }
+  uint32_t pages_high() const {
+    return next_fresh_.load(std::memory_order_relaxed);
+  }  // pages from 1 below this were used once
+  uint32_t page_bytes() const { return page_bytes_; }
+  uint64_t bytes_in_use() const;
+  uint64_t metadata_bytes() const;
+  const SizeClasses& classes() const { return classes_; }
+
+ private:
+  enum class PageState : uint8_t { kUnused, kFree, kQueued, kDraining };
+
+  // queue, size_class and chunk counts are set before the page is given out and stay until it is free again.
+  struct Page {
+    std::atomic<PageState> state{PageState::kUnused};
+    uint8_t size_class = 0;
+    Queue queue = Queue::kSmall;
+    bool has_room_listed = false;  // class lock
+    uint16_t chunks = 0;
+    uint16_t fresh = 0;      // class lock: chunks from here on were never given out
+    uint16_t free_head = 0;  // class lock: 1 + number of the first free chunk, 0 none; chained in the chunks
+    std::atomic<uint32_t> in_use{0};
+    uint32_t room_previous = kNoPage, room_next = kNoPage;    // class lock
+    uint32_t queue_previous = kNoPage, queue_next = kNoPage;  // pool mutex; queue or draining list
+    std::atomic<uint64_t> sequence{0};
+    uint64_t drain_tag = 0;  // pool mutex
+  };
+  struct alignas(64) Class {
+    base::SpinLock lock;
+    uint32_t room_head[kQueues] = {kNoPage, kNoPage};  // pages with chunks to give
+    uint32_t room_tail[kQueues] = {kNoPage, kNoPage};
+  };
+  struct PageQueue {
+    uint32_t head = kNoPage, tail = kNoPage;  // pool mutex; head is the oldest
+    std::atomic<uint64_t> pages{0};
+    std::atomic<uint64_t> oldest{0}, newest{0};  // sequences
+  };
+
+  template <class F>
+  void WalkLive(uint32_t page, uint32_t chunk_bytes, F&& visit) const;
+  uint64_t TakeChunk(Class& size_class, Queue queue);
+  uint32_t TakePage(uint32_t size_class, Queue queue, Purpose purpose);
+  bool IsYoung(const Page& page) const;
+  uint16_t ChunkNumber(uint64_t handle) const;
+  std::atomic<uint64_t>& LiveWord(uint64_t handle, uint64_t* bit) const;
+  void ListRoom(Class& size_class, uint32_t page);
+  void UnlistRoom(Class& size_class, uint32_t page);
+  void Enqueue(PageQueue& queue, uint32_t page);
+  void Unlink(PageQueue& queue, uint32_t page);
+  void GiveBack(uint32_t page);
+
+  Arena& arena_;
+  const SizeClasses& classes_;
+  const uint32_t page_bytes_;
+  const uint32_t pages_max_;
+  const uint32_t live_words_;  // a page
+  std::unique_ptr<Page[]> pages_;
+  std::unique_ptr<std::atomic<uint64_t>[]> live_;
+  std::unique_ptr<Class[]> class_states_;
+
+  std::mutex mutex_;  // guards queues' links, free_pages_, draining_
+  PageQueue queues_[kQueues];
+  PageQueue draining_;
+  std::vector<uint32_t> free_pages_;
+  std::atomic<uint64_t> free_count_{0};  // free_pages_.size(), to be read without the mutex
+  std::atomic<uint32_t> next_fresh_{1};
+  std::atomic<uint64_t> pages_limit_;
+  std::atomic<uint64_t> pages_taken_{0};
+  std::atomic<uint64_t> pages_draining_{0};
+  std::atomic<bool> was_full_{false};  // eviction has begun once: chunk reuse is then for young pages only
+  uint64_t next_sequence_ = 1;         // pool mutex
+  uint32_t sample_at_ = 1;             // pool mutex: where PickVictim looks next for a nearly empty page
+};
+
+template <class F>
+void SlabPool::ForEachLive(uint32_t page, F&& visit) const {
+  WalkLive(page, classes_.chunk_bytes(pages_[page].size_class), visit);
+}
+
+template <class F>
+void SlabPool::ForEachLiveIfInUse(uint32_t page, F&& visit) {
+  uint32_t chunk_bytes = 0;
+  {
+    std::lock_guard<std::mutex> guard(mutex_);
+    if (pages_[page].state.load(std::memory_order_relaxed) != PageState::kQueued) return;
+    chunk_bytes = classes_.chunk_bytes(pages_[page].size_class);
+  }
+  WalkLive(page, chunk_bytes, visit);
+}
+
+template <class F>
+void SlabPool::WalkLive(uint32_t page, uint32_t chunk_bytes, F&& visit) const {
+  for (uint32_t word = 0; word < live_words_; ++word) {
+    uint64_t bits = live_[static_cast<uint64_t>(page) * live_words_ + word].load(std::memory_order_acquire);
+    for (; bits != 0; bits &= bits - 1) {
+      const uint64_t number = word * 64u + static_cast<uint64_t>(__builtin_ctzll(bits));
+      visit((static_cast<uint64_t>(page) * page_bytes_ + number * chunk_bytes) / 8);
+    }
+  }
+}
+
+}  // namespace holdfast::store
+
+#endif  // HOLDFAST_STORE_SLAB_POOL_H_
