@@ -125,7 +125,10 @@ Reserve Access::NewDraft(const DraftShape& shape, Draft* draft) {
   const uint64_t pages = pieces / SizeClasses::kChunksPerPageMin + (pieces != 0 ? 1 : 0);
   state_.cleaner.MakeRoom(*local_, pages);
   const auto refuse = [&] {
-    const bool may_come = pool.pages_draining() > 0 || !state_.limbo.empty() || !local_->retired.empty();
+    // Other threads may hold what will be free soon; only what is dirty, or eviction being off, makes waiting useless.
+    const auto dirty = static_cast<uint64_t>(state_.dirty_bytes.load(std::memory_order_relaxed));
+    const bool can_evict = state_.settings.evictions && dirty < state_.memory_limit_bytes.load() / 4 * 3;
+    const bool may_come = can_evict || pool.pages_draining() > 0 || !state_.limbo.empty() || !local_->retired.empty();
     if (!may_come) local_->counters.out_of_memory.Add();
     return may_come ? Reserve::kRetry : Reserve::kNoMemory;
   };

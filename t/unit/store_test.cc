@@ -1,0 +1,249 @@
+// What one thread may expect of the store: what was put in comes out, dies when it should, and is refused when it must
+// be.
+
+#include "store/store.h"
+
+#include <gtest/gtest.h>
+
+#include "lib/store_fixture.h"
+
+namespace holdfast::store {
+namespace {
+
+using test::StoreFixture;
+
+TEST(Store, what_is_set_is_found_with_its_fields) {
+  StoreFixture f;
+  ASSERT_EQ(f.Set("key", "value", {.client_flags = 7, .expiry = f.now() + 100}), Reserve::kOk);
+  const Found found = f.access->Find(Key::Of("key"), f.now());
+  ASSERT_TRUE(found.live());
+  EXPECT_EQ(found.item.key(), "key");
+  EXPECT_EQ(found.item.value(), "value");
+  EXPECT_EQ(found.item.client_flags(), 7u);
+  EXPECT_EQ(found.item.expiry(), f.now() + 100);
+  EXPECT_NE(found.item.cas(), 0u);
+  EXPECT_EQ(f.Get("other"), "(none)");
+}
+
+TEST(Store, an_item_without_flags_and_expiry_has_neither) {
+  StoreFixture f;
+  ASSERT_EQ(f.Set("k", ""), Reserve::kOk);
+  const Found found = f.access->Find(Key::Of("k"), f.now());
+  EXPECT_EQ(found.item.client_flags(), 0u);
+  EXPECT_EQ(found.item.expiry(), base::kNever);
+  EXPECT_EQ(found.item.value_size(), 0u);
+}
+
+TEST(Store, the_cas_of_a_key_only_rises) {
+  StoreFixture f;
+  uint64_t last = 0;
+  for (int i = 0; i < 1000; ++i) {
+    f.Set("k", std::to_string(i));
+    const uint64_t cas = f.access->Find(Key::Of("k"), f.now()).item.cas();
+    ASSERT_GT(cas, last);
+    last = cas;
+  }
+}
+
+TEST(Store, without_cas_items_have_none) {
+  StoreFixture f({.cas = false});
+  f.Set("k", "v");
+  EXPECT_EQ(f.access->Find(Key::Of("k"), f.now()).item.cas(), 0u);
+  EXPECT_EQ(f.Get("k"), "v");
+}
+
+TEST(Store, a_session_has_its_version_as_cas_even_without_cas) {
+  StoreFixture f({.cas = false});
+  f.Set("k", "v", {.session = true});
+  EXPECT_EQ(f.access->Find(Key::Of("k"), f.now()).item.cas(), 1u);
+  EXPECT_EQ(f.Get("k"), "v");
+}
+
+TEST(Store, keys_of_every_length_and_any_bytes_are_kept_apart) {
+  StoreFixture f;
+  for (size_t length = 1; length <= kKeyBytesMax; ++length) f.Set(std::string(length, '\0'), std::to_string(length));
+  for (size_t length = 1; length <= kKeyBytesMax; ++length) {
+    ASSERT_EQ(f.Get(std::string(length, '\0')), std::to_string(length));
+  }
+}
+
+TEST(Store, values_of_every_size_come_back_whole) {
+  StoreFixture f({.memory_limit_bytes = 256u << 20, .item_bytes_max = 16u << 20});
+  std::string value;
+  for (const size_t size : {0u, 1u, 8000u, 8100u, 8192u, 8193u, 16384u, 65536u, 1048576u, 5000001u}) {
+    value.resize(size);
+    for (size_t i = 0; i < size; ++i) value[i] = static_cast<char>('a' + (i * 31 + size) % 26);
+    ASSERT_EQ(f.Set("key", value), Reserve::kOk) << size;
+    ASSERT_EQ(f.Get("key"), value) << size;
+  }
+}
+
+TEST(Store, an_item_expires_at_its_second_and_not_before) {
+  StoreFixture f;
+  f.Set("k", "v", {.expiry = f.now() + 2});
+  f.clock.AdvanceSeconds(1);
+  EXPECT_EQ(f.Get("k"), "v");
+  f.clock.AdvanceSeconds(1);
+  EXPECT_EQ(f.access->Find(Key::Of("k"), f.now()).state, ItemState::kExpired);
+  f.Set("k", "w");
+  EXPECT_EQ(f.Get("k"), "w");
+}
+
+TEST(Store, a_step_of_the_wall_clock_expires_nothing) {
+  StoreFixture f;
+  f.Set("k", "v", {.expiry = f.now() + 2});
+  f.clock.SetWallMicros(f.clock.WallMicros() + 1'000'000'000'000);
+  EXPECT_EQ(f.Get("k"), "v");
+}
+
+TEST(Store, an_expiry_can_be_changed_in_place_when_there_is_room_for_one) {
+  StoreFixture f;
+  f.Set("with", "v", {.expiry = f.now() + 2});
+  f.Set("without", "v");
+  {
+    Slot slot = f.access->Lock(Key::Of("with"), f.now());
+    EXPECT_TRUE(slot.SetExpiry(f.now() + 10));
+  }
+  {
+    Slot slot = f.access->Lock(Key::Of("without"), f.now());
+    EXPECT_FALSE(slot.SetExpiry(f.now() + 10));
+  }
+  f.clock.AdvanceSeconds(5);
+  EXPECT_EQ(f.Get("with"), "v");
+}
+
+TEST(Store, removed_is_gone_and_can_be_set_again) {
+  StoreFixture f;
+  f.Set("k", "v");
+  f.access->Lock(Key::Of("k"), f.now()).Remove();
+  EXPECT_EQ(f.access->Find(Key::Of("k"), f.now()).state, ItemState::kAbsent);
+  EXPECT_EQ(f.store->Totals().items, 0u);
+  f.Set("k", "w");
+  EXPECT_EQ(f.Get("k"), "w");
+  EXPECT_EQ(f.store->Totals().items, 1u);
+}
+
+TEST(Store, what_was_found_stays_readable_until_the_next_quiescent_state) {
+  StoreFixture f;
+  f.Set("k", "first");
+  const Found found = f.access->Find(Key::Of("k"), f.now());
+  for (int i = 0; i < 10000; ++i) f.Set("k", "other" + std::to_string(i));
+  EXPECT_EQ(found.item.value(), "first");
+}
+
+TEST(Store, flush_takes_what_was_there_but_no_session_and_nothing_later) {
+  StoreFixture f;
+  f.Set("cached", "v");
+  f.Set("session", "v", {.session = true});
+  f.store->Flush(*f.access, 0);
+  f.Set("later", "v");
+  EXPECT_EQ(f.access->Find(Key::Of("cached"), f.now()).state, ItemState::kFlushed);
+  EXPECT_EQ(f.Get("session"), "v");
+  EXPECT_EQ(f.Get("later"), "v");
+}
+
+TEST(Store, a_flush_to_come_comes_and_a_later_one_replaces_it) {
+  StoreFixture f;
+  f.Set("k", "v");
+  f.store->Flush(*f.access, f.now() + 5);
+  f.store->Flush(*f.access, f.now() + 10);
+  f.clock.AdvanceSeconds(6);
+  f.store->Upkeep(*f.access, f.now(), 1);
+  EXPECT_EQ(f.Get("k"), "v");
+  f.clock.AdvanceSeconds(4);
+  f.store->Upkeep(*f.access, f.now(), 1);
+  EXPECT_EQ(f.Get("k"), "(none)");
+}
+
+TEST(Store, more_flushes_than_generations_bring_nothing_back) {
+  StoreFixture f;
+  f.Set("old", "v");
+  for (int i = 0; i < 100; ++i) {
+    f.store->Flush(*f.access, 0);
+    ASSERT_EQ(f.Get("old"), "(none)") << i;
+    f.Set("k" + std::to_string(i), "v");
+    ASSERT_EQ(f.Get("k" + std::to_string(i)), "v") << i;
+    if (i > 0) {
+      ASSERT_EQ(f.Get("k" + std::to_string(i - 1)), "(none)") << i;
+    }
+  }
+}
+
+TEST(Store, upkeep_drops_what_is_expired_and_leaves_the_rest) {
+  StoreFixture f;
+  for (int i = 0; i < 10000; ++i) f.Set("short" + std::to_string(i), "v", {.expiry = f.now() + 1});
+  for (int i = 0; i < 1000; ++i) f.Set("long" + std::to_string(i), "v", {.expiry = f.now() + 100});
+  f.clock.AdvanceSeconds(1);
+  EXPECT_EQ(f.store->Upkeep(*f.access, f.now(), 100000), 10000u);
+  EXPECT_EQ(f.store->Totals().items, 1000u);
+  for (int i = 0; i < 1000; ++i) ASSERT_EQ(f.Get("long" + std::to_string(i)), "v");
+}
+
+TEST(Store, sizes_are_refused_by_memcacheds_accounting) {
+  StoreFixture f;
+  // Largest values seen on memcached 1.6.45 at -I 1m.
+  EXPECT_FALSE(f.store->TooLarge(1, 1048516, 0));
+  EXPECT_TRUE(f.store->TooLarge(1, 1048517, 0));
+  EXPECT_TRUE(f.store->TooLarge(1, 1048516, 1));
+  EXPECT_FALSE(f.store->TooLarge(1, 1048512, 1));
+  EXPECT_FALSE(f.store->TooLarge(250, 1048267, 0));
+  EXPECT_TRUE(f.store->TooLarge(250, 1048268, 0));
+  EXPECT_TRUE(f.store->TooLarge(1, UINT64_MAX, 0));
+  EXPECT_EQ(f.Set("k", std::string(1048517, 'x')), Reserve::kTooLarge);
+}
+
+TEST(Store, a_dropped_draft_gives_its_memory_back) {
+  StoreFixture f;
+  f.Set("k", "v");
+  const uint64_t before = f.store->Totals().bytes;
+  for (int i = 0; i < 1000; ++i) {
+    Draft draft;
+    DraftShape shape{.key = Key::Of("key"), .value_size = 100000};
+    ASSERT_EQ(f.access->NewDraft(shape, &draft), Reserve::kOk) << i;
+  }
+  EXPECT_EQ(f.store->Totals().bytes, before);
+}
+
+TEST(Store, dirty_items_are_counted_until_they_are_clean_or_gone) {
+  StoreFixture f;
+  f.Set("a", "v", {.dirty = true, .session = true});
+  f.Set("b", "v", {.dirty = true, .session = true});
+  EXPECT_EQ(f.store->Totals().dirty_items, 2u);
+  EXPECT_GT(f.store->Totals().dirty_bytes, 2 * sizeof(SessionStamps));
+  f.access->Lock(Key::Of("a"), f.now()).SetDirty(false);
+  f.access->Lock(Key::Of("a"), f.now()).SetDirty(false);
+  f.access->Lock(Key::Of("b"), f.now()).Remove();
+  EXPECT_EQ(f.store->Totals().dirty_items, 0u);
+  EXPECT_EQ(f.store->Totals().dirty_bytes, 0u);
+}
+
+TEST(Store, stamps_change_in_place_and_keep_the_version) {
+  StoreFixture f;
+  f.Set("s", "value", {.session = true});
+  {
+    Slot slot = f.access->Lock(Key::Of("s"), f.now());
+    SessionStamps stamps = slot.item().stamps();
+    EXPECT_EQ(stamps.version, 1u);
+    stamps.touched = 9;
+    stamps.floor = 8;
+    slot.SetStamps(stamps);
+  }
+  Slot slot = f.access->Lock(Key::Of("s"), f.now());
+  EXPECT_EQ(slot.item().stamps().touched, 9u);
+  EXPECT_EQ(slot.item().stamps().floor, 8u);
+  EXPECT_EQ(slot.item().value(), "value");
+}
+
+TEST(Store, last_access_and_fetched_are_noted) {
+  StoreFixture f;
+  f.Set("k", "v");
+  EXPECT_FALSE(f.access->Find(Key::Of("k"), f.now()).item.was_fetched());
+  f.clock.AdvanceSeconds(80);
+  EXPECT_EQ(f.access->Find(Key::Of("k"), f.now()).item.SecondsSinceAccess(f.now()), 80u);
+  f.Get("k");
+  EXPECT_TRUE(f.access->Find(Key::Of("k"), f.now()).item.was_fetched());
+  EXPECT_EQ(f.access->Find(Key::Of("k"), f.now()).item.SecondsSinceAccess(f.now()), 0u);
+}
+
+}  // namespace
+}  // namespace holdfast::store
