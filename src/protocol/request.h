@@ -53,19 +53,20 @@ enum class StoreMode : uint8_t { kSet, kAdd, kReplace, kAppend, kPrepend };
 // same way.
 enum class RequestError : uint8_t {
   kNone,
-  kUnknownCommand,     // ERROR
-  kBadLine,            // CLIENT_ERROR bad command line format
-  kBadExptime,         // CLIENT_ERROR invalid exptime argument
-  kBadDelta,           // CLIENT_ERROR invalid numeric delta argument
-  kBadDataChunk,       // CLIENT_ERROR bad data chunk
-  kTooLarge,           // SERVER_ERROR object too large for cache. key and mode are set: a set removes the old value.
-  kBadToken,           // CLIENT_ERROR bad token in command line format
-  kInvalidFlag,        // CLIENT_ERROR invalid flag
-  kDuplicateFlag,      // CLIENT_ERROR duplicate flag
-  kTooManyFlags,       // CLIENT_ERROR options flags are too long
-  kOpaqueTooLong,      // CLIENT_ERROR opaque token too long
-  kBadBase64,          // CLIENT_ERROR error decoding key
-  kBadModeStore,       // CLIENT_ERROR invalid mode for ms M token
+  kUnknownCommand,  // ERROR
+  kBadLine,         // CLIENT_ERROR bad command line format
+  kBadExptime,      // CLIENT_ERROR invalid exptime argument
+  kBadDelta,        // CLIENT_ERROR invalid numeric delta argument
+  kBadDataChunk,    // CLIENT_ERROR bad data chunk
+  kTooLarge,       // SERVER_ERROR object too large for cache. key, mode and compare_cas are set, for the old value must
+                   // not stay: any ms and a plain set remove it.
+  kBadToken,       // CLIENT_ERROR bad token in command line format
+  kInvalidFlag,    // CLIENT_ERROR invalid flag
+  kDuplicateFlag,  // CLIENT_ERROR duplicate flag
+  kTooManyFlags,   // CLIENT_ERROR options flags are too long
+  kOpaqueTooLong,  // CLIENT_ERROR opaque token too long
+  kBadBase64,      // CLIENT_ERROR error decoding key
+  kBadModeStore,   // CLIENT_ERROR invalid mode for ms M token
   kBadModeArithmetic,  // CLIENT_ERROR invalid mode for ma M token
   kBadFlagArithmetic,  // CLIENT_ERROR invalid or duplicate flag
   kInvalidArguments,   // binary status 4
@@ -92,6 +93,7 @@ struct RequestFields {
 
   // How to answer
   bool quiet = false;          // text noreply; binary quiet opcodes; meta q
+  bool close = false;          // after the answer the connection is to be closed: quit, a binary header that lies
   bool first_of_batch = true;  // the first key of a text multiget
   bool last_of_batch = true;   // the last: after it comes END
   bool return_key = false;     // classic get, binary GETK/GATK, meta k

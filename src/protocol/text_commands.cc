@@ -167,6 +167,7 @@ void ParseTextArguments(const TextCommand& command, std::string_view line, Words
       return;
     case TextArguments::kAsTheyAre:
       request->arguments = words.Rest();
+      request->close = command.verb == Verb::kQuit;
       return;
     case TextArguments::kKeys:
       return;

@@ -34,6 +34,7 @@ inline std::string Describe(const Request& request) {
   add(!request.key.empty(), "key", std::string(request.key));
   add(!request.arguments.empty(), "arguments", "[" + std::string(request.arguments) + "]");
   add(request.quiet, "quiet", "");
+  add(request.close, "close", "");
   add(!request.first_of_batch, "not_first", "");
   add(!request.last_of_batch, "not_last", "");
   add(request.return_key, "return_key", "");

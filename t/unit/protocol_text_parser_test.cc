@@ -98,7 +98,7 @@ TEST(TextParserTest, ALongGetEndsWhereverItsLineEndFalls) {
         Parse("get " + std::string(pad % 250 + 1, 'p') + keys + (pad % 3 == 0 ? "\n" : " \r\n") + "quit\r\n");
     ASSERT_EQ(lines.size(), 748u) << pad;
     EXPECT_EQ(lines[745], "get key=0123456789 not_first return_key");
-    EXPECT_EQ(lines[746], "quit");
+    EXPECT_EQ(lines[746], "quit close");
   }
 }
 
@@ -193,7 +193,7 @@ TEST(TextParserTest, StoreLinesThatAreRefused) {
   }
   EXPECT_EQ(ErrorOf("set " + kTooLongKey + " 0 0 1\r\n"), RequestError::kBadLine);
   // The value of a refused line is taken for a command, as memcached does.
-  EXPECT_EQ(Parse("set a 0 x 4\r\nquit\r\n"), (Lines{bad_line + " key=a", "quit", "unread 0"}));
+  EXPECT_EQ(Parse("set a 0 x 4\r\nquit\r\n"), (Lines{bad_line + " key=a", "quit close", "unread 0"}));
   // noreply silences it wherever the error is.
   EXPECT_EQ(One("set a x 0 1 noreply\r\n"), bad_line + " key=a quiet");
   EXPECT_EQ(One("set a 0 0 noreply\r\n"), bad_line + " key=a quiet");
@@ -335,7 +335,7 @@ TEST(TextParserTest, Verbosity) {
 TEST(TextParserTest, TheOtherCommands) {
   EXPECT_EQ(One("version\r\n"), "version");
   EXPECT_EQ(One("version foo\r\n"), "version arguments=[foo]");
-  EXPECT_EQ(One("quit\r\n"), "quit");
+  EXPECT_EQ(One("quit\r\n"), "quit close");
   EXPECT_EQ(One("stats\r\n"), "stats");
   EXPECT_EQ(One("stats  detail  on \r\n"), "stats arguments=[detail  on]");
   EXPECT_EQ(One("shutdown graceful\r\n"), "shutdown arguments=[graceful]");
