@@ -24,4 +24,8 @@ int64_t SystemClock::WallMicros() const { return Micros(CLOCK_REALTIME); }
 
 Seconds SystemClock::Now() const { return static_cast<Seconds>((SteadyMicros() - start_steady_micros_) / 1000000) + 2; }
 
+int64_t SystemClock::SteadyMicrosAt(Seconds second) const {
+  return start_steady_micros_ + (int64_t{second} - 2) * 1000000;
+}
+
 }  // namespace holdfast::base

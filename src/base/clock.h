@@ -27,6 +27,8 @@ class Clock {
   virtual int64_t WallMicros() const = 0;
   // Steady whole seconds since this clock was made, plus 2.
   virtual Seconds Now() const = 0;
+  // Steady microseconds at which Now becomes this second (not kNever): for times that leave the process.
+  virtual int64_t SteadyMicrosAt(Seconds second) const = 0;
 };
 
 class SystemClock final : public Clock {
@@ -35,6 +37,7 @@ class SystemClock final : public Clock {
   int64_t SteadyMicros() const override;
   int64_t WallMicros() const override;
   Seconds Now() const override;
+  int64_t SteadyMicrosAt(Seconds second) const override;
 
  private:
   const int64_t start_steady_micros_;

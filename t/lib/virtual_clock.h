@@ -27,6 +27,10 @@ class VirtualClock final : public base::Clock {
     return static_cast<base::Seconds>((SteadyMicros() - kStartMicros) / 1'000'000) + 2;
   }
 
+  int64_t SteadyMicrosAt(base::Seconds second) const override {
+    return kStartMicros + (int64_t{second} - 2) * 1'000'000;
+  }
+
   // Both clocks go on.
   void AdvanceMicros(int64_t micros) {
     CHECK(micros >= 0);

@@ -19,6 +19,13 @@ TEST(SystemClock, GoesForward) {
   EXPECT_GT(clock.WallMicros(), int64_t{1'600'000'000} * 1'000'000);
 }
 
+TEST(SystemClock, KnowsWhenASecondBegins) {
+  const SystemClock clock;
+  const int64_t begin = clock.SteadyMicrosAt(clock.Now());
+  EXPECT_LE(begin, clock.SteadyMicros());
+  EXPECT_EQ(clock.SteadyMicrosAt(12) - clock.SteadyMicrosAt(2), 10'000'000);
+}
+
 TEST(VirtualClock, MovesOnlyWhenMoved) {
   test::VirtualClock clock;
   EXPECT_EQ(clock.Now(), 2u);
