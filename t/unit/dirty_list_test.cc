@@ -1,0 +1,92 @@
+#include "store/dirty_list.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <set>
+#include <thread>
+
+namespace holdfast::store {
+namespace {
+
+std::vector<std::string> Take(DirtyList& list, int64_t now, size_t count = 1000) {
+  std::vector<std::string> keys;
+  list.Take(now, count, &keys);
+  std::sort(keys.begin(), keys.end());
+  return keys;
+}
+
+TEST(DirtyList, IsEmptyAtFirst) {
+  DirtyList list;
+  EXPECT_EQ(list.size(), 0u);
+  EXPECT_EQ(list.NextDue(), DirtyList::kNothing);
+  EXPECT_TRUE(Take(list, DirtyList::kNothing - 1).empty());
+}
+
+TEST(DirtyList, GivesAKeyWhenItIsDueAndNotBefore) {
+  DirtyList list;
+  list.Mark(Key::Of("a"), 100);
+  EXPECT_EQ(list.NextDue(), 100);
+  EXPECT_TRUE(Take(list, 99).empty());
+  EXPECT_EQ(Take(list, 100), std::vector<std::string>{"a"});
+  EXPECT_EQ(list.size(), 0u);
+  EXPECT_EQ(list.NextDue(), DirtyList::kNothing);
+}
+
+TEST(DirtyList, KeepsTheEarlierOfTwoTimes) {
+  DirtyList list;
+  list.Mark(Key::Of("a"), 100);
+  list.Mark(Key::Of("a"), 200);
+  EXPECT_EQ(list.NextDue(), 100);
+  list.Mark(Key::Of("a"), 50);
+  EXPECT_EQ(list.NextDue(), 50);
+  EXPECT_EQ(list.size(), 1u);
+  EXPECT_EQ(Take(list, 50).size(), 1u);
+  EXPECT_TRUE(Take(list, 300).empty());
+}
+
+TEST(DirtyList, TakesNoMoreThanAsked) {
+  DirtyList list;
+  for (int i = 0; i < 250; ++i) list.Mark(Key::Of("key" + std::to_string(i)), i);
+  std::set<std::string> seen;
+  for (const size_t want : {100u, 100u, 50u, 0u}) {
+    const std::vector<std::string> keys = Take(list, 1000, 100);
+    EXPECT_EQ(keys.size(), want);
+    seen.insert(keys.begin(), keys.end());
+  }
+  EXPECT_EQ(seen.size(), 250u);
+}
+
+TEST(DirtyList, HoldsKeysOfAnyBytesAndTheLongest) {
+  DirtyList list;
+  const std::string zero("a\0b", 3);
+  const std::string longest(kKeyBytesMax, '\xff');
+  list.Mark(Key::Of(zero), 1);
+  list.Mark(Key::Of(longest), 1);
+  EXPECT_EQ(Take(list, 1), (std::vector<std::string>{zero, longest}));
+}
+
+TEST(DirtyList, LosesNoKeyWhenManyThreadsMarkAndOneTakes) {
+  DirtyList list;
+  constexpr int kThreads = 3;
+  constexpr int kKeys = 2000;
+  std::vector<std::thread> markers;
+  for (int t = 0; t < kThreads; ++t) {
+    markers.emplace_back([&list, t] {
+      for (int i = 0; i < kKeys; ++i) list.Mark(Key::Of(std::to_string(t) + "." + std::to_string(i)), i);
+    });
+  }
+  std::set<std::string> seen;
+  while (seen.size() < size_t{kThreads} * kKeys) {
+    std::vector<std::string> keys;
+    list.Take(kKeys, 64, &keys);
+    for (std::string& key : keys) EXPECT_TRUE(seen.insert(std::move(key)).second);
+    if (keys.empty()) std::this_thread::yield();
+  }
+  for (std::thread& marker : markers) marker.join();
+  EXPECT_EQ(list.size(), 0u);
+  EXPECT_EQ(list.NextDue(), DirtyList::kNothing);
+}
+
+}  // namespace
+}  // namespace holdfast::store
