@@ -37,7 +37,7 @@ class AnswerBook {
   }
 
   // The key was deleted (or a delete became known) with this floor; the book is kept until then.
-  void NoteDelete(const store::Key& key, uint64_t floor, base::Seconds until);
+  void NoteDelete(const store::Key& key, uint64_t floor, base::Seconds now, base::Seconds until);
   // The connection was answered from a tombstone or a session of this version. Older than the delete: not noted.
   void NoteAnswer(const store::Key& key, uint64_t version, uint64_t connection);
   Answered Ask(const store::Key& key, uint64_t connection, base::Seconds now);
@@ -60,6 +60,7 @@ class AnswerBook {
   };
 
   Shard& ShardOf(const store::Key& key) { return shards_[key.hash / kUntilSlots % kShards]; }
+  // What has had its time, and the oldest beyond the limit, makes room.
   static void DropOld(Shard& shard, base::Seconds now);
 
   std::array<std::atomic<base::Seconds>, kUntilSlots> until_{};

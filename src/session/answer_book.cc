@@ -1,0 +1,63 @@
+// How it works: until_ is a coarse filter (the latest end of a writer window among the keys of a slot), so that the
+// common case, a session that nobody deleted lately, costs one load. Behind it each recently deleted key has an entry:
+// the floor of its delete and the connections answered since. An answer counts only if what it was answered from is not
+// older than the delete; a hit that raced with the delete and lost is therefore not noted.
+
+#include "session/answer_book.h"
+
+#include <algorithm>
+
+namespace holdfast::session {
+
+void AnswerBook::DropOld(Shard& shard, base::Seconds now) {
+  while (!shard.order.empty()) {
+    const auto oldest = shard.entries.find(shard.order.front());
+    if (oldest != shard.entries.end()) {
+      if (now < oldest->second.until && shard.order.size() < kEntriesMax / kShards) return;
+      shard.entries.erase(oldest);
+    }
+    shard.order.pop_front();
+  }
+}
+
+void AnswerBook::NoteDelete(const store::Key& key, uint64_t floor, base::Seconds now, base::Seconds until) {
+  {
+    Shard& shard = ShardOf(key);
+    const std::lock_guard lock(shard.mutex);
+    DropOld(shard, now);
+    Entry& entry = shard.entries[std::string(key.bytes)];
+    if (floor > entry.floor) {
+      entry.floor = floor;
+      entry.connections.clear();
+    }
+    entry.until = std::max(entry.until, until);
+    shard.order.emplace_back(key.bytes);
+  }
+  std::atomic<base::Seconds>& slot = until_[key.hash % kUntilSlots];
+  base::Seconds old = slot.load(std::memory_order_relaxed);
+  while (old < until && !slot.compare_exchange_weak(old, until, std::memory_order_relaxed)) {
+  }
+}
+
+void AnswerBook::NoteAnswer(const store::Key& key, uint64_t version, uint64_t connection) {
+  Shard& shard = ShardOf(key);
+  const std::lock_guard lock(shard.mutex);
+  const auto found = shard.entries.find(std::string(key.bytes));
+  if (found == shard.entries.end() || version < found->second.floor) return;
+  std::vector<uint64_t>& connections = found->second.connections;
+  if (std::find(connections.begin(), connections.end(), connection) != connections.end()) return;
+  if (connections.size() == kConnectionsMax) connections.erase(connections.begin());
+  connections.push_back(connection);
+}
+
+Answered AnswerBook::Ask(const store::Key& key, uint64_t connection, base::Seconds now) {
+  Shard& shard = ShardOf(key);
+  const std::lock_guard lock(shard.mutex);
+  const auto found = shard.entries.find(std::string(key.bytes));
+  if (found == shard.entries.end() || now >= found->second.until) return Answered::kUnknown;
+  const std::vector<uint64_t>& connections = found->second.connections;
+  return std::find(connections.begin(), connections.end(), connection) != connections.end() ? Answered::kYes
+                                                                                            : Answered::kNo;
+}
+
+}  // namespace holdfast::session

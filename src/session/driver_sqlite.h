@@ -1,0 +1,41 @@
+// driver_sqlite.h - sessions in an SQLite file: the default, for one machine.
+//
+// Threads: as driver.h. Each driver has a connection of its own; one of them writes.
+// Owns:    drivers and database share the file (sqlite_file.h), which closes with the last of them.
+// Blocks:  a Write for one commit with fsync (ms); a Load for microseconds.
+// Errors:  a full disk, a locked file: kRetry. A damaged, replaced or read-only file: kConfiguration.
+
+#ifndef HOLDFAST_SESSION_DRIVER_SQLITE_H_
+#define HOLDFAST_SESSION_DRIVER_SQLITE_H_
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/status.h"
+#include "session/driver.h"
+#include "session/sqlite_file.h"
+
+namespace holdfast::session {
+
+class SqliteDatabase final : public Database {
+ public:
+  // clock is borrowed: its wall time is this database's clock.
+  static base::Result<std::unique_ptr<Database>> Open(std::string_view path, const base::Clock& clock);
+
+  std::unique_ptr<Driver> NewDriver() override;
+  const DatabaseIdentity& identity() const override { return file_->identity(); }
+  std::string Describe() const override { return "SQLite file " + file_->path(); }
+  uint64_t value_bytes_max() const override { return 256u << 20; }  // SQLite's own limit is 1 GB a row
+
+ private:
+  SqliteDatabase(std::shared_ptr<SqliteFile> file, const base::Clock& clock) : file_(std::move(file)), clock_(clock) {}
+
+  const std::shared_ptr<SqliteFile> file_;
+  const base::Clock& clock_;
+};
+
+}  // namespace holdfast::session
+
+#endif  // HOLDFAST_SESSION_DRIVER_SQLITE_H_

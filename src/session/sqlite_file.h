@@ -1,0 +1,60 @@
+// sqlite_file.h - the session file: that it is ours, sound and nobody else's, before a byte of it is changed.
+//
+// Threads: Open from the main thread; the rest is immutable, but for Replaced (any thread).
+// Owns:    a descriptor with the lock that keeps a second server off. It must be closed after the last connection
+// (closing
+//          any descriptor of a file drops SQLite's own locks on it), hence the connections share ownership.
+// Errors:  Open: kUsage (no path), kSystem (permission, directory missing), kRefused (in use, another program's, a
+// newer
+//          schema), kCorrupt (not a database, damaged). In all of them the file is left as it was found.
+
+#ifndef HOLDFAST_SESSION_SQLITE_FILE_H_
+#define HOLDFAST_SESSION_SQLITE_FILE_H_
+
+#include <sqlite3.h>
+
+#include <memory>
+#include <string>
+
+#include "base/status.h"
+#include "session/driver.h"
+
+namespace holdfast::session {
+
+struct CloseConnection {
+  void operator()(sqlite3* connection) const { sqlite3_close_v2(connection); }
+};
+using SqliteConnection = std::unique_ptr<sqlite3, CloseConnection>;
+
+class SqliteFile {
+ public:
+  static base::Result<std::shared_ptr<SqliteFile>> Open(std::string path);
+  ~SqliteFile();
+  SqliteFile(const SqliteFile&) = delete;
+  SqliteFile& operator=(const SqliteFile&) = delete;
+
+  const std::string& path() const { return path_; }
+  const DatabaseIdentity& identity() const { return identity_; }
+
+  // A connection with our settings. detail says why not.
+  int Connect(SqliteConnection* connection, std::string* detail) const;
+  // Somebody has put another file in its place, or removed it: what we write would be lost.
+  bool Replaced() const;
+
+ private:
+  explicit SqliteFile(std::string path) : path_(std::move(path)) {}
+  base::Status Lock();
+  base::Status CheckSound() const;
+  base::Status CheckContents(sqlite3* connection) const;
+  base::Status Initialise();
+  base::Status ReadIdentity(sqlite3* connection);
+
+  const std::string path_;
+  int descriptor_ = -1;
+  bool created_ = false;  // there was no file, or an empty one
+  DatabaseIdentity identity_;
+};
+
+}  // namespace holdfast::session
+
+#endif  // HOLDFAST_SESSION_SQLITE_FILE_H_

@@ -1,0 +1,110 @@
+#include <gtest/gtest.h>
+
+#include <string>
+
+#include "session/answer_book.h"
+#include "session/negative_cache.h"
+
+namespace holdfast::session {
+namespace {
+
+using store::Key;
+
+TEST(NegativeCache, RemembersUntilItsTime) {
+  NegativeCache cache;
+  const Key key = Key::Of("sess:1");
+  EXPECT_FALSE(cache.Has(key, 0));
+  cache.Put(key, 1000);
+  EXPECT_TRUE(cache.Has(key, 999));
+  EXPECT_FALSE(cache.Has(key, 1000));
+}
+
+TEST(NegativeCache, IsClearedByAWrite) {
+  NegativeCache cache;
+  const Key key = Key::Of("sess:1");
+  cache.Put(key, 1000);
+  cache.Erase(key);
+  EXPECT_FALSE(cache.Has(key, 0));
+  cache.Erase(key);
+}
+
+TEST(NegativeCache, NeverTakesOneKeyForAnother) {
+  NegativeCache cache;
+  // The same hash on purpose: only the bytes tell them apart.
+  const Key one{"sess:1", 77};
+  const Key other{"sess:2", 77};
+  const Key longer{"sess:11", 77};
+  cache.Put(one, 1000);
+  EXPECT_FALSE(cache.Has(other, 0));
+  EXPECT_FALSE(cache.Has(longer, 0));
+  cache.Erase(other);
+  EXPECT_TRUE(cache.Has(one, 0));
+  cache.Put(other, 1000);
+  EXPECT_FALSE(cache.Has(one, 0)) << "it took the place";
+}
+
+TEST(NegativeCache, TakesTheLongestKey) {
+  NegativeCache cache;
+  const std::string bytes(store::kKeyBytesMax, 'k');
+  cache.Put(Key::Of(bytes), 1000);
+  EXPECT_TRUE(cache.Has(Key::Of(bytes), 0));
+}
+
+TEST(AnswerBook, KnowsNothingOfKeysThatNobodyDeleted) {
+  AnswerBook book;
+  const Key key = Key::Of("sess:1");
+  EXPECT_FALSE(book.Recent(key, 10));
+  book.NoteAnswer(key, 5, 1);
+  EXPECT_EQ(book.Ask(key, 1, 10), Answered::kUnknown);
+}
+
+TEST(AnswerBook, TellsWhoWasAnsweredSinceTheDelete) {
+  AnswerBook book;
+  const Key key = Key::Of("sess:1");
+  book.NoteDelete(key, 100, 10, 40);
+  EXPECT_TRUE(book.Recent(key, 39));
+  EXPECT_FALSE(book.Recent(key, 40));
+  EXPECT_EQ(book.Ask(key, 1, 20), Answered::kNo);
+  book.NoteAnswer(key, 100, 1);
+  EXPECT_EQ(book.Ask(key, 1, 20), Answered::kYes);
+  EXPECT_EQ(book.Ask(key, 2, 20), Answered::kNo);
+  EXPECT_EQ(book.Ask(key, 2, 40), Answered::kUnknown);
+}
+
+TEST(AnswerBook, AnAnswerFromBeforeTheDeleteDoesNotCount) {
+  AnswerBook book;
+  const Key key = Key::Of("sess:1");
+  book.NoteDelete(key, 100, 10, 40);
+  book.NoteAnswer(key, 99, 1);
+  EXPECT_EQ(book.Ask(key, 1, 20), Answered::kNo);
+}
+
+TEST(AnswerBook, ASecondDeleteBeginsAnew) {
+  AnswerBook book;
+  const Key key = Key::Of("sess:1");
+  book.NoteDelete(key, 100, 10, 40);
+  book.NoteAnswer(key, 101, 1);
+  book.NoteDelete(key, 200, 20, 50);
+  EXPECT_EQ(book.Ask(key, 1, 30), Answered::kNo);
+  book.NoteDelete(key, 200, 20, 50);  // heard of again
+  book.NoteAnswer(key, 201, 1);
+  book.NoteDelete(key, 150, 20, 50);  // an older one, late
+  EXPECT_EQ(book.Ask(key, 1, 30), Answered::kYes);
+}
+
+TEST(AnswerBook, ForgetsTheOldestBeyondItsLimits) {
+  AnswerBook book;
+  const Key key = Key::Of("sess:1");
+  book.NoteDelete(key, 100, 10, 40);
+  for (uint64_t connection = 1; connection <= 65; ++connection) book.NoteAnswer(key, 100, connection);
+  EXPECT_EQ(book.Ask(key, 1, 20), Answered::kNo);
+  EXPECT_EQ(book.Ask(key, 65, 20), Answered::kYes);
+  for (int i = 0; i < 200'000; ++i) {
+    const std::string other = "other:" + std::to_string(i);
+    book.NoteDelete(Key::Of(other), 100, 10, 40);
+  }
+  EXPECT_EQ(book.Ask(key, 65, 20), Answered::kUnknown);
+}
+
+}  // namespace
+}  // namespace holdfast::session
