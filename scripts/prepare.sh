@@ -118,6 +118,11 @@ configure_build() {
     (cd "$top" && autoreconf -i >"$top/build/autoreconf.log" 2>&1) || fail_with_log "$top/build/autoreconf.log" "autoreconf failed"
     give_back "$top" -maxdepth 2 -not -path '*/.git/*'
   fi
+  # Objects in the tree would be taken for ours by every build beside it, which configure refuses for that reason.
+  if [[ -e $top/config.status ]]; then
+    say "the tree was built in place: make distclean, since builds in build/ cannot be mixed with that"
+    make -s -C "$top" distclean >"$top/build/distclean.log" 2>&1 || fail_with_log "$top/build/distclean.log" "make distclean failed"
+  fi
   mkdir -p "$directory"
   if [[ -f $directory/Makefile && $(cat "$directory/configured_with" 2>/dev/null) == "$*" ]]; then return 0; fi
   say "configuring build/$name"
