@@ -38,8 +38,8 @@ uint32_t NowSeconds() {
 
 void DoNothing(int, short, void*) {}
 
-// What one round of turns may need beyond what is charged: while less than this is left of the budget, the connection
-// with most unsent bytes is closed before the turns, so that the small replies of others still fit.
+// What one round of turns may need beyond what is charged; while less than this is left of the budget, a connection is
+// closed before the turns.
 size_t RoundReserve(const base::BlockBudget& budget) { return std::min(budget.limit_bytes() / 8, size_t{1} << 20); }
 
 }  // namespace
@@ -50,7 +50,11 @@ Loop::Loop(Worker& worker, const WorkerSettings& settings, base::BlockBudget& bu
            std::unique_ptr<WorkerHooks> hooks)
     : worker_(worker), settings_(settings), hooks_(std::move(hooks)), pool_(budget), connections_(settings.index) {}
 
-Loop::~Loop() = default;
+Loop::~Loop() {
+  if (base_ == nullptr) return;
+  event_del(&wake_event_);
+  event_del(&timer_event_);
+}
 
 base::Status Loop::Open() {
   if (base::Status status = mailbox_.Open(); !status.ok()) return status;
@@ -189,11 +193,25 @@ char* Loop::TakeBlock(SocketConnection& connection) {
   return block;
 }
 
-void Loop::RelievePressure() {
+bool Loop::UnderPressure() {
   const base::BlockBudget& budget = pool_.budget();
-  if (budget.used_bytes() + RoundReserve(budget) <= budget.limit_bytes()) return;
-  SocketConnection* const most = MostUnsent();
-  if (most != nullptr && most->unsent_bytes() >= base::kBlockBytes) most->CloseForMemory();
+  return budget.used_bytes() + RoundReserve(budget) > budget.limit_bytes();
+}
+
+// Before the turns of a round, so that the small replies of those who read still fit.
+void Loop::RelievePressure() {
+  while (UnderPressure()) {
+    SocketConnection* const most = MostUnsent();
+    if (most == nullptr || most->unsent_bytes() < base::kBlockBytes) break;
+    most->CloseForMemory();
+  }
+  // The memory may be held by other workers: a look at every connection once a second is enough.
+  if (!UnderPressure() || relieved_seconds_ == now_seconds_) return;
+  relieved_seconds_ = now_seconds_;
+  for (SocketConnection* const connection : Unfinished()) {
+    if (connection->last_turn_seconds() == now_seconds_ || !UnderPressure()) return;
+    connection->CloseForMemory();
+  }
 }
 
 void Loop::NoteUnsent(SocketConnection& connection, bool unsent) {
@@ -211,6 +229,18 @@ SocketConnection* Loop::MostUnsent() const {
     if (most == nullptr || connection->unsent_bytes() > most->unsent_bytes()) most = connection;
   }
   return most;
+}
+
+// Those who have left a request unfinished, the longest first. Parked ones wait for us, not we for them.
+std::vector<SocketConnection*> Loop::Unfinished() const {
+  std::vector<SocketConnection*> unfinished;
+  connections_.ForEach([&unfinished](SocketConnection& connection) {
+    if (connection.holds_input() && !connection.parked()) unfinished.push_back(&connection);
+  });
+  std::sort(unfinished.begin(), unfinished.end(), [](const SocketConnection* a, const SocketConnection* b) {
+    return std::pair(a->last_turn_seconds(), a->id()) < std::pair(b->last_turn_seconds(), b->id());
+  });
+  return unfinished;
 }
 
 // Looks again when the next can be due, so that a look at every connection is rare.

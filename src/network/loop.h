@@ -12,6 +12,7 @@
 #include <functional>
 #include <memory>
 #include <unordered_set>
+#include <vector>
 
 #include "base/block_pool.h"
 #include "base/status.h"
@@ -50,8 +51,8 @@ class Loop {
 
   // For the connections.
   void Enqueue(SocketConnection& connection) { ready_.Push(connection); }
-  // An input block for this connection. At the cap the connection with most unsent bytes is closed for it, or this one:
-  // then null.
+  // An input block for this connection. At the cap the one with most unsent bytes is closed for it, else this one: then
+  // null.
   char* TakeBlock(SocketConnection& connection);
   // Whether the connection has output that its socket does not take.
   void NoteUnsent(SocketConnection& connection, bool unsent);
@@ -69,8 +70,10 @@ class Loop {
   void ReadMail();
   void Welcome(Arrival arrival);
   void GiveTurns();
+  bool UnderPressure();
   void RelievePressure();
   SocketConnection* MostUnsent() const;
+  std::vector<SocketConnection*> Unfinished() const;
   void CloseIdle();
   void CloseAll();
   void Delete(SocketConnection* connection);
@@ -95,7 +98,8 @@ class Loop {
   SocketConnection* current_ = nullptr;           // whose turn it is; null between turns
   Mail mail_;                                     // empty between rounds, kept for its capacity
   uint32_t now_seconds_ = 0;
-  bool stopping_ = false;  // arrivals are turned away
+  uint32_t relieved_seconds_ = 0;  // when unfinished requests were last looked through
+  bool stopping_ = false;          // arrivals are turned away
 };
 
 }  // namespace holdfast::network

@@ -2,8 +2,9 @@
 // flags and put the connection into the ready queue.
 //
 // Reading goes on while the handler is parked or full, until the input block is: that bounds memory, costs no system
-// call, and is how the close of a peer that gave up is noticed. Such a peer may only have closed its sending side and
-// still wait for the reply, so a parked request is given kAbandonedMs more before it is dropped.
+// call, and is how the close of a peer that gave up is noticed (unless it left more than a block behind). Such a peer
+// may only have closed its sending side and still wait for the reply, so a parked request is given kAbandonedMs more
+// before it is dropped.
 //
 // Sending is tried once a turn and stops at the first short write: the socket is full then, and a second event, which
 // lives on the heap because few connections ever need it, says when it is not.
@@ -223,14 +224,15 @@ void SocketConnection::FinishTurn() {
   if (phase_ == Phase::kParked && ended_) AwaitAbandonment();
 
   bool registered = true;
+  bool again = MayRun();
   if (ended_ || phase_ == Phase::kClosing) {
     SetReading(false);
   } else if (!InputFull()) {
     registered = SetReading(true);
-    if (transport_->HasUnreadBytes()) readable_ = true;
+    if (transport_->HasUnreadBytes()) again = readable_ = true;
   }
   if (!SetWriting(socket_full_) || !registered) return Close();
-  if (MayRun() || (readable_ && transport_->HasUnreadBytes())) loop_.Enqueue(*this);
+  if (again) loop_.Enqueue(*this);
 }
 
 void SocketConnection::AwaitAbandonment() {

@@ -61,6 +61,8 @@ class SocketConnection final : public Connection {
   bool closed() const { return phase_ == Phase::kClosed; }
   bool parked() const { return phase_ == Phase::kParked; }
   bool queued() const { return queued_; }
+  bool holds_input() const { return block_ != nullptr; }
+  uint32_t last_turn_seconds() const { return last_turn_seconds_; }
   size_t unsent_bytes() const { return output_.size(); }
 
  private:

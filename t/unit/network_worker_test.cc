@@ -182,6 +182,24 @@ TEST(Worker, AtTheBudgetsCapTheConnectionWithMostUnsentIsClosed) {
   EXPECT_LE(line.budget.used_bytes(), line.budget.limit_bytes());
 }
 
+TEST(Worker, AtTheBudgetsCapUnfinishedRequestsMakeRoomForOthers) {
+  LineWorker line(1 << 20);
+  line.Start();
+  std::vector<Client> unfinished;
+  for (int i = 0; i < 100; ++i) {
+    unfinished.push_back(line.Connect());
+    ASSERT_TRUE(unfinished.back().Send("unfinished"));
+  }
+  ASSERT_TRUE(Eventually([&] { return line.worker.counters().closed_for_memory.value() > 0; }));
+  std::this_thread::sleep_for(std::chrono::milliseconds(1100));
+  Client quick = line.Connect();
+  for (int i = 0; i < 50; ++i) {
+    ASSERT_TRUE(quick.Send("still here\n"));
+    ASSERT_EQ("still here\n", quick.ReceiveLine());
+  }
+  EXPECT_LE(line.budget.used_bytes(), line.budget.limit_bytes());
+}
+
 TEST(Worker, APeerThatVanishesBeforeItReadsIsNoSignal) {
   LineWorker line;
   line.Start();
