@@ -243,7 +243,8 @@ std::vector<SocketConnection*> Loop::Unfinished() const {
   return unfinished;
 }
 
-// Looks again when the next can be due, so that a look at every connection is rare.
+// Looks again when the next can be due, so that a look at every connection is rare. Times are whole seconds: only more
+// than the timeout is surely not less.
 void Loop::CloseIdle() {
   const uint32_t timeout = settings_.idle_timeout_seconds;
   uint32_t soonest = timeout;
@@ -251,10 +252,10 @@ void Loop::CloseIdle() {
   connections_.ForEach([&](SocketConnection& connection) {
     if (connection.parked()) return;
     const uint32_t seconds = connection.IdleSeconds();
-    if (seconds >= timeout) {
+    if (seconds > timeout) {
       idle.push_back(&connection);
     } else {
-      soonest = std::min(soonest, timeout - seconds);
+      soonest = std::min(soonest, timeout + 1 - seconds);
     }
   });
   for (SocketConnection* const connection : idle) {
