@@ -3,9 +3,8 @@
 // Threads: one worker.
 // Owns:    transport, handler, place under the connection limit, events, and buffers while bytes are in them.
 //          The Loop owns the connection and deletes it some time after Close.
-// Limits:  an idle connection holds this object, its Transport and its Handler, nothing else
-// (t/unit/network_worker_test
-//          holds it under kIdleBytesMax).
+// Limits:  an idle connection holds this object (at most 320 bytes, held by t/unit/network_worker_test), its Transport
+//          and its Handler, nothing else: with libevent's and the table's share 400 bytes besides the Handler.
 // Invariants
 // (1) The read event is on unless the peer has ended, the connection is closing, or the input block is full and the
 //     handler may not run. So there is no system call for events as long as a client waits for its replies.

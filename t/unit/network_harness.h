@@ -13,6 +13,7 @@
 #ifndef HOLDFAST_T_UNIT_NETWORK_HARNESS_H_
 #define HOLDFAST_T_UNIT_NETWORK_HARNESS_H_
 
+#include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <unistd.h>
@@ -20,6 +21,7 @@
 #include <gtest/gtest.h>
 
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <functional>
 #include <future>
@@ -27,6 +29,7 @@
 #include <string>
 #include <string_view>
 #include <thread>
+#include <utility>
 #include <vector>
 
 #include "network/worker.h"

@@ -1,8 +1,8 @@
 // What a worker and its connections must hold, over socketpairs, with the line protocol of network_harness.h.
 
-#include <fcntl.h>
-
 #include <gtest/gtest.h>
+
+#include <algorithm>
 
 #include "network/socket_connection.h"
 #include "network_harness.h"
