@@ -59,6 +59,7 @@ struct Reply {
   std::string_view text;
 
   // Meta
+  bool binary_key = false;   // the item was stored under a base64 key: k shows it so, however it was asked for
   int64_t ttl_seconds = -1;  // -1: never expires
   uint64_t seconds_since_access = 0;
   bool hit_before = false;

@@ -23,7 +23,7 @@
 namespace holdfast::protocol {
 
 inline constexpr size_t kKeyBytesMax = 250;
-inline constexpr size_t kMetaFlagsMax = 20;
+inline constexpr size_t kMetaWordsMax = 20;  // on a line, with command and key
 inline constexpr size_t kMetaOpaqueBytesMax = 31;
 
 enum class Syntax : uint8_t { kText, kMeta, kBinary };
@@ -67,6 +67,9 @@ enum class RequestError : uint8_t {
   kOpaqueTooLong,  // CLIENT_ERROR opaque token too long
   kBadBase64,      // CLIENT_ERROR error decoding key
   kBadModeStore,   // CLIENT_ERROR invalid mode for ms M token
+  kBadModeLength,  // CLIENT_ERROR incorrect length for M token
+  kBadMetaDelta,   // CLIENT_ERROR invalid numeric delta value
+  kBadInitial,     // CLIENT_ERROR invalid numeric initial value
   kBadModeArithmetic,  // CLIENT_ERROR invalid mode for ma M token
   kBadFlagArithmetic,  // CLIENT_ERROR invalid or duplicate flag
   kInvalidArguments,   // binary status 4

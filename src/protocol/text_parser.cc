@@ -14,6 +14,7 @@
 #include <cstring>
 
 #include "protocol/decimal.h"
+#include "protocol/meta_parser.h"
 #include "protocol/text_commands.h"
 #include "protocol/words.h"
 
@@ -112,24 +113,33 @@ ParseResult TextParser::ParseLine(std::string_view input, Request* request) {
   const std::string_view line = KnownLine(input);
   Words words(line);
   const std::string_view name = words.Next();
-  const TextCommand* const command = FindTextCommand(name);
+  const MetaCommand* const meta = FindMetaCommand(name);
+  const TextCommand* const command = meta == nullptr ? FindTextCommand(name) : nullptr;
   if (command != nullptr && command->arguments == TextArguments::kKeys) {
     return ParseRetrieval(input, *command, words, request);
   }
 
   window_ = 0;
   request->Clear();
-  if (command == nullptr) {
-    if (LastWord(line).starts_with("HTTP/")) return Close();
-    request->Refuse(name.size() < 2 ? RequestError::kBadLine : RequestError::kUnknownCommand);
-    return Complete(line_bytes);
+  if (meta != nullptr) {
+    const bool value_follows = ParseMetaArguments(*meta, line, words, request);
+    return value_follows ? TakeValue(input, line_bytes, request) : Complete(line_bytes);
   }
-  ParseTextArguments(*command, line, words, request);
-  return request->verb == Verb::kStore ? TakeValue(input, line_bytes, request) : Complete(line_bytes);
+  if (command != nullptr) {
+    ParseTextArguments(*command, line, words, request);
+    return request->verb == Verb::kStore ? TakeValue(input, line_bytes, request) : Complete(line_bytes);
+  }
+  if (LastWord(line).starts_with("HTTP/")) return Close();
+  request->Refuse(name.size() < 2 ? RequestError::kBadLine : RequestError::kUnknownCommand);
+  return Complete(line_bytes);
 }
 
 // The line that is fully read and stands in the input's first line_bytes is followed by a value.
 ParseResult TextParser::TakeValue(std::string_view input, size_t line_bytes, Request* request) {
+  if (request->verb == Verb::kInvalid) {  // a wrong flag of ms
+    Skip(UploadBytes(*request));
+    return Complete(line_bytes);
+  }
   if (settings_->TooLarge(request->key.size(), request->client_flags, request->value_size)) {
     request->Refuse(RequestError::kTooLarge);
     Skip(UploadBytes(*request));

@@ -108,6 +108,12 @@ std::string_view ErrorLine(RequestError error) {
       return "CLIENT_ERROR error decoding key\r\n";
     case RequestError::kBadModeStore:
       return "CLIENT_ERROR invalid mode for ms M token\r\n";
+    case RequestError::kBadModeLength:
+      return "CLIENT_ERROR incorrect length for M token\r\n";
+    case RequestError::kBadMetaDelta:
+      return "CLIENT_ERROR invalid numeric delta value\r\n";
+    case RequestError::kBadInitial:
+      return "CLIENT_ERROR invalid numeric initial value\r\n";
     case RequestError::kBadModeArithmetic:
       return "CLIENT_ERROR invalid mode for ma M token\r\n";
     case RequestError::kBadFlagArithmetic:
