@@ -3,10 +3,9 @@
 
 #include "protocol/binary_writer.h"
 
-#include <cstring>
-
 #include "protocol/big_endian.h"
 #include "protocol/binary_packet.h"
+#include "protocol/put.h"
 #include "protocol/text_writer.h"
 
 namespace holdfast::protocol {
@@ -74,13 +73,9 @@ void WriteHit(const Request& request, const Reply& reply, base::Output& output) 
   const bool small = value_size <= base::Output::kReserveMax - kHitHeadBytesMax;
   char* const begin = output.Reserve(kHitHeadBytesMax + (small ? static_cast<size_t>(value_size) : 0));
   char* place = StoreBigEndian(header.Store(begin), reply.client_flags);
-  std::memcpy(place, key.data(), key.size());
-  place += key.size();
+  place = Put(place, key);
   if (small && !touched) {
-    for (const std::string_view piece : reply.value) {
-      std::memcpy(place, piece.data(), piece.size());
-      place += piece.size();
-    }
+    for (const std::string_view piece : reply.value) place = Put(place, piece);
   }
   output.Commit(static_cast<size_t>(place - begin));
   if (!small) WriteValue(reply.value, output);

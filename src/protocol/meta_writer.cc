@@ -4,10 +4,9 @@
 #include "protocol/meta_writer.h"
 
 #include <algorithm>
-#include <cstring>
-
 #include "protocol/base64.h"
 #include "protocol/decimal.h"
+#include "protocol/put.h"
 #include "protocol/text_writer.h"
 #include "protocol/words.h"
 
@@ -20,11 +19,6 @@ constexpr std::string_view kLineEnd = "\r\n";
 constexpr size_t kHeadBytesMax = 3 + kDecimalBytesMax + 8 * (2 + kDecimalBytesMax) + 2 +
                                  Base64EncodedBytes(kKeyBytesMax) + 2 + 2 + kMetaOpaqueBytesMax + 6 + 2;
 static_assert(2 * kHeadBytesMax < base::Output::kReserveMax);
-
-char* Put(char* place, std::string_view text) {
-  std::memcpy(place, text.data(), text.size());
-  return place + text.size();
-}
 
 char* PutNumber(char* place, char letter, uint64_t number) {
   *place++ = ' ';

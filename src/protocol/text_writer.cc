@@ -3,9 +3,8 @@
 
 #include "protocol/text_writer.h"
 
-#include <cstring>
-
 #include "protocol/decimal.h"
+#include "protocol/put.h"
 
 namespace holdfast::protocol {
 namespace {
@@ -16,11 +15,6 @@ constexpr std::string_view kEnd = "END\r\n";
 // "VALUE " key " " flags " " bytes " " cas "\r\n" ... "\r\nEND\r\n"
 constexpr size_t kHitBytesMax = 6 + kKeyBytesMax + 3 * (1 + kDecimalBytesMax) + 2 + 2 + 5;
 static_assert(kHitBytesMax < base::Output::kReserveMax);
-
-char* Put(char* place, std::string_view text) {
-  std::memcpy(place, text.data(), text.size());
-  return place + text.size();
-}
 
 char* PutHead(char* place, const Request& request, const Reply& reply) {
   place = Put(place, "VALUE ");

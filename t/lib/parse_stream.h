@@ -9,6 +9,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -66,9 +67,11 @@ inline std::string Describe(const Request& request) {
 }
 
 // What a stream was parsed into: a line for each Request, "close" if the parser said so, "unread N" for what is left at
-// the end. The parser gets at most bytes_a_call new bytes a call; 0 means as many as the input block holds.
+// the end. The parser gets at most bytes_a_call new bytes a call; 0 means as many as the input block holds. visit is
+// called with every complete Request.
 template <class Parser>
-std::vector<std::string> ParseStream(Parser& parser, std::string_view stream, size_t bytes_a_call = 0) {
+std::vector<std::string> ParseStream(Parser& parser, std::string_view stream, size_t bytes_a_call = 0,
+                                     const std::function<void(const Request&)>& visit = nullptr) {
   std::vector<std::string> lines;
   size_t begin = 0, end = 0;  // of the unread input
   for (;;) {
@@ -85,6 +88,7 @@ std::vector<std::string> ParseStream(Parser& parser, std::string_view stream, si
     switch (result.outcome) {
       case Outcome::kRequest:
         lines.push_back(Describe(request));
+        if (visit) visit(request);
         continue;
       case Outcome::kClose:
         lines.push_back("close");
@@ -101,6 +105,7 @@ std::vector<std::string> ParseStream(Parser& parser, std::string_view stream, si
         request.SetValue(stream.substr(begin, value_size));
         FinishUpload(stream.substr(begin + value_size, bytes - value_size), &request);
         lines.push_back(Describe(request));
+        if (visit) visit(request);
         begin += bytes;
         end = std::max(begin, end);
         continue;

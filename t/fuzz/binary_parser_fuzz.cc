@@ -1,0 +1,7 @@
+#include "fuzz/parser_fuzz.h"
+#include "protocol/binary_parser.h"
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  holdfast::protocol::FuzzParser<holdfast::protocol::BinaryParser>(data, size);
+  return 0;
+}
