@@ -6,7 +6,7 @@
 // asks again after a pause. A waiter whose rule's budget has passed is woken by Tick with kUnavailable. The database's
 // answer is final or it is no answer: a failure never becomes a miss.
 //
-// Threads: Load, Preload, NoteBirth from any; NextBatch, OnRows, OnFailure from one (the reader); Tick from one.
+// Threads: Load, Preload, NoteTurn from any; NextBatch, OnRows, OnFailure from one (the reader); Tick from one.
 // Owns:    parked waiters and the keys they wait for.
 // Blocks:  never.
 // Limits:  parked_max waiters; load_keys_max keys a batch; one batch in hand.
@@ -22,6 +22,7 @@
 #include <cstdint>
 #include <deque>
 #include <functional>
+#include <list>
 #include <map>
 #include <mutex>
 #include <span>
@@ -69,7 +70,7 @@ class ReadThrough {
   std::span<const std::string_view> NextBatch();
   // access belongs to the calling thread.
   void OnRows(store::Access& access, std::vector<Row> rows);
-  void OnFailure(const Failure& failure);
+  void OnFailure();
   // Steady microseconds when NextBatch may bring something; kNeverMicros: nothing is queued.
   int64_t NextDue();
 
@@ -79,13 +80,14 @@ class ReadThrough {
   // Called with no lock held when NextDue, or what Tick returned, has come closer. Set before anything else.
   void SetWakes(std::function<void()> reader, std::function<void()> ticker);
 
-  // A session of this key came into being in memory: queries begun before are no proof of absence.
-  void NoteBirth(const store::Key& key) { Births(key.hash).fetch_add(1, std::memory_order_release); }
+  // A session of this key came into being or was deleted in memory: what queries begun before bring is no news, unless
+  // memory still has the key and can compare.
+  void NoteTurn(const store::Key& key) { Turns(key.hash).fetch_add(1, std::memory_order_release); }
 
   size_t parked() const { return parked_.load(std::memory_order_relaxed); }
 
  private:
-  static constexpr size_t kBirthSlots = 4096;
+  static constexpr size_t kTurnSlots = 4096;
 
   struct Parked {
     std::string_view key;  // of the Pending's entry
@@ -93,12 +95,17 @@ class ReadThrough {
   };
   using Deadlines = std::multimap<int64_t, Parked>;
 
+  using Queue = std::list<std::string_view>;
+
   struct Pending {
     uint32_t hash = 0;
-    uint32_t births = 0;   // when the query in hand began
-    bool in_hand = false;  // else it is in queue_
-    bool preload = false;  // wanted even without waiters
-    std::deque<Deadlines::iterator> waiters;
+    uint32_t turns = 0;                       // when the query in hand began
+    bool in_hand = false;                     // else it is in queue_
+    bool preload = false;                     // wanted even without waiters
+    Queue::iterator place;                    // in queue_, unless in hand
+    std::deque<Deadlines::iterator> waiters;  // by deadline, nearly
+
+    bool wanted() const { return preload || !waiters.empty(); }
   };
   using PendingMap = std::unordered_map<std::string, Pending>;
 
@@ -107,22 +114,31 @@ class ReadThrough {
     LoadOutcome outcome;
   };
 
-  std::atomic<uint32_t>& Births(uint32_t hash) { return births_[hash % kBirthSlots]; }
-  PendingMap::iterator Enqueue(const store::Key& key);
-  LoadOutcome Merge(store::Access& access, const Row& row, bool* again);
-  bool ProvesAbsence(const Pending& pending);
-  void Finish(PendingMap::iterator pending, LoadOutcome outcome, std::vector<Wake>* wakes);
+  enum class Merged : uint8_t { kLoaded, kAbsent, kNoMemory, kAgain };
+
+  std::atomic<uint32_t>& Turns(uint32_t hash) { return turns_[hash % kTurnSlots]; }
+  bool TurnedSince(const Pending& pending) {
+    return Turns(pending.hash).load(std::memory_order_acquire) != pending.turns;
+  }
+  PendingMap::iterator Enter(const store::Key& key);
+  void Enqueue(PendingMap::iterator entry, Queue::iterator before);
+  Merged Merge(store::Access& access, const Pending& pending, const Row& row);
+  Merged MergeAbsence(const Pending& pending, std::string_view key);
+  store::SessionStamps StampsOf(const Row& row, base::Seconds now) const;
+  static bool IsLater(const Row& row, const store::Slot& slot);
+  void Settle(PendingMap::iterator entry, Merged merged, std::vector<Wake>* wakes);
+  void Finish(PendingMap::iterator entry, LoadOutcome outcome, std::vector<Wake>* wakes);
   void Deliver(const std::vector<Wake>& wakes);
 
   Sessions& sessions_;
   std::function<void()> wake_reader_;  // null until SetWakes
   std::function<void()> wake_ticker_;  // null until SetWakes
-  std::array<std::atomic<uint32_t>, kBirthSlots> births_{};
+  std::array<std::atomic<uint32_t>, kTurnSlots> turns_{};
   std::atomic<size_t> parked_{0};
 
   std::mutex mutex_;  // guards all below
   PendingMap pending_;
-  std::deque<std::string_view> queue_;  // keys of pending_ that are not in hand, oldest first
+  Queue queue_;  // keys of pending_ that are not in hand, oldest first
   Deadlines deadlines_;
   std::vector<std::string_view> in_hand_;  // keys of pending_
   int64_t paused_until_us_ = 0;

@@ -9,6 +9,8 @@
 #include <charconv>
 #include <optional>
 
+#include "session/session_settings.h"
+
 namespace holdfast::session {
 namespace {
 
@@ -291,6 +293,13 @@ Result<Rules> Rules::Parse(std::string_view text) {
   }
   rules.BuildIndex();
   return rules;
+}
+
+Result<Rules> Rules::Parse(const std::vector<std::string>& texts) {
+  if (texts.empty()) return Parse(kDefaultRules);
+  std::string all;
+  for (const std::string& text : texts) all += text + "\n";
+  return Parse(all);
 }
 
 void Rules::BuildIndex() {

@@ -81,6 +81,8 @@ class Rules {
  public:
   Rules() = default;  // no rule: every key is a cache key
   static base::Result<Rules> Parse(std::string_view text);
+  // All of them; the handlers' defaults (kDefaultRules) when there is none.
+  static base::Result<Rules> Parse(const std::vector<std::string>& texts);
 
   // The session rule of this key; null exactly when it is a cache key.
   const Rule* Match(std::string_view key) const {

@@ -142,6 +142,7 @@ class Sessions {
                       Seconds now);
 
   const Rules& rules() const { return rules_; }
+  void Wake(const Waiter& waiter, LoadOutcome outcome) const { wake_(waiter, outcome); }
   const SessionSettings& settings() const { return settings_; }
   const base::Clock& clock() const { return clock_; }
   store::Store& store() { return store_; }
@@ -151,13 +152,28 @@ class Sessions {
   Reaper& reaper() { return reaper_; }
   NegativeCache& negative_cache() { return negative_cache_; }
   SessionStats& stats() { return stats_; }
+  const SessionStats& stats() const { return stats_; }
+  const WriteBehind& write_behind() const { return write_behind_; }
+  const ReadThrough& read_through() const { return read_through_; }
+
+  // For the parts and tests: N of a rule, and when a change is due that came now and need not be sent at once.
+  uint32_t SyncIntervalOf(const Rule& rule) const;
+  int64_t LazyDue(const Rule& rule, Seconds synced_at, Seconds expiry, Seconds now) const;
 
  private:
+  bool ComesFromBeforeDelete(const WriteRequest& request, store::ItemState state, const store::SessionStamps& before);
+  store::SessionStamps StampsOf(const WriteRequest& request, const store::Slot& slot, const store::ItemRef& draft);
+  int64_t ChargeAllowance(const WriteRequest& request, const store::Slot& slot, const store::ItemRef& draft,
+                          store::SessionStamps* stamps) const;
+  bool Journalled(RecordKind kind, const store::Key& key, const store::SessionStamps& stamps, Seconds expiry,
+                  const store::ItemRef& item);
+
   const SessionSettings settings_;
   const Rules rules_;
   const base::Clock& clock_;
   store::Store& store_;
   Journal& journal_;
+  const std::function<void(const Waiter&, LoadOutcome)> wake_;
   StampClock stamp_clock_;
   SessionStats stats_;
   AnswerBook answer_book_;

@@ -5,10 +5,19 @@
 #define HOLDFAST_SESSION_SESSION_SETTINGS_H_
 
 #include <cstdint>
+#include <string>
+#include <vector>
 
 namespace holdfast::session {
 
+// Handlers whose keys have a prefix of their own. Those known by the shape of the id alone (pecl, express, memjs) must
+// be asked for: other keys may look like theirs.
+inline constexpr const char* kDefaultRules = "php; django; rack; rails";
+
 struct SessionSettings {
+  std::string database;            // URL; empty: no sessions, every key is a cache key
+  std::vector<std::string> rules;  // as in rule.h; none: kDefaultRules
+
   uint32_t node = 0;  // number of this server among those that share the database
 
   uint32_t sync_interval_s = 120;  // N: the longest that a changed session stays unsynced

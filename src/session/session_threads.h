@@ -5,9 +5,9 @@
 // database.
 //
 // Threads: Start, Drain, Stop from the main thread.
-// Owns:    three threads and two connections to the database. Borrows Sessions and Database, which must outlive it.
-// Blocks:  Drain up to its timeout; Stop until calls in the database return.
-// Errors:  Start: the first connection could not be opened. Later failures are retried, counted and logged once.
+// Owns:    three threads and two connections to the database. Borrows Sessions, Database and Log, which must outlive
+// it. Blocks:  Drain up to its timeout; Stop until calls in the database return. Errors:  Start: the first connection
+// could not be opened. Later failures are retried, counted and logged once.
 
 #ifndef HOLDFAST_SESSION_SESSION_THREADS_H_
 #define HOLDFAST_SESSION_SESSION_THREADS_H_
@@ -16,6 +16,7 @@
 #include <functional>
 #include <memory>
 
+#include "base/log.h"
 #include "base/status.h"
 #include "session/driver.h"
 #include "session/session.h"
@@ -24,7 +25,7 @@ namespace holdfast::session {
 
 class SessionThreads {
  public:
-  SessionThreads(Sessions& sessions, Database& database);
+  SessionThreads(Sessions& sessions, Database& database, const base::Log& log);
   ~SessionThreads();  // Stop
   SessionThreads(const SessionThreads&) = delete;
   SessionThreads& operator=(const SessionThreads&) = delete;
@@ -35,7 +36,7 @@ class SessionThreads {
   // once a second, and at the end, with what is left. Returns what is left.
   uint64_t Drain(uint32_t timeout_ms, const std::function<void(uint64_t left)>& progress);
 
-  // Wakes nobody any more. Waiters that are still parked are forgotten.
+  // Wakes nobody any more. Waiters that are still parked are forgotten. Sessions must see no further Load or Write.
   void Stop();
 
  private:

@@ -34,7 +34,7 @@ class Sessions;
 
 class WriteBehind {
  public:
-  explicit WriteBehind(Sessions& sessions) : sessions_(sessions) {}
+  explicit WriteBehind(Sessions& sessions) : sessions_(sessions) { RefreshShare(); }
   WriteBehind(const WriteBehind&) = delete;
   WriteBehind& operator=(const WriteBehind&) = delete;
 
@@ -55,12 +55,15 @@ class WriteBehind {
   void SetWake(std::function<void()> wake) { wake_ = std::move(wake); }
 
   // Dirty bytes, by our own count: how full the share of unsynced sessions is.
-  void AddDirtyBytes(int64_t bytes) { dirty_bytes_.fetch_add(bytes, std::memory_order_relaxed); }
+  void AddDirtyBytes(int64_t bytes);
   int64_t dirty_bytes() const { return dirty_bytes_.load(std::memory_order_relaxed); }
   bool HasRoomFor(int64_t bytes) const;
   // Items that the database still lacks something of, those in quarantine included.
   uint64_t dirty_items() const;
   uint64_t quarantined() const { return quarantined_.load(std::memory_order_relaxed); }
+
+  // How long the most overdue item has been due: 0 when all is in time.
+  int64_t LateMicros() const;
 
   // A write has replaced an item that was in quarantine.
   void LiftQuarantine() { quarantined_.fetch_sub(1, std::memory_order_relaxed); }
@@ -70,13 +73,15 @@ class WriteBehind {
   struct Sent {
     uint64_t version;
     uint64_t touched;
-    int64_t sent_us;
   };
 
   bool Hurry() const;  // everything is due: draining, or the share is nearly full
-  bool Copy(store::Access& access, std::string_view key, Change* change, Sent* sent);
+  void RefreshShare();
+  bool Copy(store::Access& access, const store::Key& key, Change* change, Sent* sent);
   void OnOutcome(store::Access& access, const Change& change, const Sent& sent, ChangeOutcome outcome,
                  base::Seconds now);
+  void NoteDone(const Change& change, base::Seconds now, store::SessionStamps* stamps);
+  void SetClean(store::Slot& slot);
 
   Sessions& sessions_;
   std::function<void()> wake_;  // null until SetWake
@@ -87,7 +92,10 @@ class WriteBehind {
   std::atomic<bool> draining_{false};
   std::atomic<int64_t> next_wake_us_{kNeverMicros};  // what the writer sleeps until; only an earlier due wakes it
 
+  std::atomic<int64_t> share_bytes_{0};
+
   // Of the writer's thread:
+  int64_t share_refresh_us_ = 0;
   std::vector<Change> batch_;
   std::vector<Sent> sent_;
   int64_t paused_until_us_ = 0;

@@ -1,5 +1,7 @@
 // How it works: each shard has a map from key to time and a set of (time, key) in order of time; the set points to the
-// map's keys, which do not move. The shard's earliest time is kept in an atomic too, so that NextDue takes no lock.
+// map's keys, which do not move. The shard's earliest time is kept in an atomic too, so that NextDue takes no lock; it is
+// sequentially consistent, so that "mark, then look whether the taker sleeps" and "go to sleep, then look once more"
+// cannot both miss the other.
 
 #include "store/dirty_list.h"
 
@@ -23,7 +25,7 @@ struct DirtyList::Shard {
   std::set<std::pair<int64_t, const std::string*>> order;
   std::atomic<int64_t> earliest{kNothing};
 
-  void NoteEarliest() { earliest.store(order.empty() ? kNothing : order.begin()->first, std::memory_order_release); }
+  void NoteEarliest() { earliest.store(order.empty() ? kNothing : order.begin()->first, std::memory_order_seq_cst); }
 };
 
 DirtyList::DirtyList() : shards_(std::make_unique<Shard[]>(kShards)) {}
@@ -54,7 +56,7 @@ void DirtyList::Take(int64_t now, size_t count, std::vector<std::string>* keys) 
   const uint32_t first = first_shard_.fetch_add(1, std::memory_order_relaxed);
   for (size_t i = 0; i < kShards && count > 0; ++i) {
     Shard& shard = shards_[(first + i) % kShards];
-    if (shard.earliest.load(std::memory_order_acquire) > now) continue;
+    if (shard.earliest.load(std::memory_order_seq_cst) > now) continue;
     const std::lock_guard lock(shard.mutex);
     while (count > 0 && !shard.order.empty() && shard.order.begin()->first <= now) {
       auto node = shard.times.extract(*shard.order.begin()->second);
@@ -70,7 +72,7 @@ void DirtyList::Take(int64_t now, size_t count, std::vector<std::string>* keys) 
 int64_t DirtyList::NextDue() const {
   int64_t next = kNothing;
   for (size_t i = 0; i < kShards; ++i) {
-    next = std::min(next, shards_[i].earliest.load(std::memory_order_acquire));
+    next = std::min(next, shards_[i].earliest.load(std::memory_order_seq_cst));
   }
   return next;
 }

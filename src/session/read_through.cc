@@ -1,0 +1,309 @@
+// How it works: pending_ has an entry for each key that somebody waits for; it is either in queue_ or in the batch in
+// hand. Waiters stand in deadlines_, in order of time, and their key's entry points to them, so both an answer and a
+// deadline find them at once.
+//
+// An answer may be old: while the query ran, the key can have been written or deleted here, written down and evicted.
+// As long as memory holds the key, stamps tell which is later. When it does not, the turn counter does: it counts
+// births and deletes of the keys that share a slot, and a query that began before the latest turn is made again.
+//
+// Waiters are woken after the lock is given back.
+
+#include "session/read_through.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "session/marks.h"
+#include "session/session.h"
+
+namespace holdfast::session {
+
+using base::Seconds;
+using store::ItemKind;
+using store::Key;
+using store::Reserve;
+using store::SessionStamps;
+using store::Slot;
+
+namespace {
+
+constexpr int64_t kSecondMicros = 1'000'000;
+constexpr int kDraftTries = 4;
+constexpr int64_t kAgainPauseMicros = 1000;  // until readers have passed a quiescent state, or a write has settled
+
+// The steady second at which something ends that has ttl_us left: the nearest whole one, so that going to the database
+// and back moves an expiry by nothing.
+Seconds ExpiryOf(const base::Clock& clock, int64_t ttl_us) {
+  if (ttl_us == kNeverMicros) return base::kNever;
+  const int64_t zero_us = clock.SteadyMicrosAt(0);
+  const int64_t second = (clock.SteadyMicros() - zero_us + ttl_us + kSecondMicros / 2) / kSecondMicros;
+  constexpr int64_t kLatest = 0xffffffff;
+  return static_cast<Seconds>(std::clamp<int64_t>(second, base::kAlreadyPast, kLatest));
+}
+
+}  // namespace
+
+void ReadThrough::SetWakes(std::function<void()> reader, std::function<void()> ticker) {
+  wake_reader_ = std::move(reader);
+  wake_ticker_ = std::move(ticker);
+}
+
+// -- Asking ---------------------------------------------------------------------------------------
+
+bool ReadThrough::Load(const Rule& rule, const Key& key, const Waiter& waiter) {
+  const int64_t deadline_us = sessions_.clock().SteadyMicros() + int64_t{rule.budget_ms} * 1000;
+  bool is_first_deadline;
+  {
+    const std::lock_guard lock(mutex_);
+    if (deadlines_.size() >= sessions_.settings().parked_max) {
+      sessions_.stats().loads_refused.Add();
+      return false;
+    }
+    const auto entry = Enter(key);
+    const auto place = deadlines_.emplace(deadline_us, Parked{entry->first, waiter});
+    entry->second.waiters.push_back(place);
+    parked_.store(deadlines_.size(), std::memory_order_relaxed);
+    is_first_deadline = place == deadlines_.begin();
+  }
+  if (wake_reader_) wake_reader_();
+  if (is_first_deadline && wake_ticker_) wake_ticker_();
+  return true;
+}
+
+void ReadThrough::Preload(const Key& key) {
+  {
+    const std::lock_guard lock(mutex_);
+    if (pending_.size() >= sessions_.settings().parked_max) return;
+    Enter(key)->second.preload = true;
+  }
+  if (wake_reader_) wake_reader_();
+}
+
+ReadThrough::PendingMap::iterator ReadThrough::Enter(const Key& key) {
+  const auto [entry, is_new] = pending_.try_emplace(std::string(key.bytes));
+  if (is_new) {
+    entry->second.hash = key.hash;
+    Enqueue(entry, queue_.end());
+  }
+  return entry;
+}
+
+void ReadThrough::Enqueue(PendingMap::iterator entry, Queue::iterator before) {
+  entry->second.in_hand = false;
+  entry->second.place = queue_.insert(before, entry->first);
+}
+
+// -- The reader -----------------------------------------------------------------------------------
+
+std::span<const std::string_view> ReadThrough::NextBatch() {
+  const std::lock_guard lock(mutex_);
+  if (!in_hand_.empty() || sessions_.clock().SteadyMicros() < paused_until_us_) return {};
+  while (!queue_.empty() && in_hand_.size() < sessions_.settings().load_keys_max) {
+    const auto entry = pending_.find(std::string(queue_.front()));
+    queue_.pop_front();
+    Pending& pending = entry->second;
+    pending.in_hand = true;
+    pending.turns = Turns(pending.hash).load(std::memory_order_acquire);
+    in_hand_.push_back(entry->first);
+  }
+  if (!in_hand_.empty()) sessions_.stats().load_queries.Add();
+  return in_hand_;
+}
+
+int64_t ReadThrough::NextDue() {
+  const std::lock_guard lock(mutex_);
+  return queue_.empty() ? kNeverMicros : paused_until_us_;
+}
+
+void ReadThrough::OnRows(store::Access& access, std::vector<Row> rows) {
+  std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.key < b.key; });
+  std::vector<Wake> wakes;
+  // Only the reader takes entries out of hand, so they stay while the lock is not held.
+  std::vector<std::string_view> keys;
+  {
+    const std::lock_guard lock(mutex_);
+    keys.swap(in_hand_);
+    paused_until_us_ = 0;
+    pause_ms_ = 0;
+  }
+  for (const std::string_view key : keys) {
+    const Pending* pending;
+    {
+      const std::lock_guard lock(mutex_);
+      pending = &pending_.find(std::string(key))->second;
+    }
+    const auto row =
+        std::lower_bound(rows.begin(), rows.end(), key, [](const Row& a, std::string_view b) { return a.key < b; });
+    const bool found = row != rows.end() && row->key == key;
+    const Merged merged = found ? Merge(access, *pending, *row) : MergeAbsence(*pending, key);
+
+    const std::lock_guard lock(mutex_);
+    Settle(pending_.find(std::string(key)), merged, &wakes);
+  }
+  access.Quiesce();
+  Deliver(wakes);
+}
+
+void ReadThrough::Settle(PendingMap::iterator entry, Merged merged, std::vector<Wake>* wakes) {
+  switch (merged) {
+    case Merged::kLoaded:
+      return Finish(entry, LoadOutcome::kLoaded, wakes);
+    case Merged::kAbsent:
+      return Finish(entry, LoadOutcome::kAbsent, wakes);
+    case Merged::kNoMemory:
+      sessions_.stats().loads_no_memory.Add();
+      return Finish(entry, LoadOutcome::kUnavailable, wakes);
+    case Merged::kAgain:
+      Enqueue(entry, queue_.end());
+      paused_until_us_ = sessions_.clock().SteadyMicros() + kAgainPauseMicros;
+      return;
+  }
+}
+
+// Of whatever class the failure: it is tried again as long as somebody waits.
+void ReadThrough::OnFailure() {
+  const SessionSettings& settings = sessions_.settings();
+  sessions_.stats().load_failures.Add();
+  const std::lock_guard lock(mutex_);
+  const auto front = queue_.begin();
+  for (const std::string_view key : in_hand_) {
+    const auto entry = pending_.find(std::string(key));
+    entry->second.preload = false;
+    if (entry->second.wanted()) {
+      Enqueue(entry, front);
+    } else {
+      pending_.erase(entry);
+    }
+  }
+  in_hand_.clear();
+  pause_ms_ = std::clamp(pause_ms_ * 2, settings.retry_ms_min, settings.retry_ms_max);
+  paused_until_us_ = sessions_.clock().SteadyMicros() + int64_t{pause_ms_} * 1000;
+}
+
+// -- Merging --------------------------------------------------------------------------------------
+
+ReadThrough::Merged ReadThrough::MergeAbsence(const Pending& pending, std::string_view bytes) {
+  // First remembered, then doubted: a write that comes between is seen in the turn, one that comes later erases it.
+  const Key key{bytes, pending.hash};
+  NegativeCache& negative_cache = sessions_.negative_cache();
+  negative_cache.Put(key, sessions_.clock().SteadyMicros() + int64_t{sessions_.settings().negative_ms} * 1000);
+  if (TurnedSince(pending)) {
+    negative_cache.Erase(key);
+    return Merged::kAgain;
+  }
+  sessions_.stats().loads_absent.Add();
+  return Merged::kAbsent;
+}
+
+ReadThrough::Merged ReadThrough::Merge(store::Access& access, const Pending& pending, const Row& row) {
+  const base::Clock& clock = sessions_.clock();
+  SessionStats& stats = sessions_.stats();
+  for (const uint64_t version : {row.version, row.touched, row.floor}) sessions_.stamp_clock().Observe(version);
+  if (row.state == RowState::kLive && row.ttl_us <= 0) {
+    stats.loads_expired.Add();
+    return MergeAbsence(pending, row.key);
+  }
+
+  const Seconds now = clock.Now();
+  store::DraftShape shape;
+  shape.key = Key{row.key, pending.hash};
+  shape.value_size = row.data.size();
+  shape.client_flags = row.client_flags;
+  shape.expiry = row.state == RowState::kLive ? ExpiryOf(clock, row.ttl_us) : base::kNever;
+  shape.session = true;
+  shape.kind = row.state == RowState::kLive ? ItemKind::kValue : ItemKind::kTombstone;
+  store::Draft draft;
+  for (int tries = 1;; ++tries) {
+    const Reserve reserve = access.NewDraft(shape, &draft);
+    if (reserve == Reserve::kOk) break;
+    if (reserve != Reserve::kRetry) return Merged::kNoMemory;
+    if (tries == kDraftTries) return Merged::kAgain;
+    access.Quiesce();
+  }
+  draft.Append(row.data);
+  draft.SetStamps(StampsOf(row, now));
+
+  Slot slot = access.Lock(shape.key, now);
+  if (!slot.item()) {
+    if (TurnedSince(pending)) return Merged::kAgain;
+  } else if (!IsLater(row, slot)) {
+    return Merged::kLoaded;
+  }
+  const int64_t bytes_before = DirtyBytesOf(slot.item());
+  slot.Publish(std::move(draft));
+  sessions_.write_behind().AddDirtyBytes(-bytes_before);
+  (row.state == RowState::kLive ? stats.loads_found : stats.loads_deleted).Add();
+  return Merged::kLoaded;
+}
+
+SessionStamps ReadThrough::StampsOf(const Row& row, Seconds now) const {
+  SessionStamps stamps;
+  stamps.version = row.version;
+  stamps.touched = row.touched;
+  stamps.born = row.born;
+  stamps.floor = row.floor;
+  stamps.synced_version = row.version;
+  stamps.synced_touched = row.touched;
+  const int64_t age_s = row.age_us / kSecondMicros;
+  stamps.synced_at = age_s + 1 < int64_t{now} ? now - static_cast<Seconds>(age_s) : 1;
+  if (const Rule* rule = sessions_.Match(row.key)) {
+    stamps.rule = rule->number;
+    const int64_t interval_s = std::max<int64_t>(1, sessions_.SyncIntervalOf(*rule));
+    stamps.allowance =
+        static_cast<uint8_t>(std::min<int64_t>(age_s / interval_s, sessions_.settings().immediate_writes));
+  }
+  if (row.state == RowState::kTombstone) {
+    stamps.seen_by = static_cast<uint64_t>(sessions_.clock().SteadyMicros() - row.age_us);
+  }
+  return stamps;
+}
+
+// Is the row later than what memory holds?
+bool ReadThrough::IsLater(const Row& row, const Slot& slot) {
+  if (!slot.item().is_session()) return false;
+  const SessionStamps stamps = slot.item().stamps();
+  return row.version > stamps.version && row.born > stamps.floor;
+}
+
+// -- Waking ---------------------------------------------------------------------------------------
+
+void ReadThrough::Finish(PendingMap::iterator entry, LoadOutcome outcome, std::vector<Wake>* wakes) {
+  for (const Deadlines::iterator waiter : entry->second.waiters) {
+    wakes->push_back(Wake{waiter->second.waiter, outcome});
+    deadlines_.erase(waiter);
+  }
+  pending_.erase(entry);
+  parked_.store(deadlines_.size(), std::memory_order_relaxed);
+}
+
+void ReadThrough::Deliver(const std::vector<Wake>& wakes) {
+  for (const Wake& wake : wakes) sessions_.Wake(wake.waiter, wake.outcome);
+}
+
+int64_t ReadThrough::Tick() {
+  const int64_t now_us = sessions_.clock().SteadyMicros();
+  std::vector<Wake> wakes;
+  int64_t next_us;
+  {
+    const std::lock_guard lock(mutex_);
+    while (!deadlines_.empty() && deadlines_.begin()->first <= now_us) {
+      const auto first = deadlines_.begin();
+      const auto entry = pending_.find(std::string(first->second.key));
+      Pending& pending = entry->second;
+      pending.waiters.erase(std::find(pending.waiters.begin(), pending.waiters.end(), first));
+      wakes.push_back(Wake{first->second.waiter, LoadOutcome::kUnavailable});
+      deadlines_.erase(first);
+      if (!pending.in_hand && !pending.wanted()) {
+        queue_.erase(pending.place);
+        pending_.erase(entry);
+      }
+    }
+    parked_.store(deadlines_.size(), std::memory_order_relaxed);
+    next_us = deadlines_.empty() ? kNeverMicros : deadlines_.begin()->first;
+  }
+  sessions_.stats().loads_unavailable.Add(wakes.size());
+  Deliver(wakes);
+  return next_us;
+}
+
+}  // namespace holdfast::session

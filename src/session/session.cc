@@ -1,0 +1,323 @@
+// How it works: a write is decided under the slot's lock in four steps. Is it from before a delete (then it is
+// dropped)? What are its stamps? Is there room for another dirty item, and does the journal take it (else it is refused
+// and nothing has changed)? When is it due? Then it is published dirty, and its key entered in the dirty list, unless
+// it stands there with an earlier time already: the item itself remembers that (marks.h), so a session that is written
+// ten times a second goes to the list once.
+//
+// An item is a reservation while all that was ever stored is an empty value: PHP makes one for every visitor. It has
+// stamps like a session, because it may stand over a delete that the database does not know yet, but no row.
+
+#include "session/session.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "session/marks.h"
+
+namespace holdfast::session {
+
+using store::ItemKind;
+using store::ItemRef;
+using store::ItemState;
+using store::Key;
+using store::SessionStamps;
+using store::Slot;
+
+namespace {
+
+SessionStamps StampsIn(const Slot& slot) {
+  return slot.item() && slot.item().is_session() ? slot.item().stamps() : SessionStamps{};
+}
+
+// Is there a session in the slot, and not merely a reservation?
+bool HoldsSession(const Slot& slot) { return slot.live() && slot.item().is_session() && !IsReservation(slot.item()); }
+
+// An expired session of which the database lacks something, its shorter expiry perhaps: it must not be forgotten.
+bool HoldsUnsyncedRest(const Slot& slot) {
+  return slot.state() == ItemState::kExpired && slot.item().is_session() && slot.item().is_dirty() &&
+         !IsReservation(slot.item());
+}
+
+// Is the item's floor still to be brought to the database? A tombstone carries it, and a reservation over one.
+bool FloorUnsynced(const Slot& slot) {
+  return slot.item() && slot.item().is_dirty() &&
+         (slot.item().kind() == ItemKind::kTombstone || IsReservation(slot.item()));
+}
+
+bool IsShorter(Seconds expiry, Seconds than) {
+  if (expiry == base::kNever) return false;
+  return than == base::kNever || expiry < than;
+}
+
+}  // namespace
+
+Sessions::Sessions(const SessionSettings& settings, Rules rules, Doors doors)
+    : settings_(settings),
+      rules_(std::move(rules)),
+      clock_(doors.clock),
+      store_(doors.store),
+      journal_(doors.journal),
+      wake_(std::move(doors.wake)),
+      stamp_clock_(clock_, settings_.node),
+      write_behind_(*this),
+      read_through_(*this),
+      reaper_(*this) {}
+
+Sessions::~Sessions() = default;
+
+// -- Reading --------------------------------------------------------------------------------------
+
+Verdict Sessions::Judge(const Rule&, const Key& key, ItemState state, LoadOutcome in_hand, Seconds now) {
+  // Whoever is told that there is nothing, soon after a delete, is remembered, whatever the reason is by now.
+  const Verdict miss = answer_book_.Recent(key, now) ? Verdict::kDeleted : Verdict::kMiss;
+  switch (state) {
+    case ItemState::kLive:
+      return Verdict::kLive;
+    case ItemState::kTombstone:
+      return Verdict::kDeleted;
+    case ItemState::kExpired:
+      return miss;  // memory has the latest, and so the database has no later expiry
+    case ItemState::kAbsent:
+    case ItemState::kFlushed:
+      break;
+  }
+  switch (in_hand) {
+    case LoadOutcome::kUnavailable:
+      return Verdict::kUnavailable;
+    case LoadOutcome::kAbsent:
+      return miss;
+    case LoadOutcome::kNone:
+    case LoadOutcome::kLoaded:  // it came, and is gone again: once more
+      break;
+  }
+  if (!negative_cache_.Has(key, clock_.SteadyMicros())) return Verdict::kAsk;
+  stats_.negative_hits.Add();
+  return miss;
+}
+
+bool Sessions::Load(const Rule& rule, const Key& key, const Waiter& waiter) {
+  return read_through_.Load(rule, key, waiter);
+}
+
+void Sessions::Preload(const Key& key) { read_through_.Preload(key); }
+
+void Sessions::NoteHit(const Rule&, const Key& key, const ItemRef& item, uint64_t connection, Seconds now) {
+  if (answer_book_.Recent(key, now)) answer_book_.NoteAnswer(key, item.cas(), connection);
+}
+
+void Sessions::NoteMiss(store::Access& access, const Rule& rule, const Key& key, uint64_t connection, Seconds now) {
+  Slot slot = access.Lock(key, now);
+  if (slot.state() != ItemState::kTombstone || !slot.item().is_session()) {
+    answer_book_.NoteAnswer(key, stamp_clock_.Next(0), connection);
+    return;
+  }
+  SessionStamps stamps = slot.item().stamps();
+  if (!answer_book_.Recent(key, now)) {
+    // Deleted before this process began, or so long ago that it does not matter who was told.
+    const int64_t age_us = clock_.SteadyMicros() - static_cast<int64_t>(stamps.seen_by);
+    const int64_t left_us = int64_t{rule.writer_window_s} * 1'000'000 - age_us;
+    if (left_us > 0) {
+      answer_book_.NoteDelete(key, stamps.version, now, now + static_cast<Seconds>(left_us / 1'000'000) + 1);
+    }
+  }
+  answer_book_.NoteAnswer(key, stamps.version, connection);
+  if (Has(stamps, kMarkMissAnswered)) return;
+  stamps.marks |= kMarkMissAnswered;
+  slot.SetStamps(stamps);
+}
+
+// -- Writing --------------------------------------------------------------------------------------
+
+uint32_t Sessions::SyncIntervalOf(const Rule& rule) const {
+  return rule.sync_interval_s != 0 ? rule.sync_interval_s : settings_.sync_interval_s;
+}
+
+int64_t Sessions::LazyDue(const Rule& rule, Seconds synced_at, Seconds expiry, Seconds now) const {
+  const int64_t now_us = clock_.SteadyMicros();
+  if (synced_at == 0) return now_us;
+  int64_t delay_us = int64_t{SyncIntervalOf(rule)} * 1'000'000;
+  if (expiry != base::kNever) {
+    const int64_t ttl_us = expiry > now ? int64_t{expiry - now} * 1'000'000 : 0;
+    delay_us = std::min(delay_us, ttl_us / 4);
+  }
+  return std::max(now_us, clock_.SteadyMicrosAt(synced_at) + delay_us);
+}
+
+// A request that read the session before the latest delete and writes it after.
+bool Sessions::ComesFromBeforeDelete(const WriteRequest& request, ItemState state, const SessionStamps& before) {
+  if (request.kind != WriteKind::kSet) return false;
+  const Rule& rule = request.rule;
+  if (state != ItemState::kTombstone) {
+    // A new session stands here already. Only where each request has its own connection can a late writer be told.
+    return state == ItemState::kLive && rule.connection_per_request && answer_book_.Recent(request.key, request.now) &&
+           answer_book_.Ask(request.key, request.connection, request.now) == Answered::kNo;
+  }
+  if (answer_book_.Ask(request.key, request.connection, request.now) == Answered::kYes) return false;
+  const int64_t age_us = clock_.SteadyMicros() - static_cast<int64_t>(before.seen_by);
+  return !Has(before, kMarkMissAnswered) || age_us <= int64_t{rule.writer_window_s} * 1'000'000;
+}
+
+SessionStamps Sessions::StampsOf(const WriteRequest& request, const Slot& slot, const ItemRef& draft) {
+  const SessionStamps before = StampsIn(slot);
+  const bool goes_on = slot.live() && slot.item().is_session();
+  SessionStamps stamps = before;
+  stamps.version = stamp_clock_.Next(SeenOf(before));
+  const bool keeps_expiry = goes_on && request.kind == WriteKind::kRewrite && draft.expiry() == slot.item().expiry();
+  if (!keeps_expiry) stamps.touched = stamps.version;
+  stamps.born = goes_on ? before.born : stamps.version;
+  stamps.rule = request.rule.number;
+  stamps.allowance = goes_on ? before.allowance : static_cast<uint8_t>(settings_.immediate_writes);
+  stamps.marks = 0;
+  if (draft.value_size() == 0 && !HoldsSession(slot) && !HoldsUnsyncedRest(slot)) stamps.marks = kMarkReservation;
+  return stamps;
+}
+
+// When the write is due; takes one of the session's immediate writes if that is why it is due at once.
+int64_t Sessions::ChargeAllowance(const WriteRequest& request, const Slot& slot, const ItemRef& draft,
+                                  SessionStamps* stamps) const {
+  const int64_t now_us = clock_.SteadyMicros();
+  const bool overwrites = HoldsSession(slot);
+  if (overwrites && draft.value_size() == 0) return now_us;
+  if (overwrites && IsShorter(draft.expiry(), slot.item().expiry())) return now_us;
+  const uint32_t interval = SyncIntervalOf(request.rule);
+  if (stamps->synced_at != 0 && interval != 0 && request.now > stamps->synced_at) {
+    const uint32_t regained = (request.now - stamps->synced_at) / interval;
+    stamps->allowance = static_cast<uint8_t>(std::min(stamps->allowance + regained, settings_.immediate_writes));
+  }
+  if (stamps->allowance > 0) {
+    --stamps->allowance;
+    return now_us;
+  }
+  return LazyDue(request.rule, stamps->synced_at, draft.expiry(), request.now);
+}
+
+bool Sessions::Journalled(RecordKind kind, const Key& key, const SessionStamps& stamps, Seconds expiry,
+                          const ItemRef& item) {
+  if (journal_.Append(JournalRecord{kind, key.bytes, stamps, expiry, item})) return true;
+  stats_.refused_journal.Add();
+  return false;
+}
+
+WriteOutcome Sessions::Write(Slot& slot, store::Draft&& draft, const WriteRequest& request) {
+  const SessionStamps before = StampsIn(slot);
+  if (ComesFromBeforeDelete(request, slot.state(), before)) {
+    stats_.resurrections_refused.Add();
+    return WriteOutcome::kDropped;
+  }
+  SessionStamps stamps = StampsOf(request, slot, draft.item());
+  const bool reservation = Has(stamps, kMarkReservation);
+  const bool dirty = !reservation || FloorUnsynced(slot);
+  const int64_t due_us = reservation ? clock_.SteadyMicros() : ChargeAllowance(request, slot, draft.item(), &stamps);
+
+  const bool grows = !slot.live() || draft.item().value_size() > slot.item().value_size();
+  if (dirty && grows && !write_behind_.HasRoomFor(static_cast<int64_t>(draft.item().value_size()))) {
+    stats_.refused_dirty_full.Add();
+    return WriteOutcome::kRefused;
+  }
+
+  const ItemRef old = slot.item();
+  const bool was_dirty = old && old.is_dirty() && old.is_session();
+  const bool on_list = was_dirty && old.kind() == ItemKind::kValue && before.seen_by != 0 &&
+                       static_cast<int64_t>(before.seen_by) <= due_us && dirty;
+  stamps.seen_by = !dirty ? 0 : on_list ? before.seen_by : static_cast<uint64_t>(due_us);
+  draft.SetStamps(stamps);
+  if (!reservation && !Journalled(RecordKind::kValue, request.key, stamps, draft.item().expiry(), draft.item())) {
+    return WriteOutcome::kRefused;
+  }
+
+  const int64_t bytes_before = DirtyBytesOf(old);
+  if (was_dirty && Has(before, kMarkQuarantined)) write_behind_.LiftQuarantine();
+  if (!slot.live()) {
+    read_through_.NoteTurn(request.key);
+    negative_cache_.Erase(request.key);
+  }
+  Slot::PublishOptions options = request.options;
+  options.cas = 0;
+  options.dirty = dirty;
+  slot.Publish(std::move(draft), options);
+
+  write_behind_.AddDirtyBytes(DirtyBytesOf(slot.item()) - bytes_before);
+  if (answer_book_.Recent(request.key, request.now)) {
+    answer_book_.NoteAnswer(request.key, stamps.version, request.connection);
+  }
+  if (reservation) stats_.reservations.Add();
+  if (on_list) {
+    stats_.coalesced.Add();
+  } else if (dirty) {
+    write_behind_.Mark(request.key, due_us);
+  }
+  return WriteOutcome::kStored;
+}
+
+WriteOutcome Sessions::Touch(Slot& slot, const Rule& rule, const Key& key, Seconds expiry, Seconds now) {
+  const ItemRef item = slot.item();
+  const Seconds expiry_before = item.expiry();
+  if (expiry == expiry_before) return WriteOutcome::kStored;
+  if (!item.is_session()) return slot.SetExpiry(expiry) ? WriteOutcome::kStored : WriteOutcome::kRefused;
+
+  const SessionStamps before = item.stamps();
+  SessionStamps stamps = before;
+  stamps.touched = stamp_clock_.Next(SeenOf(before));
+  if (Has(before, kMarkReservation)) {
+    slot.SetStamps(stamps);
+    return slot.SetExpiry(expiry) ? WriteOutcome::kStored : WriteOutcome::kRefused;
+  }
+  const int64_t due_us =
+      IsShorter(expiry, expiry_before) ? clock_.SteadyMicros() : LazyDue(rule, before.synced_at, expiry, now);
+  const bool on_list = item.is_dirty() && before.seen_by != 0 && static_cast<int64_t>(before.seen_by) <= due_us;
+  if (!on_list) stamps.seen_by = static_cast<uint64_t>(due_us);
+  if (!Journalled(RecordKind::kExpiry, key, stamps, expiry, ItemRef())) return WriteOutcome::kRefused;
+
+  if (item.is_dirty() && Has(before, kMarkQuarantined)) {
+    stamps.marks &= static_cast<uint8_t>(~kMarkQuarantined);
+    write_behind_.LiftQuarantine();
+  }
+  const int64_t bytes_before = DirtyBytesOf(item);
+  if (!slot.SetExpiry(expiry)) return WriteOutcome::kRefused;  // a session always has room for one
+  slot.SetStamps(stamps);
+  slot.SetDirty(true);
+  write_behind_.AddDirtyBytes(DirtyBytesOf(slot.item()) - bytes_before);
+  if (on_list) {
+    stats_.coalesced.Add();
+  } else {
+    write_behind_.Mark(key, due_us);
+  }
+  return WriteOutcome::kStored;
+}
+
+store::DraftShape Sessions::TombstoneShape(const Key& key) {
+  store::DraftShape shape;
+  shape.key = key;
+  shape.session = true;
+  shape.kind = ItemKind::kTombstone;
+  return shape;
+}
+
+WriteOutcome Sessions::Delete(Slot& slot, store::Draft&& tombstone, const Rule& rule, const Key& key, Seconds now) {
+  const SessionStamps before = StampsIn(slot);
+  SessionStamps stamps;
+  stamps.version = stamp_clock_.Next(SeenOf(before));
+  stamps.touched = stamps.version;
+  stamps.born = before.born;
+  stamps.floor = stamps.version;
+  stamps.synced_version = before.synced_version;
+  stamps.synced_at = before.synced_at;
+  stamps.rule = rule.number;
+  stamps.seen_by = static_cast<uint64_t>(clock_.SteadyMicros());
+  tombstone.SetStamps(stamps);
+  if (!Journalled(RecordKind::kDelete, key, stamps, base::kNever, ItemRef())) return WriteOutcome::kRefused;
+
+  const ItemRef old = slot.item();
+  const int64_t bytes_before = DirtyBytesOf(old);
+  if (old && old.is_dirty() && Has(before, kMarkQuarantined)) write_behind_.LiftQuarantine();
+  read_through_.NoteTurn(key);  // a query that began before may have seen the session
+  negative_cache_.Erase(key);
+  slot.Publish(std::move(tombstone), {.dirty = true});
+  write_behind_.AddDirtyBytes(DirtyBytesOf(slot.item()) - bytes_before);
+  answer_book_.NoteDelete(key, stamps.version, now, now + rule.writer_window_s + 1);
+  write_behind_.Mark(key, clock_.SteadyMicros());
+  stats_.tombstones.Add();
+  return WriteOutcome::kStored;
+}
+
+}  // namespace holdfast::session

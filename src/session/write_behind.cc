@@ -1,0 +1,274 @@
+// How it works: NextBatch takes due keys off the dirty list, sorts them, and copies each item's stamps under its slot
+// and its value after (a published value does not change). It clears the item's time, so that any later write enters
+// the key anew: whatever happens while the batch is with the database is on the list again. OnOutcomes then locks each
+// slot once more and marks the item clean only if its stamps are those that were sent.
+//
+// What is sent: a tombstone or a reservation over one sends its floor; an item whose value the database has sends its
+// expiry alone; anything else the whole row.
+//
+// The writer sleeps until next_wake_us_; Mark wakes it only for something earlier. Both sides use sequentially
+// consistent operations (here and in the dirty list), so a mark and a falling asleep cannot miss each other.
+
+#include "session/write_behind.h"
+
+#include <algorithm>
+#include <limits>
+
+#include "base/check.h"
+#include "session/marks.h"
+#include "session/session.h"
+
+namespace holdfast::session {
+
+using base::Seconds;
+using store::ItemKind;
+using store::ItemRef;
+using store::Key;
+using store::SessionStamps;
+using store::Slot;
+
+namespace {
+
+constexpr int64_t kAwake = std::numeric_limits<int64_t>::min();
+constexpr int64_t kAnyTime = kNeverMicros - 1;
+constexpr int64_t kSecondMicros = 1'000'000;
+// After an error that only a person can mend there is no hurry.
+constexpr uint32_t kConfigurationPauseFactor = 10;
+
+}  // namespace
+
+void WriteBehind::Mark(const Key& key, int64_t due_us) {
+  dirty_list_.Mark(key, due_us);
+  if (due_us < next_wake_us_.load() && wake_) wake_();
+}
+
+int64_t WriteBehind::NextDue() {
+  if (sessions_.clock().SteadyMicros() < paused_until_us_) return paused_until_us_;  // still awake: nobody need wake us
+  while (true) {
+    const int64_t listed = dirty_list_.NextDue();
+    const int64_t due = listed != kNeverMicros && Hurry() ? 0 : listed;
+    next_wake_us_.store(due);
+    // Somebody may have marked a key before seeing what we sleep until.
+    if (dirty_list_.NextDue() >= due) return due;
+  }
+}
+
+void WriteBehind::AddDirtyBytes(int64_t bytes) {
+  const int64_t before = dirty_bytes_.fetch_add(bytes, std::memory_order_relaxed);
+  const int64_t hurry_at = share_bytes_.load(std::memory_order_relaxed) / 4 * 3;
+  if (before <= hurry_at && before + bytes > hurry_at && wake_) wake_();
+}
+
+void WriteBehind::SetDraining(bool on) {
+  draining_.store(on, std::memory_order_relaxed);
+  if (wake_) wake_();
+}
+
+bool WriteBehind::HasRoomFor(int64_t bytes) const {
+  return dirty_bytes() + bytes <= share_bytes_.load(std::memory_order_relaxed);
+}
+
+bool WriteBehind::Hurry() const {
+  return draining_.load(std::memory_order_relaxed) ||
+         dirty_bytes() > share_bytes_.load(std::memory_order_relaxed) / 4 * 3;
+}
+
+uint64_t WriteBehind::dirty_items() const {
+  return dirty_list_.size() + in_hand_.load(std::memory_order_relaxed) + quarantined();
+}
+
+int64_t WriteBehind::LateMicros() const {
+  const int64_t due_us = dirty_list_.NextDue();
+  const int64_t now_us = sessions_.clock().SteadyMicros();
+  return due_us < now_us ? now_us - due_us : 0;
+}
+
+// The memory limit may be changed while we run.
+void WriteBehind::RefreshShare() {
+  const int64_t now_us = sessions_.clock().SteadyMicros();
+  if (now_us < share_refresh_us_) return;
+  share_refresh_us_ = now_us + kSecondMicros;
+  const uint64_t limit = sessions_.store().Totals().memory_limit_bytes;
+  share_bytes_.store(static_cast<int64_t>(limit / 100 * sessions_.settings().dirty_share_percent),
+                     std::memory_order_relaxed);
+}
+
+// -- Taking ---------------------------------------------------------------------------------------
+
+std::span<const Change> WriteBehind::NextBatch(store::Access& access) {
+  next_wake_us_.store(kAwake);
+  RefreshShare();
+  const SessionSettings& settings = sessions_.settings();
+  const int64_t now_us = sessions_.clock().SteadyMicros();
+  if (now_us < paused_until_us_) return {};
+
+  std::vector<std::string> keys;
+  size_t bytes = 0;
+  while (batch_.empty()) {
+    keys.clear();
+    dirty_list_.Take(Hurry() ? kAnyTime : now_us, settings.batch_rows_max, &keys);
+    if (keys.empty()) break;
+    in_hand_.store(keys.size(), std::memory_order_relaxed);
+    std::sort(keys.begin(), keys.end());
+    for (const std::string& key : keys) {
+      if (bytes >= settings.batch_bytes_max) {
+        dirty_list_.Mark(Key::Of(key), now_us);
+        continue;
+      }
+      Change change;
+      Sent sent{};
+      if (!Copy(access, Key::Of(key), &change, &sent)) continue;
+      bytes += change.row.data.size() + change.row.key.size();
+      batch_.push_back(std::move(change));
+      sent_.push_back(sent);
+    }
+    access.Quiesce();
+  }
+  in_hand_.store(batch_.size(), std::memory_order_relaxed);
+  return batch_;
+}
+
+// False: the database lacks nothing of this key any more.
+bool WriteBehind::Copy(store::Access& access, const Key& key, Change* change, Sent* sent) {
+  const base::Clock& clock = sessions_.clock();
+  Row& row = change->row;
+  ItemRef item;
+  SessionStamps stamps;
+  Seconds expiry;
+  {
+    Slot slot = access.Lock(key, clock.Now());
+    item = slot.item();
+    if (!item || !item.is_session() || !item.is_dirty()) return false;
+    stamps = item.stamps();
+    expiry = item.expiry();
+    if (item.kind() == ItemKind::kValue) {
+      SessionStamps taken = stamps;
+      taken.seen_by = 0;
+      slot.SetStamps(taken);
+      const bool never_sent = stamps.synced_version == 0 && stamps.floor == 0;
+      if (never_sent && slot.state() == store::ItemState::kExpired) {
+        // It came and went while nobody wrote it down.
+        AddDirtyBytes(-DirtyBytesOf(item));
+        if (Has(stamps, kMarkQuarantined)) LiftQuarantine();
+        slot.SetDirty(false);
+        sessions_.stats().coalesced.Add();
+        return false;
+      }
+    }
+  }
+  *sent = Sent{stamps.version, stamps.touched};
+  row.key = key.bytes;
+  row.owner = sessions_.stamp_clock().node();
+  if (item.kind() == ItemKind::kTombstone || Has(stamps, kMarkReservation)) {
+    change->kind = ChangeKind::kDelete;
+    row.version = stamps.floor;
+    row.ttl_us = int64_t{sessions_.settings().tombstone_life_s} * kSecondMicros;
+    return true;
+  }
+  row.version = stamps.version;
+  row.born = stamps.born;
+  row.floor = stamps.floor;
+  row.touched = stamps.touched;
+  row.ttl_us = expiry == base::kNever ? kNeverMicros : clock.SteadyMicrosAt(expiry) - clock.SteadyMicros();
+  row.client_flags = item.client_flags();
+  if (stamps.synced_version == stamps.version && !Has(stamps, kMarkNeedsRow)) {
+    change->kind = ChangeKind::kExpiry;
+    change->base_version = stamps.version;
+    return true;
+  }
+  row.data.reserve(item.value_size());
+  item.ForEachPiece([&row](std::string_view piece) { row.data += piece; });
+  return true;
+}
+
+// -- Answers --------------------------------------------------------------------------------------
+
+void WriteBehind::OnOutcomes(store::Access& access, std::span<const ChangeOutcome> outcomes) {
+  CHECK(outcomes.size() == batch_.size());
+  const Seconds now = sessions_.clock().Now();
+  for (size_t i = 0; i < batch_.size(); ++i) OnOutcome(access, batch_[i], sent_[i], outcomes[i], now);
+  access.Quiesce();
+  sessions_.stats().batches.Add();
+  batch_.clear();
+  sent_.clear();
+  in_hand_.store(0, std::memory_order_relaxed);
+  paused_until_us_ = 0;
+  pause_ms_ = 0;
+}
+
+void WriteBehind::OnOutcome(store::Access& access, const Change& change, const Sent& sent, ChangeOutcome outcome,
+                            Seconds now) {
+  const Key key = Key::Of(change.row.key);
+  Slot slot = access.Lock(key, now);
+  if (!slot.item() || !slot.item().is_session()) return;
+  SessionStamps stamps = slot.item().stamps();
+  const bool unchanged = slot.item().is_dirty() && stamps.version == sent.version && stamps.touched == sent.touched;
+  switch (outcome) {
+    case ChangeOutcome::kDone:
+      NoteDone(change, now, &stamps);
+      if (unchanged) SetClean(slot);
+      slot.SetStamps(stamps);
+      return;
+    case ChangeOutcome::kOvertaken:
+      // The database has something later than this; the next read brings it.
+      sessions_.stats().overtaken.Add();
+      if (!unchanged) return;
+      SetClean(slot);
+      slot.Remove();
+      return;
+    case ChangeOutcome::kNeedsRow:
+      stamps.marks |= kMarkNeedsRow;
+      if (slot.item().kind() == ItemKind::kValue && slot.item().is_dirty()) {
+        const int64_t due_us = sessions_.clock().SteadyMicros();
+        stamps.seen_by = static_cast<uint64_t>(due_us);
+        dirty_list_.Mark(key, due_us);
+      }
+      slot.SetStamps(stamps);
+      return;
+    case ChangeOutcome::kBad:
+      sessions_.stats().quarantined_total.Add();
+      if (!unchanged) return;  // what is there now is on the list and has its own chance
+      stamps.marks |= kMarkQuarantined;
+      quarantined_.fetch_add(1, std::memory_order_relaxed);
+      slot.SetStamps(stamps);
+      return;
+  }
+}
+
+void WriteBehind::NoteDone(const Change& change, Seconds now, SessionStamps* stamps) {
+  SessionStats& stats = sessions_.stats();
+  stats.synced_rows.Add();
+  stamps->synced_at = now;
+  if (change.kind == ChangeKind::kDelete) {
+    stats.synced_deletes.Add();
+    return;
+  }
+  if (change.kind == ChangeKind::kExpiry) {
+    stats.synced_expiries.Add();
+  } else {
+    stats.synced_bytes.Add(change.row.data.size());
+    stamps->synced_version = std::max(stamps->synced_version, change.row.version);
+    stamps->marks &= static_cast<uint8_t>(~kMarkNeedsRow);
+  }
+  stamps->synced_touched = std::max(stamps->synced_touched, change.row.touched);
+}
+
+void WriteBehind::SetClean(Slot& slot) {
+  AddDirtyBytes(-DirtyBytesOf(slot.item()));
+  slot.SetDirty(false);
+}
+
+void WriteBehind::OnFailure(const Failure& failure) {
+  const SessionSettings& settings = sessions_.settings();
+  const int64_t now_us = sessions_.clock().SteadyMicros();
+  for (const Change& change : batch_) dirty_list_.Mark(Key::Of(change.row.key), now_us);
+  batch_.clear();
+  sent_.clear();
+  in_hand_.store(0, std::memory_order_relaxed);
+  sessions_.stats().write_failures.Add();
+  pause_ms_ = std::clamp(pause_ms_ * 2, settings.retry_ms_min, settings.retry_ms_max);
+  const uint32_t factor = failure.kind == FailureClass::kConfiguration ? kConfigurationPauseFactor : 1;
+  paused_until_us_ = now_us + int64_t{pause_ms_} * factor * 1000;
+}
+
+}  // namespace holdfast::session

@@ -1,0 +1,365 @@
+// session_site.h - one node of the session module under a virtual clock, without threads: a store, an SQLite file, and
+// clients that send commands to it as command/ would.
+//
+// The database is the real one behind a driver that can be told to fail: before it does anything, or after it has done
+// it (the reply is lost).
+//
+// Threads: one.
+
+#ifndef HOLDFAST_T_LIB_SESSION_SITE_H_
+#define HOLDFAST_T_LIB_SESSION_SITE_H_
+
+#include <stdlib.h>
+
+#include <filesystem>
+#include <memory>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/check.h"
+#include "lib/virtual_clock.h"
+#include "session/driver.h"
+#include "session/session.h"
+
+namespace holdfast::test {
+
+using base::Seconds;
+using session::ChangeOutcome;
+using session::LoadOutcome;
+using session::Verdict;
+using session::WriteKind;
+using session::WriteOutcome;
+using store::Key;
+
+// Passes on to the real driver, unless told otherwise.
+class FaultyDriver final : public session::Driver {
+ public:
+  enum class Fault { kNone, kRefuse, kLoseReply };
+
+  explicit FaultyDriver(std::unique_ptr<session::Driver> driver) : driver_(std::move(driver)) {}
+
+  session::Failure Open() override { return driver_->Open(); }
+  session::Failure Load(std::span<const std::string_view> keys, std::vector<session::Row>* rows) override {
+    ++loads;
+    keys_loaded += keys.size();
+    if (fault == Fault::kRefuse) return Away();
+    session::Failure failure = driver_->Load(keys, rows);
+    return fault == Fault::kLoseReply ? Away() : failure;
+  }
+  session::Failure Write(std::span<const session::Change> changes, std::vector<ChangeOutcome>* outcomes) override {
+    ++writes;
+    if (fault == Fault::kRefuse) return Away();
+    for (const session::Change& change : changes) written.push_back(change);
+    session::Failure failure = driver_->Write(changes, outcomes);
+    for (size_t i = 0; i < outcomes->size(); ++i) {
+      if (changes[i].row.key == bad_key) (*outcomes)[i] = ChangeOutcome::kBad;
+    }
+    return fault == Fault::kLoseReply ? Away() : failure;
+  }
+  session::Failure Sweep(int64_t grace_us, uint32_t limit, uint64_t* deleted) override {
+    return fault == Fault::kNone ? driver_->Sweep(grace_us, limit, deleted) : Away();
+  }
+  void Idle() override { driver_->Idle(); }
+
+  Fault fault = Fault::kNone;
+  std::string bad_key;  // its rows count as never writable
+  size_t loads = 0;
+  size_t keys_loaded = 0;
+  size_t writes = 0;
+  std::vector<session::Change> written;
+
+ private:
+  static session::Failure Away() { return {session::FailureClass::kRetry, "the database is away"}; }
+  const std::unique_ptr<session::Driver> driver_;
+};
+
+// A journal that can be full.
+class ShortJournal final : public session::Journal {
+ public:
+  bool Append(const session::JournalRecord& record) override {
+    if (full) return false;
+    kinds.push_back(record.kind);
+    return true;
+  }
+  bool full = false;
+  std::vector<session::RecordKind> kinds;
+};
+
+enum class Answer { kHit, kMiss, kStored, kNotStored, kRefused, kDeleted, kNotFound, kTouched, kUnavailable, kParked };
+
+class SessionSite {
+ public:
+  static constexpr const char* kRules = "php prefix=php: ; prefix=web: connections=pooled budget=1s";
+
+  explicit SessionSite(const session::SessionSettings& settings = {}, const store::StoreSettings& store_settings = {})
+      : settings_(settings), store_settings_(store_settings), directory_(MakeDirectory()) {
+    Start();
+  }
+  ~SessionSite() {
+    Kill();
+    std::filesystem::remove_all(directory_);
+  }
+
+  // kill -9: memory is gone. Start makes a new process of it.
+  void Kill() {
+    access_.reset();
+    sessions_.reset();
+    store_.reset();
+    driver_.reset();
+    database_.reset();
+  }
+  void Start() {
+    auto database = session::Database::Open("sqlite:" + path(), clock);
+    CHECK(database.ok());
+    database_ = std::move(database.value());
+    driver_ = std::make_unique<FaultyDriver>(database_->NewDriver());
+    CHECK(driver_->Open().ok());
+    auto store = store::Store::Create(store_settings_, clock);
+    CHECK(store.ok());
+    store_ = std::move(store.value());
+    access_.emplace(*store_);
+    auto rules = session::Rules::Parse(kRules);
+    CHECK(rules.ok());
+    sessions_ = std::make_unique<session::Sessions>(
+        settings_, std::move(rules.value()),
+        session::Sessions::Doors{clock, *store_, journal, [this](const session::Waiter& waiter, LoadOutcome outcome) {
+                                   woken.emplace_back(waiter, outcome);
+                                 }});
+  }
+  void Restart() {
+    Kill();
+    Start();
+  }
+
+  session::Sessions& sessions() { return *sessions_; }
+  store::Store& store() { return *store_; }
+  store::Access& access() { return *access_; }
+  FaultyDriver& driver() { return *driver_; }
+  session::Database& database() { return *database_; }
+  std::string path() const { return directory_ + "/sessions.db"; }
+  Seconds Now() const { return clock.Now(); }
+
+  // -- The module's threads, one step each ---------------------------------------------------------
+
+  // The rows written, or nothing when the database failed.
+  std::optional<size_t> WriteOnce() {
+    const std::span<const session::Change> batch = sessions_->write_behind().NextBatch(*access_);
+    if (batch.empty()) return 0;
+    const size_t rows = batch.size();
+    std::vector<ChangeOutcome> outcomes;
+    if (const session::Failure failure = driver_->Write(batch, &outcomes); !failure.ok()) {
+      sessions_->write_behind().OnFailure(failure);
+      return std::nullopt;
+    }
+    sessions_->write_behind().OnOutcomes(*access_, outcomes);
+    return rows;
+  }
+  // All that is due now.
+  size_t WriteDue() {
+    size_t rows = 0;
+    while (const auto written = WriteOnce()) {
+      if (*written == 0) break;
+      rows += *written;
+    }
+    return rows;
+  }
+  bool ReadOnce() {
+    const std::span<const std::string_view> keys = sessions_->read_through().NextBatch();
+    if (keys.empty()) return false;
+    std::vector<session::Row> rows;
+    if (driver_->Load(keys, &rows).ok()) {
+      sessions_->read_through().OnRows(*access_, std::move(rows));
+    } else {
+      sessions_->read_through().OnFailure();
+    }
+    return true;
+  }
+
+  // -- Clients. A request that is parked waits until it is woken; time goes on as it must. -----------
+
+  Answer Get(const std::string& name, uint64_t connection, std::string* value = nullptr) {
+    const Key key = Key::Of(name);
+    const session::Rule& rule = *sessions_->Match(name);
+    return Resolve(name, connection, [&](LoadOutcome in_hand, Verdict* verdict) {
+      const store::Found found = access_->Find(key, Now());
+      *verdict = sessions_->Judge(rule, key, found.state, in_hand, Now());
+      if (*verdict == Verdict::kLive) {
+        if (value != nullptr) *value = ValueOf(found.item);
+        sessions_->NoteHit(rule, key, found.item, connection, Now());
+        return Answer::kHit;
+      }
+      if (*verdict == Verdict::kDeleted) sessions_->NoteMiss(*access_, rule, key, connection, Now());
+      return Answer::kMiss;
+    });
+  }
+  std::string Value(const std::string& name, uint64_t connection = 1) {
+    std::string value;
+    const Answer answer = Get(name, connection, &value);
+    return answer == Answer::kHit ? value : "(" + std::to_string(static_cast<int>(answer)) + ")";
+  }
+
+  Answer Set(const std::string& name, std::string_view value, uint64_t connection = 1, int ttl = 1000) {
+    return Store(WriteKind::kSet, name, value, connection, ttl);
+  }
+  Answer Add(const std::string& name, std::string_view value, uint64_t connection = 1, int ttl = 1000) {
+    return Store(WriteKind::kAdd, name, value, connection, ttl);
+  }
+  Answer Append(const std::string& name, std::string_view tail, uint64_t connection = 1) {
+    return Store(WriteKind::kRewrite, name, tail, connection, 0);
+  }
+
+  Answer Touch(const std::string& name, int ttl, uint64_t connection = 1) {
+    const Key key = Key::Of(name);
+    const session::Rule& rule = *sessions_->Match(name);
+    return Resolve(name, connection, [&](LoadOutcome in_hand, Verdict* verdict) {
+      store::Slot slot = access_->Lock(key, Now());
+      *verdict = sessions_->Judge(rule, key, slot.state(), in_hand, Now());
+      if (*verdict != Verdict::kLive) return Answer::kNotFound;
+      const WriteOutcome outcome = sessions_->Touch(slot, rule, key, ExpiryOf(ttl), Now());
+      return outcome == WriteOutcome::kStored ? Answer::kTouched : Answer::kRefused;
+    });
+  }
+
+  Answer Delete(const std::string& name, uint64_t connection = 1) {
+    const Key key = Key::Of(name);
+    const session::Rule& rule = *sessions_->Match(name);
+    return Resolve(name, connection, [&](LoadOutcome in_hand, Verdict* verdict) {
+      store::Draft tombstone;
+      CHECK(access_->NewDraft(session::Sessions::TombstoneShape(key), &tombstone) == store::Reserve::kOk);
+      store::Slot slot = access_->Lock(key, Now());
+      *verdict = sessions_->Judge(rule, key, slot.state(), in_hand, Now());
+      if (*verdict != Verdict::kLive && *verdict != Verdict::kUnavailable) return Answer::kNotFound;
+      *verdict = Verdict::kLive;
+      const WriteOutcome outcome = sessions_->Delete(slot, std::move(tombstone), rule, key, Now());
+      return outcome == WriteOutcome::kStored ? Answer::kDeleted : Answer::kRefused;
+    });
+  }
+
+  // What the database has; nothing when it has no row.
+  std::optional<session::Row> InDatabase(const std::string& name) {
+    const std::unique_ptr<session::Driver> driver = database_->NewDriver();
+    CHECK(driver->Open().ok());
+    const std::string_view key = name;
+    std::vector<session::Row> rows;
+    CHECK(driver->Load({&key, 1}, &rows).ok());
+    if (rows.empty()) return std::nullopt;
+    return rows[0];
+  }
+  std::string RowValue(const std::string& name) {
+    const std::optional<session::Row> row = InDatabase(name);
+    if (!row) return "(none)";
+    return row->state == session::RowState::kLive ? row->data : "(deleted)";
+  }
+
+  // Evicts a clean item, as the store may at any time.
+  void Evict(const std::string& name) {
+    store::Slot slot = access_->Lock(Key::Of(name), Now());
+    CHECK(slot.item() && !slot.item().is_dirty());
+    slot.Remove();
+  }
+  bool IsDirty(const std::string& name) {
+    const store::Slot slot = access_->Lock(Key::Of(name), Now());
+    return slot.item() && slot.item().is_dirty();
+  }
+  bool InMemory(const std::string& name) { return access_->Find(Key::Of(name), Now()).item ? true : false; }
+
+  static std::string ValueOf(const store::ItemRef& item) {
+    std::string value;
+    item.ForEachPiece([&value](std::string_view piece) { value += piece; });
+    return value;
+  }
+  Seconds ExpiryOf(int ttl) const { return ttl == 0 ? base::kNever : Now() + static_cast<Seconds>(ttl); }
+
+  VirtualClock clock;
+  ShortJournal journal;
+  std::vector<std::pair<session::Waiter, LoadOutcome>> woken;
+
+ private:
+  static std::string MakeDirectory() {
+    const char* root = getenv("TMPDIR");
+    std::string name = std::string(root != nullptr ? root : "/tmp") + "/holdfast-site-XXXXXX";
+    CHECK(mkdtemp(name.data()) != nullptr);
+    return name;
+  }
+
+  Answer Store(WriteKind kind, const std::string& name, std::string_view value, uint64_t connection, int ttl) {
+    const Key key = Key::Of(name);
+    const session::Rule& rule = *sessions_->Match(name);
+    return Resolve(name, connection, [&](LoadOutcome in_hand, Verdict* verdict) {
+      std::string whole(value);
+      Seconds expiry = ExpiryOf(ttl);
+      if (const store::Found found = access_->Find(key, Now()); kind == WriteKind::kRewrite && found.live()) {
+        whole = ValueOf(found.item) + whole;
+        expiry = found.item.expiry();
+      }
+      store::DraftShape shape;
+      shape.key = key;
+      shape.value_size = whole.size();
+      shape.expiry = expiry;
+      shape.session = true;
+      store::Draft draft;
+      store::Reserve reserve;
+      while ((reserve = access_->NewDraft(shape, &draft)) == store::Reserve::kRetry) access_->Quiesce();
+      if (reserve != store::Reserve::kOk) return Answer::kRefused;
+      draft.Append(whole);
+      store::Slot slot = access_->Lock(key, Now());
+      *verdict = sessions_->Judge(rule, key, slot.state(), in_hand, Now());
+      if (*verdict == Verdict::kAsk || *verdict == Verdict::kUnavailable) return Answer::kParked;
+      const bool live = *verdict == Verdict::kLive;
+      if (kind == WriteKind::kAdd && live) return Answer::kNotStored;
+      if (kind == WriteKind::kRewrite && !live) return Answer::kNotStored;
+      const WriteOutcome outcome = sessions_->Write(slot, std::move(draft), {rule, key, kind, connection, Now(), {}});
+      return outcome == WriteOutcome::kRefused ? Answer::kRefused : Answer::kStored;
+    });
+  }
+
+  // Executes a request until it has an answer: parks it, lets the reader and the deadlines run, and tries again with
+  // what it was woken with.
+  template <class Attempt>
+  Answer Resolve(const std::string& name, uint64_t connection, Attempt&& attempt) {
+    LoadOutcome in_hand = LoadOutcome::kNone;
+    for (int tries = 0; tries < 10; ++tries) {
+      Verdict verdict = Verdict::kMiss;
+      const Answer answer = attempt(in_hand, &verdict);
+      access_->Quiesce();
+      if (verdict == Verdict::kUnavailable) return Answer::kUnavailable;
+      if (verdict != Verdict::kAsk) return answer;
+      const session::Waiter waiter{0, connection, ++requests_};
+      if (!sessions_->Load(*sessions_->Match(name), Key::Of(name), waiter)) return Answer::kUnavailable;
+      in_hand = Await(waiter);
+    }
+    return Answer::kParked;
+  }
+  LoadOutcome Await(const session::Waiter& waiter) {
+    for (int steps = 0; steps < 100'000; ++steps) {
+      ReadOnce();
+      const int64_t next_us = std::min(sessions_->read_through().Tick(), sessions_->read_through().NextDue());
+      for (auto it = woken.begin(); it != woken.end(); ++it) {
+        if (!(it->first == waiter)) continue;
+        const LoadOutcome outcome = it->second;
+        woken.erase(it);
+        return outcome;
+      }
+      if (next_us > clock.SteadyMicros() && next_us != session::kNeverMicros) {
+        clock.AdvanceMicros(next_us - clock.SteadyMicros());
+      }
+    }
+    CHECK(false);
+  }
+
+  const session::SessionSettings settings_;
+  const store::StoreSettings store_settings_;
+  const std::string directory_;
+  std::unique_ptr<session::Database> database_;
+  std::unique_ptr<FaultyDriver> driver_;
+  std::unique_ptr<store::Store> store_;
+  std::optional<store::Access> access_;
+  std::unique_ptr<session::Sessions> sessions_;
+  uint64_t requests_ = 0;
+};
+
+}  // namespace holdfast::test
+
+#endif  // HOLDFAST_T_LIB_SESSION_SITE_H_
