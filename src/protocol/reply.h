@@ -59,8 +59,9 @@ struct Reply {
   std::string_view text;
 
   // Meta
-  bool binary_key = false;   // the item was stored under a base64 key: k shows it so, however it was asked for
-  int64_t ttl_seconds = -1;  // -1: never expires
+  bool binary_key = false;      // the item was stored under a base64 key: k shows it so, however it was asked for
+  bool withhold_value = false;  // mg C: the client has this value already; say HD although it asked for v
+  int64_t ttl_seconds = -1;     // -1: never expires
   uint64_t seconds_since_access = 0;
   bool hit_before = false;
   bool won = false;           // W

@@ -75,6 +75,12 @@ void Access::NoteHit(const ItemRef& item, Seconds now) const {
   if (noted != state) word.compare_exchange_strong(state, noted, std::memory_order_relaxed);
 }
 
+uint32_t Access::SizeClassOf(const ItemRef& item) const {
+  return state_.pool.ClassOf(state_.pool.HandleOf(item.chunk())) + 1;
+}
+
+uint64_t Access::ChunkBytesOf(const ItemRef& item) const { return state_.ChunkBytes(item); }
+
 const AccessCounters& Access::counters() const { return local_->counters; }
 
 namespace {

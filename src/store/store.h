@@ -238,6 +238,10 @@ class Access {
   Reserve NewDraft(const DraftShape& shape, Draft* draft);
   Slot Lock(const Key& key, Seconds now);
 
+  // For showing: the number of the item's size class, from 1, and the memory that its chunks take.
+  uint32_t SizeClassOf(const ItemRef& item) const;
+  uint64_t ChunkBytesOf(const ItemRef& item) const;
+
   Store& store() { return store_; }
   const AccessCounters& counters() const;
 

@@ -15,7 +15,7 @@ namespace {
 #if defined(__SANITIZE_THREAD__) || defined(__SANITIZE_ADDRESS__)
 constexpr int kRounds = 20000;
 #else
-constexpr int kRounds = 200000;
+constexpr int kRounds = 100000;
 #endif
 
 struct SharedStore {

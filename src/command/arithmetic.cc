@@ -1,0 +1,122 @@
+// How it works: the number is read without a lock, the new one written into a draft, and published if the item is still
+// the same. A result shorter than the text it takes the place of is padded with blanks, as in memcached.
+
+#include <charconv>
+#include <cstring>
+
+#include "command/verbs.h"
+
+namespace holdfast::command {
+
+using protocol::ReplyCode;
+
+namespace {
+
+constexpr int kTriesInTurn = 16;
+constexpr size_t kNumberBytesMax = 20;
+
+bool IsBlank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
+
+// What strtoull and a following blank make of it, within 64 bits and not negative.
+bool ParseNumber(std::string_view text, uint64_t* number) {
+  while (!text.empty() && IsBlank(text.front())) text.remove_prefix(1);
+  const bool negative = !text.empty() && text.front() == '-';
+  if (!text.empty() && (text.front() == '+' || negative)) text.remove_prefix(1);
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *number);
+  if (error != std::errc() || end == text.data()) return false;
+  if (negative && *number != 0) return false;
+  return end == text.data() + text.size() || IsBlank(*end);
+}
+
+uint64_t Apply(const Request& request, uint64_t number) {
+  if (!request.decrement) return number + request.delta;
+  return number < request.delta ? 0 : number - request.delta;
+}
+
+void CountMiss(Context& context, const Request& request) {
+  (request.decrement ? context.counters.decr_misses : context.counters.incr_misses).Add();
+}
+
+void CountHit(Context& context, const Request& request) {
+  (request.decrement ? context.counters.decr_hits : context.counters.incr_hits).Add();
+}
+
+std::string_view Digits(uint64_t number, char (&buffer)[kNumberBytesMax]) {
+  const auto [end, error] = std::to_chars(buffer, buffer + sizeof buffer, number);
+  (void)error;  // 20 digits hold every number of 64 bits
+  return {buffer, static_cast<size_t>(end - buffer)};
+}
+
+Progress ShowNumber(Context& context, const store::Slot& slot, uint64_t number, Reply* reply) {
+  reply->number = number;
+  if (slot.item()) {
+    reply->cas = slot.item().cas();
+    reply->ttl_seconds = TtlSeconds(slot.item(), context.now);
+  }
+  return Done(reply, ReplyCode::kNumber);
+}
+
+Progress Create(Context& context, const Request& request, Place& place, Reply* reply) {
+  char buffer[kNumberBytesMax];
+  const std::string_view digits = Digits(request.initial, buffer);
+  store::Draft draft;
+  if (auto refused = place.NewDraft(digits.size(), 0, place.ExpiryOf(request.create_exptime, true), &draft, reply))
+    return *refused;
+  draft.Append(digits);
+  store::Slot slot = place.Lock();
+  if (place.Decide(slot) != Presence::kAbsent) return Progress::kRetry;
+  store::Slot::PublishOptions options;
+  if (request.has_new_cas) options.cas = request.new_cas;
+  if (!place.Publish(slot, std::move(draft), session::WriteKind::kAdd, options, reply)) return Progress::kDone;
+  CountMiss(context, request);
+  return ShowNumber(context, slot, request.initial, reply);
+}
+
+}  // namespace
+
+Progress Arithmetic(Context& context, const Request& request, Frame& frame, Reply* reply) {
+  Place place(context, request, frame);
+  if (RefusesNewCas(request, place, reply)) return Progress::kDone;
+  for (int tries = 0; tries < kTriesInTurn; ++tries) {
+    store::Found found;
+    switch (place.Look(&found)) {
+      case Presence::kUnknown:
+        return place.Settle(reply);
+      case Presence::kAbsent:
+        if (request.create) return Create(context, request, place, reply);
+        CountMiss(context, request);
+        place.NoteMiss();
+        return Done(reply, ReplyCode::kNotFound);
+      case Presence::kLive:
+        break;
+    }
+    const store::ItemRef seen = found.item;
+    if (request.has_compare_cas && request.compare_cas != seen.cas()) {
+      reply->cas = seen.cas();
+      return Done(reply, ReplyCode::kExists);
+    }
+    uint64_t number = 0;
+    if (seen.is_chained() || !ParseNumber(seen.value(), &number)) return Done(reply, ReplyCode::kNonNumeric);
+    number = Apply(request, number);
+    char buffer[kNumberBytesMax];
+    const std::string_view digits = Digits(number, buffer);
+    const size_t size = std::max<size_t>(digits.size(), seen.value_size());
+    const Seconds expiry = request.has_exptime ? place.ExpiryOf(request.exptime, false) : seen.expiry();
+    store::Draft draft;
+    if (auto refused = place.NewDraft(size, seen.client_flags(), expiry, &draft, reply)) return *refused;
+    draft.Append(digits);
+    for (size_t i = digits.size(); i < size; ++i) draft.Append(" ");
+
+    store::Slot slot = place.Lock();
+    if (!(slot.item() == seen) || place.Decide(slot) != Presence::kLive) continue;
+    if (!request.has_exptime && slot.item().expiry() != expiry) continue;
+    store::Slot::PublishOptions options{.keep_history = true};
+    if (request.has_new_cas) options.cas = request.new_cas;
+    if (!place.Publish(slot, std::move(draft), session::WriteKind::kRewrite, options, reply)) return Progress::kDone;
+    CountHit(context, request);
+    return ShowNumber(context, slot, number, reply);
+  }
+  return Progress::kRetry;
+}
+
+}  // namespace holdfast::command

@@ -1,0 +1,90 @@
+// command.h - executes a Request and fills the Reply: one function a verb, whatever syntax it came in.
+//
+// A verb reads as a sentence: find the key's place, decide by what is there, publish or refuse. What differs between a
+// cache key and a session is in keyspace.h. A verb never waits: what it cannot answer now it leaves as kParked (the
+// session module wakes the connection) or kRetry (memory that readers still hold); either way the whole request is
+// executed again later.
+//
+// Threads: a Context belongs to one worker. Execute on that worker's thread.
+// Owns:    Context owns the scratch that replies point into; it is valid until the next Execute.
+// Errors:  a client's mistake is a Reply. Nothing else can go wrong here.
+
+#ifndef HOLDFAST_COMMAND_COMMAND_H_
+#define HOLDFAST_COMMAND_COMMAND_H_
+
+#include <cstdint>
+#include <functional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/clock.h"
+#include "command/counters.h"
+#include "protocol/reply.h"
+#include "protocol/request.h"
+#include "session/session.h"
+#include "store/store.h"
+
+namespace holdfast::command {
+
+using base::Seconds;
+using protocol::Reply;
+using protocol::Request;
+
+// What verbs need of the process beyond store and sessions; the server implements it.
+class Control {
+ public:
+  virtual ~Control() = default;
+  virtual std::string_view version() const = 0;
+  virtual void SetVerbosity(uint32_t level) = 0;
+  // Calls row(name, value) for each statistic of `arguments` as in "stats ARGUMENTS". False: no such statistics.
+  virtual bool Stats(std::string_view arguments,
+                     const std::function<void(std::string_view, std::string_view)>& row) = 0;
+  virtual void ResetStats() = 0;
+  // What a control command (cache_memlimit, lru, ...) answers; empty: no such command.
+  virtual std::string Run(std::string_view line) = 0;
+  virtual bool flush_allowed() const = 0;
+};
+
+struct Context {
+  store::Access& access;
+  session::Sessions* sessions;  // null: no key is a session
+  const base::Clock& clock;
+  Control& control;
+  CommandCounters& counters;
+  uint32_t worker = 0;
+  Seconds now = 0;  // set at the beginning of every turn
+
+  // What the latest Reply points into.
+  std::vector<std::string_view> pieces = {};
+  std::string text = {};
+};
+
+// One request's way through parking: the connection keeps it while the request is tried again.
+struct Frame {
+  uint64_t connection = 0;
+  uint64_t request = 0;  // which of the connection's requests: a late wake-up is known by it
+  session::LoadOutcome in_hand = session::LoadOutcome::kNone;  // what it was woken with
+  uint32_t retries = 0;
+};
+
+enum class Progress : uint8_t {
+  kDone,    // the reply is ready
+  kParked,  // to be executed again when the session module wakes this connection
+  kRetry,   // to be executed again after this worker's next quiescent state
+};
+
+// Retries after which memory is taken to be out: each is a round of the worker's loop.
+inline constexpr uint32_t kRetriesMax = 2000;
+
+Progress Execute(Context& context, const Request& request, Frame& frame, Reply* reply);
+
+// Calls `visit` for each statistic of kStats; Execute does not answer that verb, for its reply is many.
+void ExecuteStats(Context& context, const Request& request, const std::function<void(const Reply&)>& write);
+
+// Whether Execute will look this key up, so that it is worth prefetching; and the prefetching, in two steps.
+inline bool LooksUp(const Request& request) { return request.verb <= protocol::Verb::kMetaDebug; }
+
+}  // namespace holdfast::command
+
+#endif  // HOLDFAST_COMMAND_COMMAND_H_

@@ -1,0 +1,79 @@
+// How it works: one switch from verb to function.
+
+#include "command/verbs.h"
+
+namespace holdfast::command {
+
+using protocol::ReplyCode;
+using protocol::RequestError;
+using protocol::Syntax;
+using protocol::Verb;
+
+Progress Execute(Context& context, const Request& request, Frame& frame, Reply* reply) {
+  *reply = Reply();
+  reply->key = request.key;
+  if (request.syntax == Syntax::kMeta) context.counters.cmd_meta.Add();
+  switch (request.verb) {
+    case Verb::kGet:
+      return Retrieve(context, request, frame, reply);
+    case Verb::kStore:
+      return StoreValue(context, request, frame, reply);
+    case Verb::kArithmetic:
+      return Arithmetic(context, request, frame, reply);
+    case Verb::kTouch:
+      return Touch(context, request, frame, reply);
+    case Verb::kDelete:
+      return Remove(context, request, frame, reply);
+    case Verb::kMetaDebug:
+      return Debug(context, request, frame, reply);
+    case Verb::kNoop:
+      return Done(reply, ReplyCode::kNoop);
+    case Verb::kFlushAll:
+      return FlushAll(context, request, reply);
+    case Verb::kVersion:
+      reply->text = context.control.version();
+      return Done(reply, ReplyCode::kVersion);
+    case Verb::kVerbosity:
+      context.control.SetVerbosity(request.level);
+      return Done(reply, ReplyCode::kOk);
+    case Verb::kQuit:
+      reply->close = true;
+      return Done(reply, request.syntax == Syntax::kBinary ? ReplyCode::kOk : ReplyCode::kNone);
+    case Verb::kShutdown:
+    case Verb::kControl:
+      return RunControl(context, request, reply);
+    case Verb::kSasl:
+      return Done(reply, ReplyCode::kUnknownCommand);
+    case Verb::kInvalid:
+      if (request.error == RequestError::kTooLarge) return RefuseTooLarge(context, request, frame, reply);
+      reply->error = request.error;
+      return Done(reply, ReplyCode::kInvalid);
+    case Verb::kStats:
+      break;  // ExecuteStats
+  }
+  return Done(reply, ReplyCode::kNone);
+}
+
+void ShowItem(Context& context, const store::ItemRef& item, Reply* reply) {
+  context.pieces.clear();
+  item.ForEachPiece([&](std::string_view piece) { context.pieces.push_back(piece); });
+  reply->key = item.key();
+  reply->value = context.pieces;
+  reply->value_size = item.value_size();
+  reply->client_flags = item.client_flags();
+  reply->cas = item.cas();
+}
+
+int64_t TtlSeconds(const store::ItemRef& item, Seconds now) {
+  const Seconds expiry = item.expiry();
+  return expiry == base::kNever ? -1 : static_cast<int64_t>(expiry) - static_cast<int64_t>(now);
+}
+
+bool RefusesNewCas(const Request& request, const Place& place, Reply* reply) {
+  if (!request.has_new_cas || !place.is_session()) return false;
+  reply->code = ReplyCode::kClientError;
+  reply->text = "a session's cas is its version: E is not allowed";
+  return true;
+}
+
+}  // namespace holdfast::command

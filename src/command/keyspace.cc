@@ -1,0 +1,170 @@
+// How it works: for a cache key, presence is what the store says. For a session the session module judges what the
+// store says: what memory does not hold may be in the database, and until that has been asked the answer is neither a
+// hit nor a miss.
+
+#include "command/keyspace.h"
+
+#include <algorithm>
+#include <limits>
+
+namespace holdfast::command {
+
+using protocol::ReplyCode;
+using session::Verdict;
+using session::WriteOutcome;
+using store::ItemState;
+using store::Reserve;
+
+Presence Place::Look(store::Found* found) {
+  *found = context_.access.Find(key_, context_.now);
+  if (rule_ == nullptr) return found->live() ? Presence::kLive : Presence::kAbsent;
+  return Decide(found->state);
+}
+
+Presence Place::Decide(ItemState state) {
+  if (rule_ == nullptr) return state == ItemState::kLive ? Presence::kLive : Presence::kAbsent;
+  verdict_ = context_.sessions->Judge(*rule_, key_, state, frame_.in_hand, context_.now);
+  switch (verdict_) {
+    case Verdict::kLive:
+      return Presence::kLive;
+    case Verdict::kMiss:
+    case Verdict::kDeleted:
+      return Presence::kAbsent;
+    case Verdict::kAsk:
+    case Verdict::kUnavailable:
+      break;
+  }
+  return Presence::kUnknown;
+}
+
+Progress Place::Settle(Reply* reply) {
+  if (verdict_ == Verdict::kAsk) {
+    // The wake-up may come at once: until the connection is parked it waits in the worker's mailbox.
+    frame_.in_hand = session::LoadOutcome::kNone;
+    const session::Waiter waiter{context_.worker, frame_.connection, frame_.request};
+    if (context_.sessions->Load(*rule_, key_, waiter)) return Progress::kParked;
+  }
+  if (rule_->action == session::Action::kClose) {
+    reply->code = ReplyCode::kNone;
+    reply->close = true;
+  } else {
+    reply->code = ReplyCode::kServerError;
+    reply->text = "the session database cannot be asked";
+  }
+  return Progress::kDone;
+}
+
+void Place::NoteHit(const store::ItemRef& item) {
+  if (rule_ != nullptr) context_.sessions->NoteHit(*rule_, key_, item, frame_.connection, context_.now);
+}
+
+void Place::NoteMiss() {
+  if (verdict_ == Verdict::kDeleted) {
+    context_.sessions->NoteMiss(context_.access, *rule_, key_, frame_.connection, context_.now);
+  }
+}
+
+std::optional<Progress> Place::Refused(Reserve reserve, Reply* reply) {
+  switch (reserve) {
+    case Reserve::kOk:
+      return std::nullopt;
+    case Reserve::kTooLarge:
+      reply->code = ReplyCode::kTooLarge;
+      context_.counters.store_too_large.Add();
+      return Progress::kDone;
+    case Reserve::kRetry:
+      if (++frame_.retries <= kRetriesMax) return Progress::kRetry;
+      break;
+    case Reserve::kNoMemory:
+      break;
+  }
+  reply->code = ReplyCode::kNoMemory;
+  context_.counters.store_no_memory.Add();
+  return Progress::kDone;
+}
+
+std::optional<Progress> Place::NewDraft(uint64_t value_size, uint32_t client_flags, Seconds expiry, store::Draft* draft,
+                                        Reply* reply) {
+  store::DraftShape shape{.key = key_, .value_size = value_size, .client_flags = client_flags, .expiry = expiry};
+  shape.session = rule_ != nullptr;
+  return Refused(context_.access.NewDraft(shape, draft), reply);
+}
+
+bool Place::Publish(store::Slot& slot, store::Draft&& draft, session::WriteKind kind,
+                    const store::Slot::PublishOptions& options, Reply* reply) {
+  if (rule_ == nullptr) {
+    slot.Publish(std::move(draft), options);
+    return true;
+  }
+  const WriteOutcome outcome =
+      context_.sessions->Write(slot, std::move(draft), {*rule_, key_, kind, frame_.connection, context_.now, options});
+  if (outcome != WriteOutcome::kRefused) return true;
+  reply->code = ReplyCode::kNoMemory;
+  context_.counters.store_no_memory.Add();
+  return false;
+}
+
+std::optional<Progress> Place::Touch(store::Slot slot, Seconds expiry, Reply* reply) {
+  if (rule_ != nullptr) {
+    if (expiry == base::kAlreadyPast) return Remove(std::move(slot), reply);
+    if (context_.sessions->Touch(slot, *rule_, key_, expiry, context_.now) != WriteOutcome::kRefused)
+      return std::nullopt;
+    reply->code = ReplyCode::kNoMemory;
+    return Progress::kDone;
+  }
+  if (slot.SetExpiry(expiry)) return std::nullopt;
+  const store::ItemRef seen = slot.item();
+  { const store::Slot gone = std::move(slot); }
+  return RepublishWith(seen, expiry, reply);
+}
+
+// A copy of the item that has room for an expiry takes its place, cas and history unchanged.
+std::optional<Progress> Place::RepublishWith(const store::ItemRef& seen, Seconds expiry, Reply* reply) {
+  store::DraftShape shape{
+      .key = key_, .value_size = seen.value_size(), .client_flags = seen.client_flags(), .expiry = expiry};
+  shape.keep_expiry_room = true;
+  store::Draft draft;
+  if (auto refused = Refused(context_.access.NewDraft(shape, &draft), reply)) return refused;
+  seen.ForEachPiece([&](std::string_view piece) { draft.Append(piece); });
+  store::Slot slot = Lock();
+  // Somebody was quicker: begin again with what is there now.
+  if (!(slot.item() == seen)) return Progress::kRetry;
+  slot.Publish(std::move(draft),
+               {.cas = seen.cas(), .stale = seen.is_stale(), .won = seen.is_won(), .keep_history = true});
+  return std::nullopt;
+}
+
+std::optional<Progress> Place::Remove(store::Slot slot, Reply* reply) {
+  if (rule_ == nullptr) {
+    slot.Remove();
+    return std::nullopt;
+  }
+  { const store::Slot gone = std::move(slot); }
+  store::Draft tombstone;
+  if (auto refused = Refused(context_.access.NewDraft(session::Sessions::TombstoneShape(key_), &tombstone), reply))
+    return refused;
+  store::Slot again = Lock();
+  const Presence presence = Decide(again.state());
+  if (presence == Presence::kAbsent) return std::nullopt;  // another's delete came first
+  if (presence == Presence::kUnknown && !unavailable()) return Progress::kRetry;
+  if (context_.sessions->Delete(again, std::move(tombstone), *rule_, key_, context_.now) != WriteOutcome::kRefused)
+    return std::nullopt;
+  reply->code = ReplyCode::kNoMemory;
+  return Progress::kDone;
+}
+
+Seconds Place::ExpiryOf(int64_t exptime, bool is_store) const {
+  if (exptime == 0) return base::kNever;
+  if (exptime < 0) return base::kAlreadyPast;
+  const bool lenient = is_store && rule_ != nullptr && rule_->lenient_ttl;
+  int64_t seconds = exptime;
+  if (exptime > protocol::kRelativeExptimeMax) {
+    seconds = exptime - context_.clock.WallMicros() / 1'000'000;
+    if (seconds <= 0 && lenient) seconds = exptime;
+    if (seconds <= 0) return base::kAlreadyPast;
+  }
+  constexpr int64_t kLatest = std::numeric_limits<Seconds>::max();
+  return static_cast<Seconds>(std::min(kLatest, static_cast<int64_t>(context_.now) + seconds));
+}
+
+}  // namespace holdfast::command

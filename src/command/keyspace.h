@@ -1,0 +1,84 @@
+// keyspace.h - one way to a key's place for all verbs, be it a cache key or a session.
+//
+// A verb makes a Place for its key. Look (reading, no lock) or Decide (under the slot) then says whether there is a
+// live item, surely none, or that the request must wait or be refused, in which case the reply or the parking is
+// already arranged:
+//
+//   Place place(context, request, frame);
+//   Slot slot = place.Lock();
+//   switch (place.Decide(slot)) {
+//     case Presence::kLive: ... case Presence::kAbsent: ...
+//     case Presence::kUnknown: return place.Settle(std::move(slot), reply);
+//   }
+//
+// Threads: one worker; a Place lives for one Execute.
+
+#ifndef HOLDFAST_COMMAND_KEYSPACE_H_
+#define HOLDFAST_COMMAND_KEYSPACE_H_
+
+#include <optional>
+
+#include "command/command.h"
+
+namespace holdfast::command {
+
+enum class Presence : uint8_t { kLive, kAbsent, kUnknown };
+
+class Place {
+ public:
+  Place(Context& context, const Request& request, Frame& frame)
+      : context_(context),
+        request_(request),
+        frame_(frame),
+        key_(store::Key::Of(request.key)),
+        rule_(context.sessions == nullptr ? nullptr : context.sessions->Match(request.key)) {}
+
+  const store::Key& key() const { return key_; }
+  bool is_session() const { return rule_ != nullptr; }
+  const session::Rule* rule() const { return rule_; }
+
+  // Reading.
+  Presence Look(store::Found* found);
+  store::Slot Lock() { return context_.access.Lock(key_, context_.now); }
+  Presence Decide(const store::Slot& slot) { return Decide(slot.state()); }
+
+  // After kUnknown: parks the request, or answers as the rule says. A slot must be gone before.
+  Progress Settle(Reply* reply);
+  // True after kUnknown when nothing more can be learned: the database could not be asked in time.
+  bool unavailable() const { return verdict_ == session::Verdict::kUnavailable; }
+
+  // What was answered, for telling late writers from new logins.
+  void NoteHit(const store::ItemRef& item);
+  void NoteMiss();
+
+  // A draft for this key with the fields of a store command. Empty when reply says why not, or when to be retried.
+  std::optional<Progress> NewDraft(uint64_t value_size, uint32_t client_flags, Seconds expiry, store::Draft* draft,
+                                   Reply* reply);
+  // Puts the draft in place; false when it was refused and reply says so.
+  bool Publish(store::Slot& slot, store::Draft&& draft, session::WriteKind kind,
+               const store::Slot::PublishOptions& options, Reply* reply);
+  // Changes the expiry of the live item in the slot. kRetry and kDone are for the caller to return; empty: done.
+  // Gives the slot back, for it may have to be locked anew.
+  std::optional<Progress> Touch(store::Slot slot, Seconds expiry, Reply* reply);
+  // Removes the live (or, of a session, unknown) item. Empty: done.
+  std::optional<Progress> Remove(store::Slot slot, Reply* reply);
+
+  // The expiry that the client's number means for this key.
+  Seconds ExpiryOf(int64_t exptime, bool is_store) const;
+
+ private:
+  Presence Decide(store::ItemState state);
+  std::optional<Progress> Refused(store::Reserve reserve, Reply* reply);
+  std::optional<Progress> RepublishWith(const store::ItemRef& seen, Seconds expiry, Reply* reply);
+
+  Context& context_;
+  const Request& request_;
+  Frame& frame_;
+  const store::Key key_;
+  const session::Rule* const rule_;  // null: a cache key
+  session::Verdict verdict_ = session::Verdict::kLive;
+};
+
+}  // namespace holdfast::command
+
+#endif  // HOLDFAST_COMMAND_KEYSPACE_H_

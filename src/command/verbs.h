@@ -1,0 +1,38 @@
+// verbs.h - the verbs that Execute chooses from, and what several of them share. For this folder's own files.
+
+#ifndef HOLDFAST_COMMAND_VERBS_H_
+#define HOLDFAST_COMMAND_VERBS_H_
+
+#include "command/command.h"
+#include "command/keyspace.h"
+
+namespace holdfast::command {
+
+Progress Retrieve(Context& context, const Request& request, Frame& frame, Reply* reply);    // retrieve.cc
+Progress StoreValue(Context& context, const Request& request, Frame& frame, Reply* reply);  // mutate.cc
+Progress Extend(Context& context, const Request& request, Frame& frame, Reply* reply);  // extend.cc: append, prepend
+Progress Arithmetic(Context& context, const Request& request, Frame& frame, Reply* reply);  // arithmetic.cc
+Progress Touch(Context& context, const Request& request, Frame& frame, Reply* reply);       // touch.cc
+Progress Remove(Context& context, const Request& request, Frame& frame, Reply* reply);      // remove.cc
+Progress Debug(Context& context, const Request& request, Frame& frame, Reply* reply);       // inspect.cc
+Progress FlushAll(Context& context, const Request& request, Reply* reply);                  // control.cc
+Progress RunControl(Context& context, const Request& request, Reply* reply);                // control.cc
+
+// A value that came too large: the old one goes, as in memcached, but a session keeps its own.
+Progress RefuseTooLarge(Context& context, const Request& request, Frame& frame, Reply* reply);  // mutate.cc
+
+// Fills the reply's item fields from an item that stays readable until the worker's next quiescent state.
+void ShowItem(Context& context, const store::ItemRef& item, Reply* reply);
+int64_t TtlSeconds(const store::ItemRef& item, Seconds now);
+// What the meta syntax wants of a key that is a session but cannot have: a cas of the client's choice. True: reply is
+// set.
+bool RefusesNewCas(const Request& request, const Place& place, Reply* reply);
+
+inline Progress Done(Reply* reply, protocol::ReplyCode code) {
+  reply->code = code;
+  return Progress::kDone;
+}
+
+}  // namespace holdfast::command
+
+#endif  // HOLDFAST_COMMAND_VERBS_H_
