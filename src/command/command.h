@@ -66,6 +66,7 @@ struct Frame {
   uint64_t request = 0;  // which of the connection's requests: a late wake-up is known by it
   session::LoadOutcome in_hand = session::LoadOutcome::kNone;  // what it was woken with
   uint32_t retries = 0;
+  bool abandons_batch = false;  // for the caller: an error has taken the place of the rest of this get
 };
 
 enum class Progress : uint8_t {
@@ -82,8 +83,15 @@ Progress Execute(Context& context, const Request& request, Frame& frame, Reply* 
 // Calls `visit` for each statistic of kStats; Execute does not answer that verb, for its reply is many.
 void ExecuteStats(Context& context, const Request& request, const std::function<void(const Reply&)>& write);
 
-// Whether Execute will look this key up, so that it is worth prefetching; and the prefetching, in two steps.
+// Starts fetching what Execute will look at, in two steps: for all requests of a batch the buckets, then the items.
+// Hints.
 inline bool LooksUp(const Request& request) { return request.verb <= protocol::Verb::kMetaDebug; }
+inline void Prefetch(Context& context, const Request& request) {
+  if (LooksUp(request)) context.access.Prefetch(store::Key::Of(request.key));
+}
+inline void PrefetchItem(Context& context, const Request& request) {
+  if (LooksUp(request)) context.access.PrefetchItem(store::Key::Of(request.key));
+}
 
 }  // namespace holdfast::command
 

@@ -1,0 +1,63 @@
+// codec.h - one connection's parser, whichever syntax its first byte chose, and the writer that goes with a request.
+//
+// Threads: one connection's, on its worker. A Codec is small and copied to remember a position in the stream.
+// Owns:    the parser's state. Borrows the settings.
+
+#ifndef HOLDFAST_SERVER_CODEC_H_
+#define HOLDFAST_SERVER_CODEC_H_
+
+#include <string_view>
+#include <variant>
+
+#include "base/output.h"
+#include "protocol/binary_parser.h"
+#include "protocol/binary_writer.h"
+#include "protocol/text_parser.h"
+#include "protocol/text_writer.h"
+
+namespace holdfast::server {
+
+class Codec {
+ public:
+  explicit Codec(const protocol::ParserSettings& settings)
+      : parser_(protocol::TextParser(settings)), settings_(&settings) {}
+
+  protocol::ParseResult Parse(std::string_view input, protocol::Request* request) {
+    if (!detected_ && !input.empty()) Detect(input.front());
+    if (auto* text = std::get_if<protocol::TextParser>(&parser_)) return text->Parse(input, request);
+    return std::get<protocol::BinaryParser>(parser_).Parse(input, request);
+  }
+  void Skip(uint64_t bytes) {
+    std::visit([bytes](auto& parser) { parser.Skip(bytes); }, parser_);
+  }
+  // Between two keys of a text get: an error has ended it.
+  void AbandonBatch() {
+    if (auto* text = std::get_if<protocol::TextParser>(&parser_)) text->AbandonBatch();
+  }
+  bool InBatch() const {
+    const auto* text = std::get_if<protocol::TextParser>(&parser_);
+    return text != nullptr && text->InBatch();
+  }
+
+ private:
+  void Detect(char first_byte) {
+    detected_ = true;
+    if (protocol::DetectSyntax(first_byte) == protocol::Syntax::kBinary) parser_ = protocol::BinaryParser(*settings_);
+  }
+
+  std::variant<protocol::TextParser, protocol::BinaryParser> parser_;
+  const protocol::ParserSettings* settings_;
+  bool detected_ = false;
+};
+
+inline void WriteReply(const protocol::Request& request, const protocol::Reply& reply, base::Output& output) {
+  if (request.syntax == protocol::Syntax::kBinary) {
+    protocol::WriteBinary(request, reply, output);
+  } else {
+    protocol::WriteText(request, reply, output);
+  }
+}
+
+}  // namespace holdfast::server
+
+#endif  // HOLDFAST_SERVER_CODEC_H_

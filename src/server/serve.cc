@@ -1,0 +1,213 @@
+// How it works: a turn goes through batches. The requests of a batch are views into the connection's input, so the
+// input is consumed only when the batch is executed. When it ends early (a reply filled the output, a request is held)
+// the codec goes back to where it stood after the last request that was executed, and the rest is parsed again later.
+
+#include "server/serve.h"
+
+#include "server/worker_state.h"
+
+namespace holdfast::server {
+
+using command::Frame;
+using command::Progress;
+using network::Connection;
+using network::Turn;
+using protocol::Outcome;
+using protocol::ReplyCode;
+using protocol::Verb;
+
+namespace {
+
+bool IsSessionRead(command::Context& context, const protocol::Request& request) {
+  return request.verb == Verb::kGet && context.sessions->Match(request.key) != nullptr;
+}
+
+}  // namespace
+
+Serve::Serve(WorkerState& worker, Connection&) : worker_(worker), codec_(worker.shared().parser) {}
+
+Turn Serve::OnTurn(Connection& connection) {
+  if (held_ != nullptr) {
+    if (const auto turn = ContinueHeld(connection)) return *turn;
+  }
+  uint32_t left = worker_.shared().requests_per_turn;
+  for (;;) {
+    if (connection.output().size() >= network::kOutputHighWater) return Turn::kFull;
+    if (upload_ != nullptr) {
+      if (const auto turn = ContinueUpload(connection)) return *turn;
+      continue;
+    }
+    if (left == 0) {
+      if (connection.worker().OthersReady() && !connection.input().empty()) return Turn::kYield;
+      left = worker_.shared().requests_per_turn;
+    }
+    if (const auto turn = ServeBatch(connection, &left)) return *turn;
+  }
+}
+
+std::optional<Turn> Serve::ServeBatch(Connection& connection, uint32_t* left) {
+  const std::string_view input = connection.input();
+  const uint32_t most = std::min(*left, WorkerState::kBatch);
+  uint32_t count = 0;
+  size_t offset = 0;
+  Outcome outcome = Outcome::kRequest;
+  for (; count < most; ++count) {
+    WorkerState::Parsed& parsed = worker_.batch[count];
+    const protocol::ParseResult result = codec_.Parse(input.substr(offset), &parsed.request);
+    offset += result.consumed;
+    outcome = result.outcome;
+    if (outcome != Outcome::kRequest) break;
+    parsed.end = offset;
+    parsed.after = codec_;
+  }
+  *left -= count;
+  if (const auto turn = ExecuteBatch(connection, count)) return turn;
+  switch (outcome) {
+    case Outcome::kRequest:
+      connection.Consume(offset);
+      return std::nullopt;
+    case Outcome::kNeedMore:
+      connection.Consume(offset);
+      return Turn::kNeedInput;
+    case Outcome::kUpload:
+      BeginUpload(connection, worker_.batch[count].request, offset);
+      return std::nullopt;
+    case Outcome::kClose:
+      break;
+  }
+  return Turn::kClose;
+}
+
+// Empty when all were executed; nothing is consumed then.
+std::optional<Turn> Serve::ExecuteBatch(Connection& connection, uint32_t count) {
+  command::Context& context = worker_.context();
+  if (count > 1) {
+    for (uint32_t i = 0; i < count; ++i) command::Prefetch(context, worker_.batch[i].request);
+    for (uint32_t i = 0; i < count; ++i) command::PrefetchItem(context, worker_.batch[i].request);
+  }
+  for (uint32_t i = 0; i < count; ++i) {
+    WorkerState::Parsed& parsed = worker_.batch[i];
+    Frame frame{.connection = connection.id()};
+    bool close = false;
+    const Progress progress = Answer(connection, parsed.request, frame, &close);
+    if (progress == Progress::kDone && !close && connection.output().size() < network::kOutputHighWater &&
+        !frame.abandons_batch) {
+      continue;
+    }
+    codec_ = *parsed.after;
+    std::optional<Turn> turn;
+    if (progress != Progress::kDone) {
+      auto held = std::make_unique<Held>();
+      held->request = parsed.request;
+      held->request.KeepText(&held->text);
+      for (const std::string_view piece : parsed.request.value) held->value.append(piece);
+      held->request.SetValue(held->value);
+      held->frame = frame;
+      PreloadSessions(i + 1, count);
+      turn = Hold(connection, std::move(held), progress);
+    } else if (close) {
+      turn = Turn::kClose;
+    } else if (frame.abandons_batch) {
+      codec_.AbandonBatch();
+      turn = Turn::kYield;
+    } else {
+      turn = Turn::kFull;
+    }
+    connection.Consume(parsed.end);
+    return turn;
+  }
+  return std::nullopt;
+}
+
+Progress Serve::Answer(Connection& connection, const Request& request, Frame& frame, bool* close) {
+  command::Context& context = worker_.context();
+  base::Output& output = connection.output();
+  if (request.verb == Verb::kStats) {
+    command::ExecuteStats(context, request, [&](const Reply& reply) { WriteReply(request, reply, output); });
+    return Progress::kDone;
+  }
+  frame.request = worker_.next_request_number++;
+  Reply reply;
+  const Progress progress = command::Execute(context, request, frame, &reply);
+  if (progress != Progress::kDone) return progress;
+  WriteReply(request, reply, output);
+  *close = reply.close || request.close;
+  frame.abandons_batch = reply.code == ReplyCode::kServerError && request.verb == Verb::kGet && codec_.InBatch();
+  return progress;
+}
+
+// The keys that the following requests will ask for travel with the one that is parked.
+void Serve::PreloadSessions(uint32_t from, uint32_t count) {
+  command::Context& context = worker_.context();
+  if (context.sessions == nullptr) return;
+  for (uint32_t i = from; i < count; ++i) {
+    const Request& request = worker_.batch[i].request;
+    if (!IsSessionRead(context, request)) continue;
+    const store::Key key = store::Key::Of(request.key);
+    if (context.access.Find(key, context.now).state == store::ItemState::kAbsent) context.sessions->Preload(key);
+  }
+}
+
+Turn Serve::Hold(Connection& connection, std::unique_ptr<Held> held, Progress progress) {
+  held->parked = progress == Progress::kParked;
+  held_ = std::move(held);
+  if (!held_->parked) return Turn::kYield;
+  worker_.NoteParked(connection, *this);
+  return Turn::kParked;
+}
+
+std::optional<Turn> Serve::ContinueHeld(Connection& connection) {
+  if (held_->parked) return Turn::kParked;
+  bool close = false;
+  const Progress progress = Answer(connection, held_->current(), held_->frame, &close);
+  if (progress != Progress::kDone) return Hold(connection, std::move(held_), progress);
+  if (held_->frame.abandons_batch) codec_.AbandonBatch();
+  held_.reset();
+  if (close) return Turn::kClose;
+  return std::nullopt;
+}
+
+void Serve::Wake(Connection& connection, uint64_t number, session::LoadOutcome outcome) {
+  if (held_ == nullptr || !held_->parked || held_->frame.request != number) return;
+  held_->parked = false;
+  held_->frame.in_hand = outcome;
+  worker_.NoteUnparked(connection.id());
+  connection.worker().Resume(connection.id());
+}
+
+void Serve::OnClose(Connection& connection) {
+  if (held_ != nullptr && held_->parked) worker_.NoteUnparked(connection.id());
+}
+
+void Serve::BeginUpload(Connection& connection, const Request& request, size_t consumed) {
+  upload_ = std::make_unique<Upload>(request, connection.worker().pool());
+  connection.Consume(consumed);
+}
+
+std::optional<Turn> Serve::ContinueUpload(Connection& connection) {
+  size_t taken = 0;
+  const bool had_room = upload_->Take(connection.input(), &taken);
+  connection.Consume(taken);
+  if (!had_room) {
+    codec_.Skip(upload_->missing_bytes());
+    Reply reply;
+    reply.code = ReplyCode::kServerError;
+    reply.text = "Out of memory during read";
+    WriteReply(upload_->request(), reply, connection.output());
+    upload_.reset();
+    return std::nullopt;
+  }
+  if (upload_->missing_bytes() > 0) return Turn::kNeedInput;
+  return FinishUpload(connection);
+}
+
+std::optional<Turn> Serve::FinishUpload(Connection& connection) {
+  auto held = std::make_unique<Held>();
+  held->upload = std::move(upload_);
+  held->upload->Finish();
+  held->frame.connection = connection.id();
+  held_ = std::move(held);
+  return ContinueHeld(connection);
+}
+
+}  // namespace holdfast::server

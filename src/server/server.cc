@@ -1,0 +1,153 @@
+// How it works: the order of members is the order of dependence; Stop goes through them backwards. Clients are cut off
+// before the sessions are drained, so that nothing new is acknowledged that the drain would miss.
+
+#include "server/server.h"
+
+#include <arpa/inet.h>
+
+#include <utility>
+
+#include "config.h"
+#include "server/memory_check.h"
+#include "store/store_options.h"
+
+namespace holdfast::server {
+
+namespace {
+
+protocol::ParserSettings ParserSettingsOf(const store::StoreSettings& store) {
+  protocol::ParserSettings settings;
+  settings.item_bytes_max = store.item_bytes_max;
+  settings.with_cas = store.cas;
+  return settings;
+}
+
+}  // namespace
+
+Server::Server(const Settings& settings, const base::OptionSet& options, base::Log& log, const base::Clock& clock)
+    : settings_(settings),
+      options_(options),
+      log_(log),
+      clock_(clock),
+      started_steady_micros_(clock.SteadyMicros()),
+      budget_(settings.server.connection_memory_bytes),
+      limit_(settings.server.connections),
+      control_(options, stats_, log, settings.server.flush_allowed) {}
+
+Server::~Server() { Stop(); }
+
+base::Status Server::OpenStore() {
+  if (const std::string warning = MemoryWarning(settings_.store.memory_limit_bytes); !warning.empty())
+    log_.Warning(warning);
+  auto store = store::Store::Create(settings_.store, clock_);
+  if (!store.ok()) return store.status();
+  store_ = std::move(store.value());
+  return {};
+}
+
+base::Status Server::OpenSockets() {
+  if (base::Status status = MakeWorkers(); !status.ok()) return status;
+  std::vector<network::Worker*> workers;
+  for (const auto& worker : workers_) workers.push_back(worker.get());
+  listener_ = std::make_unique<network::Listener>(ListenerSettingsOf(), limit_, std::move(workers));
+  return listener_->Open();
+}
+
+base::Status Server::MakeWorkers() {
+  shared_ = std::make_unique<Shared>(Shared{clock_, *store_, nullptr, control_, ParserSettingsOf(settings_.store),
+                                            settings_.server.requests_per_turn});
+  for (uint32_t i = 0; i < settings_.server.threads; ++i) {
+    counters_.push_back(std::make_unique<command::CommandCounters>());
+    auto state = std::make_unique<WorkerState>(*shared_, i, *counters_.back());
+    states_.push_back(state.get());
+    network::WorkerSettings worker;
+    worker.index = static_cast<int>(i);
+    worker.idle_timeout_seconds = settings_.server.idle_timeout_seconds;
+    workers_.push_back(std::make_unique<network::Worker>(worker, budget_, std::move(state)));
+  }
+  return {};
+}
+
+network::ListenerSettings Server::ListenerSettingsOf() const {
+  network::ListenerSettings listener;
+  const ServerSettings& server = settings_.server;
+  listener.unix_path = server.unix_path;
+  listener.unix_mode = server.unix_mask;
+  listener.port = server.port;
+  listener.backlog = static_cast<int>(server.backlog);
+  listener.reject_when_full = server.reject_when_full;
+  if (!server.unix_path.empty() || server.port == 0) return listener;
+  listener.addresses = server.listen;
+  if (listener.addresses.empty()) listener.addresses = {"127.0.0.1"};
+  return listener;
+}
+
+base::Status Server::OpenSessions() {
+  if (settings_.session.database.empty()) return {};
+  auto service = SessionService::Open(
+      settings_, clock_, *store_, log_,
+      [this](const session::Waiter& waiter, session::LoadOutcome outcome) { WakeWaiter(waiter, outcome); });
+  if (!service.ok()) return service.status();
+  sessions_ = std::move(service.value());
+  shared_->sessions = &sessions_->sessions();
+  return {};
+}
+
+void Server::WakeWaiter(const session::Waiter& waiter, session::LoadOutcome outcome) {
+  WorkerState* const state = states_[waiter.worker];
+  workers_[waiter.worker]->Post([state, waiter, outcome] { state->Wake(waiter, outcome); });
+}
+
+base::Status Server::Start() {
+  AddStats();
+  started_ = true;
+  if (sessions_ != nullptr) {
+    if (base::Status status = sessions_->Start(); !status.ok()) return status;
+  }
+  for (const auto& worker : workers_) {
+    if (base::Status status = worker->Start(); !status.ok()) return status;
+  }
+  upkeep_ = std::make_unique<Upkeep>(*store_, clock_);
+  upkeep_->Start();
+  return listener_->Start();
+}
+
+void Server::AddStats() {
+  process_source_ = {&clock_, &workers_, listener_.get(), &limit_, started_steady_micros_};
+  std::vector<const command::CommandCounters*> counters;
+  for (const auto& counter : counters_) counters.push_back(counter.get());
+  stats_.Add("", ProcessStats(), process_source_);
+  stats_.Add("", command::CommandStats(), counters);
+  stats_.Add("", store::StoreStats(), *store_);
+  stats_.Add("", store::AccessStats(), *store_);
+  stats_.Add("holdfast", store::StoreDetailStats(), *store_);
+  if (sessions_ != nullptr) stats_.Add("sessions", session::SessionStatRows(), sessions_->sessions());
+}
+
+void Server::Stop() {
+  if (!started_) return;
+  started_ = false;
+  if (listener_ != nullptr) {
+    listener_->Stop();
+    listener_->Join();
+  }
+  for (const auto& worker : workers_) worker->Stop();
+  for (const auto& worker : workers_) worker->Join();
+  if (upkeep_ != nullptr) upkeep_->Stop();
+  if (sessions_ != nullptr) {
+    sessions_->Drain();
+    sessions_->Stop();
+  }
+}
+
+std::string Server::Banner() const {
+  std::string where;
+  for (const network::ListenSocket& socket : listener_->bound()) where += (where.empty() ? "" : ", ") + socket.name();
+  return std::string(PACKAGE_NAME) + " " + PACKAGE_VERSION + " on " + where + ", " +
+         std::to_string(settings_.store.memory_limit_bytes >> 20) + " MB, " +
+         (sessions_ == nullptr ? "no sessions (--sessions=sqlite:PATH keeps them)"
+                               : "sessions in " + sessions_->Describe()) +
+         "; stop with Ctrl-C or SIGTERM";
+}
+
+}  // namespace holdfast::server

@@ -1,0 +1,81 @@
+// server.h - the parts, wired in one list and taken down in reverse.
+//
+//   Open    memory, database, sockets: all that can fail for reasons outside; nothing is served yet
+//   Start   threads; from here on clients are answered
+//   Stop    no new connections, connections closed, sessions drained, threads ended
+//
+// Threads: all from the main thread.
+// Owns:    everything.
+// Errors:  Open and Start: one line with cause and remedy; nothing is left half-started (the destructor undoes it).
+// Blocks:  Stop up to the drain timeout.
+
+#ifndef HOLDFAST_SERVER_SERVER_H_
+#define HOLDFAST_SERVER_SERVER_H_
+
+#include <memory>
+#include <vector>
+
+#include "base/log.h"
+#include "base/option.h"
+#include "base/stat.h"
+#include "base/status.h"
+#include "network/listener.h"
+#include "network/worker.h"
+#include "server/process_stats.h"
+#include "server/server_control.h"
+#include "server/session_service.h"
+#include "server/settings.h"
+#include "server/upkeep.h"
+#include "server/worker_state.h"
+
+namespace holdfast::server {
+
+class Server {
+ public:
+  // All borrowed.
+  Server(const Settings& settings, const base::OptionSet& options, base::Log& log, const base::Clock& clock);
+  ~Server();
+  Server(const Server&) = delete;
+  Server& operator=(const Server&) = delete;
+
+  base::Status OpenStore();
+  base::Status OpenSockets();
+  // After privileges were dropped: files belong to who will use them.
+  base::Status OpenSessions();
+  base::Status Start();
+  void Stop();
+
+  // "holdfast 0.1.0 on 127.0.0.1:11211, 64 MB, sessions in ..., stop with Ctrl-C"
+  std::string Banner() const;
+
+ private:
+  network::ListenerSettings ListenerSettingsOf() const;
+  base::Status MakeWorkers();
+  void AddStats();
+  void WakeWaiter(const session::Waiter& waiter, session::LoadOutcome outcome);
+
+  const Settings& settings_;
+  const base::OptionSet& options_;
+  base::Log& log_;
+  const base::Clock& clock_;
+  const int64_t started_steady_micros_;
+
+  base::StatSet stats_;
+  base::BlockBudget budget_;
+  network::ConnectionLimit limit_;
+  ServerControl control_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<SessionService> sessions_;  // null: off
+  std::unique_ptr<Shared> shared_;
+  std::vector<std::unique_ptr<command::CommandCounters>> counters_;  // one a worker
+  std::vector<WorkerState*> states_;                                 // owned by their workers
+  std::vector<std::unique_ptr<network::Worker>> workers_;
+  std::unique_ptr<network::Listener> listener_;
+  std::unique_ptr<Upkeep> upkeep_;
+  ProcessSource process_source_{};
+  bool started_ = false;
+};
+
+}  // namespace holdfast::server
+
+#endif  // HOLDFAST_SERVER_SERVER_H_

@@ -1,0 +1,52 @@
+// How it works: every statistic is a row of some module's table; here they are only asked for by name.
+
+#include "server/server_control.h"
+
+#include "config.h"
+
+#ifdef HAVE_JEMALLOC
+#include <jemalloc/jemalloc.h>
+#endif
+
+namespace holdfast::server {
+
+std::string_view ServerControl::version() const { return PACKAGE_VERSION_REPORTED; }
+
+void ServerControl::SetVerbosity(uint32_t level) { log_.set_level(LogLevelOf(level)); }
+
+bool ServerControl::Stats(std::string_view arguments,
+                          const std::function<void(std::string_view, std::string_view)>& row) {
+  if (arguments == "settings") {
+    options_.ForEachSetting(row);
+    row("malloc", MallocName());
+    return true;
+  }
+  if (!stats_.HasGroup(arguments)) return false;
+  stats_.ForEach(arguments, row);
+  return true;
+}
+
+std::string ServerControl::Run(std::string_view line) {
+  if (line.starts_with("shutdown")) return "ERROR: shutdown not enabled";
+  return {};
+}
+
+base::LogLevel LogLevelOf(uint32_t verbosity) {
+  if (verbosity == 0) return base::LogLevel::kNotice;
+  if (verbosity == 1) return base::LogLevel::kVerbose;
+  return verbosity == 2 ? base::LogLevel::kDebug : base::LogLevel::kTrace;
+}
+
+std::string MallocName() {
+#ifdef HAVE_JEMALLOC
+  const char* version = nullptr;
+  size_t size = sizeof version;
+  if (mallctl("version", &version, &size, nullptr, 0) == 0) {
+    const std::string_view whole = version;
+    return "jemalloc " + std::string(whole.substr(0, whole.find('-')));
+  }
+#endif
+  return "the system's";
+}
+
+}  // namespace holdfast::server

@@ -1,0 +1,39 @@
+// How it works: the worker's loop tells when the thread may wait; then it holds no view into the store and says so.
+
+#include "server/worker_state.h"
+
+#include "server/serve.h"
+
+namespace holdfast::server {
+
+WorkerState::~WorkerState() = default;
+
+void WorkerState::OnStart(network::Worker&) {
+  access_.emplace(shared_.store);
+  context_.emplace(command::Context{*access_, shared_.sessions, shared_.clock, shared_.control, counters_, index_});
+  context_->now = shared_.clock.Now();
+}
+
+void WorkerState::BeforeWait() { access_->Offline(); }
+
+void WorkerState::AfterWait() {
+  access_->Online();
+  context_->now = shared_.clock.Now();
+}
+
+void WorkerState::OnStop() {
+  context_.reset();
+  access_.reset();
+}
+
+std::unique_ptr<network::Handler> WorkerState::MakeHandler(network::Connection& connection) {
+  return std::make_unique<Serve>(*this, connection);
+}
+
+void WorkerState::Wake(const session::Waiter& waiter, session::LoadOutcome outcome) {
+  const auto found = parked_.find(waiter.connection);
+  if (found == parked_.end()) return;  // the client has gone
+  found->second.serve->Wake(*found->second.connection, waiter.request, outcome);
+}
+
+}  // namespace holdfast::server

@@ -1,0 +1,79 @@
+// worker_state.h - what one worker thread has of its own: its door to the store, its counters, its batch of parsed
+// requests.
+//
+// Threads: made on the main thread, used by the worker between OnStart and OnStop; counters may be read from any.
+// Owns:    the Access, from OnStart to OnStop. Borrows what Shared names.
+
+#ifndef HOLDFAST_SERVER_WORKER_STATE_H_
+#define HOLDFAST_SERVER_WORKER_STATE_H_
+
+#include <array>
+#include <memory>
+#include <optional>
+#include <unordered_map>
+
+#include "command/command.h"
+#include "network/worker.h"
+#include "server/codec.h"
+
+namespace holdfast::server {
+
+class Serve;
+
+// What all workers share. All of it outlives them.
+struct Shared {
+  const base::Clock& clock;
+  store::Store& store;
+  session::Sessions* sessions;  // null: off
+  command::Control& control;
+  protocol::ParserSettings parser;
+  uint32_t requests_per_turn;
+};
+
+class WorkerState final : public network::WorkerHooks {
+ public:
+  static constexpr uint32_t kBatch = 32;
+
+  WorkerState(Shared& shared, uint32_t index, command::CommandCounters& counters)
+      : shared_(shared), index_(index), counters_(counters) {}
+  ~WorkerState() override;
+
+  void OnStart(network::Worker& worker) override;
+  void BeforeWait() override;
+  void AfterWait() override;
+  void OnStop() override;
+  std::unique_ptr<network::Handler> MakeHandler(network::Connection& connection) override;
+
+  // Requests that wait, by connection.
+  void NoteParked(network::Connection& connection, Serve& serve) { parked_[connection.id()] = {&connection, &serve}; }
+  void NoteUnparked(uint64_t connection_id) { parked_.erase(connection_id); }
+  void Wake(const session::Waiter& waiter, session::LoadOutcome outcome);
+
+  Shared& shared() { return shared_; }
+  command::Context& context() { return *context_; }
+
+  // Requests parsed ahead; where the input stood, and the parser, after each. Used by one turn at a time.
+  struct Parsed {
+    protocol::Request request;
+    size_t end = 0;
+    std::optional<Codec> after;
+  };
+  std::array<Parsed, kBatch + 1> batch;
+  uint64_t next_request_number = 1;
+
+ private:
+  struct Parked {
+    network::Connection* connection;
+    Serve* serve;
+  };
+  Shared& shared_;
+  const uint32_t index_;
+  command::CommandCounters& counters_;
+  std::optional<store::Access> access_;      // empty before OnStart and after OnStop
+  std::optional<command::Context> context_;  // as access_
+  std::unordered_map<uint64_t, Parked> parked_;
+};
+
+}  // namespace holdfast::server
+
+#endif  // HOLDFAST_SERVER_WORKER_STATE_H_

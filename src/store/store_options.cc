@@ -1,0 +1,148 @@
+// How it works: tables, read by base::OptionSet and base::StatSet.
+
+#include "store/store_options.h"
+
+namespace holdfast::store {
+
+namespace {
+
+using base::Member;
+using base::OptionOrigin;
+using base::OptionUnit;
+using base::Stat;
+using base::StatKind;
+using base::StatUnit;
+
+constexpr base::OptionRow kOptions[] = {
+    {.letter = 'm',
+     .name = "memory-limit",
+     .argument = "MEGABYTES",
+     .field = Member<&StoreSettings::memory_limit_bytes>,
+     .unit = OptionUnit::kMegabytes,
+     .min = 1 << 20,
+     .max = 1ll << 46,
+     .help = "memory for items, with index and metadata",
+     .more = "Connection buffers come on top, see --connection-memory.",
+     .setting = "maxbytes",
+     .origin = OptionOrigin::kMemcached},
+    {.letter = 'M',
+     .name = "disable-evictions",
+     .field = Member<&StoreSettings::evictions>,
+     .inverts = true,
+     .help = "answer an error when memory is full instead of dropping items",
+     .setting = "evictions",
+     .setting_words = "off|on",
+     .origin = OptionOrigin::kMemcached},
+    {.letter = 'C',
+     .name = "disable-cas",
+     .field = Member<&StoreSettings::cas>,
+     .inverts = true,
+     .help = "keep no cas numbers: 8 bytes less an item",
+     .more = "Sessions have one all the same: it is the version that orders their writes.",
+     .setting = "cas_enabled",
+     .setting_words = "no|yes",
+     .origin = OptionOrigin::kMemcached},
+    {.letter = 'I',
+     .name = "max-item-size",
+     .argument = "BYTES",
+     .field = Member<&StoreSettings::item_bytes_max>,
+     .unit = OptionUnit::kBytes,
+     .min = 1024,
+     .max = 1 << 30,
+     .help = "largest item, with its key and memcached's head of 56 bytes; k and m are understood",
+     .setting = "item_size_max",
+     .origin = OptionOrigin::kMemcached},
+    {.letter = 'f',
+     .name = "slab-growth-factor",
+     .argument = "FACTOR",
+     .field = Member<&StoreSettings::growth_factor>,
+     .min = 1.001,
+     .help = "how much larger each chunk size is than the one below; 0: our own, finer steps",
+     .setting = "growth_factor",
+     .origin = OptionOrigin::kMemcached},
+    {.letter = 'n',
+     .name = "slab-min-size",
+     .argument = "BYTES",
+     .field = Member<&StoreSettings::chunk_bytes_min>,
+     .min = 1,
+     .max = 1024,
+     .help = "smallest chunk; 0: our own",
+     .setting = "chunk_size",
+     .origin = OptionOrigin::kMemcached},
+};
+
+uint64_t Items(const Store& store) { return store.Totals().items; }
+uint64_t Bytes(const Store& store) { return store.Totals().bytes; }
+uint64_t LimitMaxBytes(const Store& store) { return store.Totals().memory_limit_bytes; }
+uint64_t IndexBytes(const Store& store) { return store.Totals().index_bytes; }
+uint64_t IndexBuckets(const Store& store) { return store.Totals().index_buckets; }
+uint64_t Pages(const Store& store) { return store.Totals().pages; }
+uint64_t PagesFree(const Store& store) { return store.Totals().pages_free; }
+uint64_t PageBytes(const Store& store) { return store.Totals().page_bytes; }
+uint64_t DirtyItems(const Store& store) { return store.Totals().dirty_items; }
+uint64_t DirtyBytes(const Store& store) { return store.Totals().dirty_bytes; }
+std::string HugePages(const Store& store) { return store.Totals().huge_pages_granted ? "asked" : "refused"; }
+
+constexpr base::StatRow kStoreStats[] = {
+    {.name = "limit_maxbytes",
+     .field = Stat<&LimitMaxBytes>,
+     .kind = StatKind::kGauge,
+     .unit = StatUnit::kBytes,
+     .help = "memory for items (-m)"},
+    {.name = "bytes",
+     .field = Stat<&Bytes>,
+     .kind = StatKind::kGauge,
+     .unit = StatUnit::kBytes,
+     .help = "memory in use by items"},
+    {.name = "curr_items", .field = Stat<&Items>, .kind = StatKind::kGauge, .help = "items in memory"},
+};
+
+constexpr base::StatRow kAccessStats[] = {
+    {.name = "total_items", .field = Stat<&AccessCounters::total_items>, .help = "items stored since the start"},
+    {.name = "expired_unfetched",
+     .field = Stat<&AccessCounters::expired_unfetched>,
+     .help = "expired items that nobody had read"},
+    {.name = "evicted_unfetched",
+     .field = Stat<&AccessCounters::evicted_unfetched>,
+     .help = "evicted items that nobody had read"},
+    {.name = "evictions", .field = Stat<&AccessCounters::evictions>, .help = "live items dropped for room"},
+    {.name = "reclaimed", .field = Stat<&AccessCounters::reclaimed>, .help = "expired items dropped"},
+};
+
+constexpr base::StatRow kStoreDetailStats[] = {
+    {.name = "index_bytes",
+     .field = Stat<&IndexBytes>,
+     .kind = StatKind::kGauge,
+     .unit = StatUnit::kBytes,
+     .help = "memory of the index, part of limit_maxbytes"},
+    {.name = "index_buckets", .field = Stat<&IndexBuckets>, .kind = StatKind::kGauge, .help = "buckets of 7 items"},
+    {.name = "page_size",
+     .field = Stat<&PageBytes>,
+     .kind = StatKind::kGauge,
+     .unit = StatUnit::kBytes,
+     .help = "bytes of a page"},
+    {.name = "pages", .field = Stat<&Pages>, .kind = StatKind::kGauge, .help = "pages of items that the limit allows"},
+    {.name = "pages_free", .field = Stat<&PagesFree>, .kind = StatKind::kGauge, .help = "of these, not in use"},
+    {.name = "dirty_items",
+     .field = Stat<&DirtyItems>,
+     .kind = StatKind::kGauge,
+     .help = "sessions that the database does not have yet"},
+    {.name = "dirty_bytes",
+     .field = Stat<&DirtyBytes>,
+     .kind = StatKind::kGauge,
+     .unit = StatUnit::kBytes,
+     .help = "memory of these"},
+    {.name = "huge_pages",
+     .field = Stat<&HugePages>,
+     .kind = StatKind::kGauge,
+     .help = "whether the kernel took the advice"},
+};
+
+}  // namespace
+
+std::span<const base::OptionRow> StoreOptions() { return kOptions; }
+std::span<const base::StatRow> StoreStats() { return kStoreStats; }
+std::span<const base::StatRow> AccessStats() { return kAccessStats; }
+std::span<const base::StatRow> StoreDetailStats() { return kStoreDetailStats; }
+
+}  // namespace holdfast::store
