@@ -12,6 +12,7 @@ using protocol::Verb;
 Progress Execute(Context& context, const Request& request, Frame& frame, Reply* reply) {
   *reply = Reply();
   reply->key = request.key;
+  reply->binary_key = request.binary_key;
   if (request.syntax == Syntax::kMeta) context.counters.cmd_meta.Add();
   switch (request.verb) {
     case Verb::kGet:

@@ -88,7 +88,7 @@ void WriteCode(std::string_view code, const Request& request, const Reply& reply
 }
 
 void WriteHit(const Request& request, const Reply& reply, base::Output& output) {
-  if (!request.flags.Has('v')) return WriteCode("HD", request, reply, output);
+  if (!request.flags.Has('v') || reply.withhold_value) return WriteCode("HD", request, reply, output);
   const bool small = reply.value_size <= base::Output::kReserveMax - kHeadBytesMax - kLineEnd.size();
   char* const begin =
       output.Reserve(kHeadBytesMax + (small ? static_cast<size_t>(reply.value_size) + kLineEnd.size() : 0));

@@ -12,6 +12,7 @@
 #include "base/output.h"
 #include "protocol/binary_parser.h"
 #include "protocol/binary_writer.h"
+#include "protocol/meta_writer.h"
 #include "protocol/text_parser.h"
 #include "protocol/text_writer.h"
 
@@ -51,10 +52,13 @@ class Codec {
 };
 
 inline void WriteReply(const protocol::Request& request, const protocol::Reply& reply, base::Output& output) {
-  if (request.syntax == protocol::Syntax::kBinary) {
-    protocol::WriteBinary(request, reply, output);
-  } else {
-    protocol::WriteText(request, reply, output);
+  switch (request.syntax) {
+    case protocol::Syntax::kText:
+      return protocol::WriteText(request, reply, output);
+    case protocol::Syntax::kMeta:
+      return protocol::WriteMeta(request, reply, output);
+    case protocol::Syntax::kBinary:
+      return protocol::WriteBinary(request, reply, output);
   }
 }
 

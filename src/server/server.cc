@@ -83,7 +83,7 @@ network::ListenerSettings Server::ListenerSettingsOf() const {
 }
 
 base::Status Server::OpenSessions() {
-  if (settings_.session.database.empty()) return {};
+  if (settings_.server.sessions.empty()) return {};
   auto service = SessionService::Open(
       settings_, clock_, *store_, log_,
       [this](const session::Waiter& waiter, session::LoadOutcome outcome) { WakeWaiter(waiter, outcome); });
@@ -121,7 +121,6 @@ void Server::AddStats() {
   stats_.Add("", store::StoreStats(), *store_);
   stats_.Add("", store::AccessStats(), *store_);
   stats_.Add("holdfast", store::StoreDetailStats(), *store_);
-  if (sessions_ != nullptr) stats_.Add("sessions", session::SessionStatRows(), sessions_->sessions());
 }
 
 void Server::Stop() {

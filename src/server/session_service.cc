@@ -10,9 +10,9 @@ namespace holdfast::server {
 base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Settings& settings, const base::Clock& clock,
                                                                    store::Store& store, base::Log& log, Wake wake) {
   std::unique_ptr<SessionService> service(new SessionService(settings, log));
-  auto rules = session::Rules::Parse(settings.session.rules);
+  auto rules = session::Rules::Parse(settings.server.session_rules);
   if (!rules.ok()) return rules.status().In("--session-rule");
-  auto database = session::Database::Open(settings.session.database, clock);
+  auto database = session::Database::Open(settings.server.sessions, clock);
   if (!database.ok()) return database.status().In("--sessions");
   service->database_ = std::move(database.value());
   service->sessions_ =

@@ -81,6 +81,13 @@ uint64_t PagesFree(const Store& store) { return store.Totals().pages_free; }
 uint64_t PageBytes(const Store& store) { return store.Totals().page_bytes; }
 uint64_t DirtyItems(const Store& store) { return store.Totals().dirty_items; }
 uint64_t DirtyBytes(const Store& store) { return store.Totals().dirty_bytes; }
+template <base::Counter AccessCounters::*counter>
+uint64_t Sum(const Store& store) {
+  uint64_t sum = 0;
+  store.ForEachCounters([&](const AccessCounters& counters) { sum += (counters.*counter).value(); });
+  return sum;
+}
+
 std::string HugePages(const Store& store) { return store.Totals().huge_pages_granted ? "asked" : "refused"; }
 
 constexpr base::StatRow kStoreStats[] = {
@@ -98,15 +105,15 @@ constexpr base::StatRow kStoreStats[] = {
 };
 
 constexpr base::StatRow kAccessStats[] = {
-    {.name = "total_items", .field = Stat<&AccessCounters::total_items>, .help = "items stored since the start"},
+    {.name = "total_items", .field = Stat<&Sum<&AccessCounters::total_items>>, .help = "items stored since the start"},
     {.name = "expired_unfetched",
-     .field = Stat<&AccessCounters::expired_unfetched>,
+     .field = Stat<&Sum<&AccessCounters::expired_unfetched>>,
      .help = "expired items that nobody had read"},
     {.name = "evicted_unfetched",
-     .field = Stat<&AccessCounters::evicted_unfetched>,
+     .field = Stat<&Sum<&AccessCounters::evicted_unfetched>>,
      .help = "evicted items that nobody had read"},
-    {.name = "evictions", .field = Stat<&AccessCounters::evictions>, .help = "live items dropped for room"},
-    {.name = "reclaimed", .field = Stat<&AccessCounters::reclaimed>, .help = "expired items dropped"},
+    {.name = "evictions", .field = Stat<&Sum<&AccessCounters::evictions>>, .help = "live items dropped for room"},
+    {.name = "reclaimed", .field = Stat<&Sum<&AccessCounters::reclaimed>>, .help = "expired items dropped"},
 };
 
 constexpr base::StatRow kStoreDetailStats[] = {
