@@ -62,6 +62,7 @@ struct Context {
 
 // One request's way through parking: the connection keeps it while the request is tried again.
 struct Frame {
+  store::Key key;  // of the request, hashed by whoever prefetched it; empty: not yet
   uint64_t connection = 0;
   uint64_t request = 0;  // which of the connection's requests: a late wake-up is known by it
   session::LoadOutcome in_hand = session::LoadOutcome::kNone;  // what it was woken with
@@ -85,12 +86,14 @@ void ExecuteStats(Context& context, const Request& request, const std::function<
 
 // Starts fetching what Execute will look at, in two steps: for all requests of a batch the buckets, then the items.
 // Hints.
-inline bool LooksUp(const Request& request) { return request.verb <= protocol::Verb::kMetaDebug; }
-inline void Prefetch(Context& context, const Request& request) {
-  if (LooksUp(request)) context.access.Prefetch(store::Key::Of(request.key));
+inline void Prefetch(Context& context, const Request& request, store::Key* key) {
+  *key = {};
+  if (request.verb > protocol::Verb::kMetaDebug) return;
+  *key = store::Key::Of(request.key);
+  context.access.Prefetch(*key);
 }
-inline void PrefetchItem(Context& context, const Request& request) {
-  if (LooksUp(request)) context.access.PrefetchItem(store::Key::Of(request.key));
+inline void PrefetchItem(Context& context, const store::Key& key) {
+  if (!key.bytes.empty()) context.access.PrefetchItem(key);
 }
 
 }  // namespace holdfast::command

@@ -30,7 +30,7 @@ class Place {
       : context_(context),
         request_(request),
         frame_(frame),
-        key_(store::Key::Of(request.key)),
+        key_(frame.key.bytes.empty() ? store::Key::Of(request.key) : frame.key),
         rule_(context.sessions == nullptr ? nullptr : context.sessions->Match(request.key)) {}
 
   const store::Key& key() const { return key_; }

@@ -220,6 +220,8 @@ base::Result<ListenSocket> ListenSocket::Inherited(int descriptor) {
   return socket;
 }
 
+bool ListenSocket::local_only() const { return port_ == 0 || name_.starts_with("127.") || name_.starts_with("[::1]:"); }
+
 void ListenSocket::ReadName() {
   sockaddr_storage storage{};
   socklen_t size = sizeof storage;

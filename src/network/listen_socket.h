@@ -38,6 +38,8 @@ class ListenSocket {
   const std::string& name() const { return name_; }  // "127.0.0.1:11211", "[::1]:11211", "/run/holdfast.sock"
   int port() const { return port_; }                 // 0 for a unix socket
   bool tcp6() const { return tcp6_; }
+  // Only this machine can connect: a unix socket, 127.0.0.0/8, ::1.
+  bool local_only() const;
 
  private:
   explicit ListenSocket(int descriptor) : descriptor_(descriptor) {}

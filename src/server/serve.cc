@@ -82,12 +82,14 @@ std::optional<Turn> Serve::ServeBatch(Connection& connection, uint32_t* left) {
 std::optional<Turn> Serve::ExecuteBatch(Connection& connection, uint32_t count) {
   command::Context& context = worker_.context();
   if (count > 1) {
-    for (uint32_t i = 0; i < count; ++i) command::Prefetch(context, worker_.batch[i].request);
-    for (uint32_t i = 0; i < count; ++i) command::PrefetchItem(context, worker_.batch[i].request);
+    for (uint32_t i = 0; i < count; ++i) {
+      command::Prefetch(context, worker_.batch[i].request, &worker_.batch[i].key);
+    }
+    for (uint32_t i = 0; i < count; ++i) command::PrefetchItem(context, worker_.batch[i].key);
   }
   for (uint32_t i = 0; i < count; ++i) {
     WorkerState::Parsed& parsed = worker_.batch[i];
-    Frame frame{.connection = connection.id()};
+    Frame frame{.key = count > 1 ? parsed.key : store::Key(), .connection = connection.id()};
     bool close = false;
     const Progress progress = Answer(connection, parsed.request, frame, &close);
     if (progress == Progress::kDone && !close && connection.output().size() < network::kOutputHighWater &&
@@ -103,6 +105,7 @@ std::optional<Turn> Serve::ExecuteBatch(Connection& connection, uint32_t count) 
       for (const std::string_view piece : parsed.request.value) held->value.append(piece);
       held->request.SetValue(held->value);
       held->frame = frame;
+      held->frame.key = {};  // it points into the input
       PreloadSessions(i + 1, count);
       turn = Hold(connection, std::move(held), progress);
     } else if (close) {

@@ -50,7 +50,15 @@ base::Status Server::OpenSockets() {
   std::vector<network::Worker*> workers;
   for (const auto& worker : workers_) workers.push_back(worker.get());
   listener_ = std::make_unique<network::Listener>(ListenerSettingsOf(), limit_, std::move(workers));
-  return listener_->Open();
+  if (base::Status status = listener_->Open(); !status.ok()) return status;
+  for (const network::ListenSocket& socket : listener_->bound()) {
+    if (socket.local_only()) continue;
+    log_.Warning("listening on " + socket.name() +
+                 ": whoever reaches that address can read and change everything, for there is no authentication yet; "
+                 "keep it behind a firewall");
+    break;
+  }
+  return {};
 }
 
 base::Status Server::MakeWorkers() {

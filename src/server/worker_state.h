@@ -55,6 +55,7 @@ class WorkerState final : public network::WorkerHooks {
   // Requests parsed ahead; where the input stood, and the parser, after each. Used by one turn at a time.
   struct Parsed {
     protocol::Request request;
+    store::Key key;
     size_t end = 0;
     std::optional<Codec> after;
   };
