@@ -9,6 +9,7 @@
 
 #include "config.h"
 #include "server/memory_check.h"
+#include "session/session_options.h"
 #include "store/store_options.h"
 
 namespace holdfast::server {
@@ -91,7 +92,7 @@ network::ListenerSettings Server::ListenerSettingsOf() const {
 }
 
 base::Status Server::OpenSessions() {
-  if (settings_.server.sessions.empty()) return {};
+  if (settings_.session.database.empty()) return {};
   auto service = SessionService::Open(
       settings_, clock_, *store_, log_,
       [this](const session::Waiter& waiter, session::LoadOutcome outcome) { WakeWaiter(waiter, outcome); });
@@ -129,6 +130,7 @@ void Server::AddStats() {
   stats_.Add("", store::StoreStats(), *store_);
   stats_.Add("", store::AccessStats(), *store_);
   stats_.Add("holdfast", store::StoreDetailStats(), *store_);
+  if (sessions_ != nullptr) stats_.Add("sessions", session::SessionStatRows(), sessions_->sessions());
 }
 
 void Server::Stop() {

@@ -2,6 +2,7 @@
 
 #include "server/server_options.h"
 
+#include "session/session_options.h"
 #include "store/store_options.h"
 
 namespace holdfast::server {
@@ -194,6 +195,7 @@ constexpr base::OptionRow kOptions[] = {
 void AddOptions(base::OptionSet& options, Settings& settings) {
   options.Add(kOptions, settings.server);
   options.Add(store::StoreOptions(), settings.store);
+  options.Add(session::SessionOptions(), settings.session);
 }
 
 base::Status CheckTogether(const base::OptionSet& options, Settings& settings) {

@@ -10,15 +10,15 @@ namespace holdfast::server {
 base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Settings& settings, const base::Clock& clock,
                                                                    store::Store& store, base::Log& log, Wake wake) {
   std::unique_ptr<SessionService> service(new SessionService(settings, log));
-  auto rules = session::Rules::Parse(settings.server.session_rules);
+  auto rules = session::Rules::Parse(settings.session.rules);
   if (!rules.ok()) return rules.status().In("--session-rule");
-  auto database = session::Database::Open(settings.server.sessions, clock);
+  auto database = session::Database::Open(settings.session.database, clock);
   if (!database.ok()) return database.status().In("--sessions");
   service->database_ = std::move(database.value());
   service->sessions_ =
       std::make_unique<session::Sessions>(settings.session, std::move(rules.value()),
                                           session::Sessions::Doors{clock, store, service->journal_, std::move(wake)});
-  service->threads_ = std::make_unique<session::SessionThreads>(*service->sessions_, *service->database_);
+  service->threads_ = std::make_unique<session::SessionThreads>(*service->sessions_, *service->database_, log);
   return service;
 }
 

@@ -37,10 +37,6 @@ struct ServerSettings {
   std::string pid_file;
   int verbosity = 0;
 
-  // Sessions
-  std::string sessions;  // database URL; empty: off
-  std::string session_rules = "php; pecl; express; django; rack; rails";
-
   // Orders
   bool help = false;
   bool version = false;
