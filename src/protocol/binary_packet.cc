@@ -81,11 +81,34 @@ consteval RowNumbers NumberRows() {
 
 constexpr RowNumbers kRows = NumberRows();
 
+bool Says(const BinaryCommand& command, const Request& request) {
+  if (command.verb != request.verb || command.quiet != request.quiet) return false;
+  switch (command.verb) {
+    case Verb::kGet:
+      return command.return_key == request.return_key && (command.extras_size == 4) == request.has_exptime;
+    case Verb::kStore:
+      return command.mode == request.mode;
+    case Verb::kArithmetic:
+      return command.decrement == request.decrement;
+    case Verb::kSasl:
+      return command.opcode == request.opcode;
+    default:
+      return true;
+  }
+}
+
 }  // namespace
 
 const BinaryCommand* FindBinaryCommand(uint8_t opcode) {
   const uint8_t row = kRows[opcode];
   return row == 0 ? nullptr : &kCommands[row - 1];
+}
+
+const BinaryCommand* FindBinaryCommand(const Request& request) {
+  for (const BinaryCommand& command : kCommands) {
+    if (Says(command, request)) return &command;
+  }
+  return nullptr;
 }
 
 }  // namespace holdfast::protocol

@@ -94,6 +94,9 @@ struct BinaryCommand {
 // Null for opcodes that are not implemented.
 const BinaryCommand* FindBinaryCommand(uint8_t opcode);
 
+// Which packet says a request; null when none does. kSasl is told apart by request.opcode.
+const BinaryCommand* FindBinaryCommand(const Request& request);
+
 }  // namespace holdfast::protocol
 
 #endif  // HOLDFAST_PROTOCOL_BINARY_PACKET_H_
