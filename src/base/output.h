@@ -46,7 +46,6 @@ class Output {
   }
 
   void Append(std::string_view bytes) {
-    if (bytes.empty()) return;  // it may point nowhere
     if (static_cast<size_t>(end_ - tail_) > bytes.size()) {
       bytes.copy(tail_, bytes.size());  // not memcpy, which an empty view without data must not reach
       Commit(bytes.size());

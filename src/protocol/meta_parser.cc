@@ -116,7 +116,9 @@ RequestError ReadFlags(Request* request, char* mode) {
     }
     if (!known) return RequestError::kInvalidFlag;
     request->flags.Add(letter);
-    if (const std::optional<RequestError> wrong = ReadFlag(letter, word.substr(1), request, mode)) error = *wrong;
+    const std::optional<RequestError> wrong = ReadFlag(letter, word.substr(1), request, mode);
+    // A wrong F has no words of its own, so those of another flag stand.
+    if (wrong && (*wrong != RequestError::kBadLine || error == RequestError::kNone)) error = *wrong;
     if (letter == 'O' && word.size() - 1 > kMetaOpaqueBytesMax) opaque_too_long = true;
   }
   if (error == RequestError::kNone && opaque_too_long) return RequestError::kOpaqueTooLong;

@@ -178,6 +178,8 @@ TEST(MetaParserTest, OfSeveralErrorsTheSameOneIsTold) {
   EXPECT_EQ(ErrorOf("mg a v v !\r\n"), RequestError::kDuplicateFlag);
   EXPECT_EQ(ErrorOf("mg a ! v v\r\n"), RequestError::kInvalidFlag);
   EXPECT_EQ(ErrorOf("mg a Fx Tx\r\n"), RequestError::kBadToken);
+  EXPECT_EQ(ErrorOf("mg a Tx Fx\r\n"), RequestError::kBadToken);
+  EXPECT_EQ(ErrorOf("mg a Tx Dx\r\n"), RequestError::kBadMetaDelta);
 }
 
 TEST(MetaParserTest, OpaqueUpToItsLimit) {
