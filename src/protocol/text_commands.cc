@@ -97,10 +97,15 @@ void ParseStore(const TextCommand& command, std::string_view line, Words words, 
   request->value_size = static_cast<uint64_t>(size);
 }
 
+// Old clients send a time behind the key. It is not looked at, but what stands there may be only one word:
+// memcached 1.6.45 takes any number of them, and memccapable, which has been asking since 1.4, wants an error.
 void ParseDelete(std::string_view line, Words words, Request* request) {
   const std::string_view key = words.Next();
   if (key.empty() || !TakeKey(line, key, request)) return request->Refuse(RequestError::kBadLine);
   if (words.Rest().empty()) request->quiet = false;  // a key named noreply
+  words.Next();
+  const std::string_view rest = words.Rest();
+  if (!rest.empty() && rest != "noreply") request->Refuse(RequestError::kBadLine);
 }
 
 void ParseDelta(const TextCommand& command, std::string_view line, Words words, Request* request) {

@@ -19,7 +19,7 @@ namespace holdfast::protocol {
 enum class TextArguments : uint8_t {
   kKeys,       // [exptime] key...: parsed key by key, not by ParseTextArguments
   kStore,      // key flags exptime bytes [cas] [noreply]
-  kDelete,     // key [ignored] [noreply]
+  kDelete,     // key [one word that is ignored] [noreply]
   kDelta,      // key number [noreply]
   kTouch,      // key exptime [noreply]
   kFlushAll,   // [exptime] [noreply]

@@ -287,7 +287,10 @@ TEST(TextParserTest, Delete) {
   EXPECT_EQ(One("delete a 0\r\n"), "delete key=a");
   EXPECT_EQ(One("delete a 0 noreply\r\n"), "delete key=a quiet");
   EXPECT_EQ(One("delete noreply\r\n"), "delete key=noreply");
+  EXPECT_EQ(One("delete a 5\r\n"), "delete key=a");
   EXPECT_EQ(ErrorOf("delete\r\n"), RequestError::kBadLine);
+  EXPECT_EQ(ErrorOf("delete a b c\r\n"), RequestError::kBadLine);
+  EXPECT_EQ(ErrorOf("delete a b c d e\r\n"), RequestError::kBadLine);
   EXPECT_EQ(ErrorOf("delete " + kTooLongKey + "\r\n"), RequestError::kBadLine);
 }
 
