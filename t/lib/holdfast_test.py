@@ -57,6 +57,11 @@ def need_program(name, package=None):
     return shutil.which(name) or skip_all(f"{name} is not installed (Debian: {package or name})")
 
 
+def source_path(*parts):
+    """A file of the source tree; parts are from its top."""
+    return os.path.join(os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__)))), *parts)
+
+
 def server_program():
     program = os.environ.get("HOLDFAST_BIN")
     if not program:
