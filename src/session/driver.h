@@ -8,7 +8,8 @@
 //   expiry  new.touched > touched AND new.born > floor
 //   delete  floor = max(floor, version); a row born before it becomes a tombstone
 //
-// Times leave and enter as durations: the database adds its own clock.
+// Times here are those of our steady clock. The driver turns them into the database's, by the database's clock, in the
+// moment of the statement; so neither a batch that is held up nor a step of a wall clock moves an expiry.
 //
 // Threads: a Driver belongs to one thread at a time. Database: NewDriver from any.
 // Blocks:  all calls of a Driver, for as long as the database takes.
@@ -42,18 +43,18 @@ struct Row {
   uint64_t born = 0;
   uint64_t floor = 0;
   uint64_t touched = 0;
-  int64_t ttl_us = kNeverMicros;  // until it expires, by the database's clock; <= 0: it has
+  int64_t expires_us = kNeverMicros;  // by our steady clock
   RowState state = RowState::kLive;
   uint32_t client_flags = 0;
-  uint32_t owner = 0;  // node that wrote it last
-  int64_t age_us = 0;  // Load only: since the row was last changed, by the database's clock
+  uint32_t owner = 0;      // node that wrote it last
+  int64_t changed_us = 0;  // Load only: when the row was last changed, by our steady clock; may be before our start
   std::string data;
 };
 
 enum class ChangeKind : uint8_t {
   kValue,   // the whole row
-  kExpiry,  // touched and ttl_us alone, of the row that still has base_version
-  kDelete,  // a tombstone with floor = version, to live ttl_us
+  kExpiry,  // touched and expires_us alone, of the row that still has base_version
+  kDelete,  // a tombstone with floor = version, to live until expires_us
 };
 
 struct Change {

@@ -9,7 +9,6 @@
 
 #include "session/driver_sqlite.h"
 
-#include <algorithm>
 #include <utility>
 
 #include "session/sqlite_statement.h"
@@ -67,11 +66,17 @@ const char* const kSweepSql =
     "DELETE FROM sessions WHERE rowid IN "
     "(SELECT rowid FROM sessions WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
 
-int64_t Deadline(int64_t now_us, int64_t ttl_us) {
-  int64_t deadline;
-  if (ttl_us == kNeverMicros || __builtin_add_overflow(now_us, ttl_us, &deadline)) return kNeverMicros;
-  return deadline;
-}
+// The moment of a statement by both clocks.
+struct Moment {
+  int64_t wall_us;    // the database's
+  int64_t steady_us;  // ours
+
+  int64_t ToDatabase(int64_t steady) const {
+    int64_t wall;
+    return steady == kNeverMicros || __builtin_add_overflow(steady, wall_us - steady_us, &wall) ? kNeverMicros : wall;
+  }
+  int64_t FromDatabase(int64_t wall) const { return wall == kNeverMicros ? kNeverMicros : wall - wall_us + steady_us; }
+};
 
 FailureClass ClassOf(int code) {
   switch (code & 0xff) {
@@ -126,13 +131,14 @@ class SqliteDriver final : public Driver {
   };
 
   void Close();
+  Moment Now() const { return {clock_.WallMicros(), clock_.SteadyMicros()}; }
   int Execute(const char* sql) { return sqlite3_exec(connection_.get(), sql, nullptr, nullptr, nullptr); }
   Failure Fail(int code) const;
-  int LoadRow(std::string_view key, int64_t now_us, std::vector<Row>* rows);
-  int Apply(const Change& change, int64_t now_us, ChangeOutcome* outcome);
-  int Upsert(const Row& row, int64_t now_us, ChangeOutcome* outcome);
-  int Extend(const Change& change, int64_t now_us, ChangeOutcome* outcome);
-  int Bury(const Row& row, int64_t now_us, ChangeOutcome* outcome);
+  int LoadRow(std::string_view key, const Moment& now, std::vector<Row>* rows);
+  int Apply(const Change& change, const Moment& now, ChangeOutcome* outcome);
+  int Upsert(const Row& row, const Moment& now, ChangeOutcome* outcome);
+  int Extend(const Change& change, const Moment& now, ChangeOutcome* outcome);
+  int Bury(const Row& row, const Moment& now, ChangeOutcome* outcome);
 
   const std::shared_ptr<SqliteFile> file_;
   const base::Clock& clock_;
@@ -165,14 +171,14 @@ Failure SqliteDriver::Fail(int code) const {
 Failure SqliteDriver::Load(std::span<const std::string_view> keys, std::vector<Row>* rows) {
   const Transaction transaction(*this, "BEGIN");  // one snapshot, one lock, for all keys
   if (transaction.code() != SQLITE_OK) return Fail(transaction.code());
-  const int64_t now_us = clock_.WallMicros();
+  const Moment now = Now();
   for (const std::string_view key : keys) {
-    if (const int code = LoadRow(key, now_us, rows); code != SQLITE_OK) return Fail(code);
+    if (const int code = LoadRow(key, now, rows); code != SQLITE_OK) return Fail(code);
   }
   return {};
 }
 
-int SqliteDriver::LoadRow(std::string_view key, int64_t now_us, std::vector<Row>* rows) {
+int SqliteDriver::LoadRow(std::string_view key, const Moment& now, std::vector<Row>* rows) {
   Statement::Run run(load_);
   run.Blob(1, key);
   const int code = run.Step();
@@ -184,12 +190,11 @@ int SqliteDriver::LoadRow(std::string_view key, int64_t now_us, std::vector<Row>
   row.born = run.StampAt(1);
   row.floor = run.StampAt(2);
   row.touched = run.StampAt(3);
-  const int64_t expires_at = run.IntegerAt(4);
-  row.ttl_us = expires_at == kNeverMicros ? kNeverMicros : expires_at - now_us;
+  row.expires_us = now.FromDatabase(run.IntegerAt(4));
   row.state = run.IntegerAt(5) == 0 ? RowState::kLive : RowState::kTombstone;
   row.client_flags = static_cast<uint32_t>(run.IntegerAt(6));
   row.owner = static_cast<uint32_t>(run.IntegerAt(7));
-  row.age_us = std::max<int64_t>(0, now_us - run.IntegerAt(8));
+  row.changed_us = now.FromDatabase(run.IntegerAt(8));
   row.data = run.BlobAt(9);
   return SQLITE_OK;
 }
@@ -203,10 +208,10 @@ Failure SqliteDriver::Write(std::span<const Change> changes, std::vector<ChangeO
   }
   Transaction transaction(*this, "BEGIN IMMEDIATE");
   if (transaction.code() != SQLITE_OK) return Fail(transaction.code());
-  const int64_t now_us = clock_.WallMicros();
+  const Moment now = Now();
   for (const Change& change : changes) {
     ChangeOutcome outcome = ChangeOutcome::kDone;
-    if (const int code = Apply(change, now_us, &outcome); IsRowsFault(code)) {
+    if (const int code = Apply(change, now, &outcome); IsRowsFault(code)) {
       outcome = ChangeOutcome::kBad;  // only this statement was undone
     } else if (code != SQLITE_OK) {
       return Fail(code);
@@ -217,19 +222,19 @@ Failure SqliteDriver::Write(std::span<const Change> changes, std::vector<ChangeO
   return {};
 }
 
-int SqliteDriver::Apply(const Change& change, int64_t now_us, ChangeOutcome* outcome) {
+int SqliteDriver::Apply(const Change& change, const Moment& now, ChangeOutcome* outcome) {
   switch (change.kind) {
     case ChangeKind::kValue:
-      return Upsert(change.row, now_us, outcome);
+      return Upsert(change.row, now, outcome);
     case ChangeKind::kExpiry:
-      return Extend(change, now_us, outcome);
+      return Extend(change, now, outcome);
     case ChangeKind::kDelete:
-      return Bury(change.row, now_us, outcome);
+      return Bury(change.row, now, outcome);
   }
   return SQLITE_ERROR;
 }
 
-int SqliteDriver::Upsert(const Row& row, int64_t now_us, ChangeOutcome* outcome) {
+int SqliteDriver::Upsert(const Row& row, const Moment& now, ChangeOutcome* outcome) {
   {
     Statement::Run run(upsert_);
     run.Blob(1, row.key);
@@ -237,10 +242,10 @@ int SqliteDriver::Upsert(const Row& row, int64_t now_us, ChangeOutcome* outcome)
     run.Integer(3, row.born);
     run.Integer(4, row.floor);
     run.Integer(5, row.touched);
-    run.Integer(6, Deadline(now_us, row.ttl_us));
+    run.Integer(6, now.ToDatabase(row.expires_us));
     run.Integer(7, int64_t{row.client_flags});
     run.Integer(8, int64_t{row.owner});
-    run.Integer(9, now_us);
+    run.Integer(9, now.wall_us);
     run.Blob(10, row.data);
     int code = run.Step();
     if (code == SQLITE_ROW) {
@@ -259,15 +264,15 @@ int SqliteDriver::Upsert(const Row& row, int64_t now_us, ChangeOutcome* outcome)
   return SQLITE_OK;
 }
 
-int SqliteDriver::Extend(const Change& change, int64_t now_us, ChangeOutcome* outcome) {
+int SqliteDriver::Extend(const Change& change, const Moment& now, ChangeOutcome* outcome) {
   const Row& row = change.row;
   {
     Statement::Run run(expiry_);
     run.Blob(1, row.key);
     run.Integer(2, row.touched);
-    run.Integer(3, Deadline(now_us, row.ttl_us));
+    run.Integer(3, now.ToDatabase(row.expires_us));
     run.Integer(4, int64_t{row.owner});
-    run.Integer(5, now_us);
+    run.Integer(5, now.wall_us);
     run.Integer(6, change.base_version);
     run.Integer(7, row.born);
     int code = run.Step();
@@ -287,14 +292,14 @@ int SqliteDriver::Extend(const Change& change, int64_t now_us, ChangeOutcome* ou
   return SQLITE_OK;
 }
 
-int SqliteDriver::Bury(const Row& row, int64_t now_us, ChangeOutcome* outcome) {
+int SqliteDriver::Bury(const Row& row, const Moment& now, ChangeOutcome* outcome) {
   {
     Statement::Run run(delete_);
     run.Blob(1, row.key);
     run.Integer(2, row.version);
-    run.Integer(3, Deadline(now_us, row.ttl_us));
+    run.Integer(3, now.ToDatabase(row.expires_us));
     run.Integer(4, int64_t{row.owner});
-    run.Integer(5, now_us);
+    run.Integer(5, now.wall_us);
     int code = run.Step();
     if (code == SQLITE_ROW) {
       *outcome = run.IntegerAt(0) == 1 ? ChangeOutcome::kDone : ChangeOutcome::kOvertaken;

@@ -20,6 +20,8 @@ inline constexpr uint8_t kMarkMissAnswered = 2;  // a tombstone: somebody has be
 inline constexpr uint8_t kMarkNeedsRow = 4;      // the database lacks the row: expiry alone will not do
 inline constexpr uint8_t kMarkQuarantined = 8;   // can never be written as it is
 
+inline constexpr uint8_t kMarkSent = 16;  // has gone to the database; it may be there although no reply said so
+
 inline bool Has(const store::SessionStamps& stamps, uint8_t mark) { return (stamps.marks & mark) != 0; }
 
 inline bool IsReservation(const store::ItemRef& item) {

@@ -31,12 +31,12 @@ constexpr int64_t kSecondMicros = 1'000'000;
 constexpr int kDraftTries = 4;
 constexpr int64_t kAgainPauseMicros = 1000;  // until readers have passed a quiescent state, or a write has settled
 
-// The steady second at which something ends that has ttl_us left: the nearest whole one, so that going to the database
+// The second of the steady clock that is nearest to a time, so that going to the database
 // and back moves an expiry by nothing.
-Seconds ExpiryOf(const base::Clock& clock, int64_t ttl_us) {
-  if (ttl_us == kNeverMicros) return base::kNever;
+Seconds ExpiryOf(const base::Clock& clock, int64_t expires_us) {
+  if (expires_us == kNeverMicros) return base::kNever;
   const int64_t zero_us = clock.SteadyMicrosAt(0);
-  const int64_t second = (clock.SteadyMicros() - zero_us + ttl_us + kSecondMicros / 2) / kSecondMicros;
+  const int64_t second = (expires_us - zero_us + kSecondMicros / 2) / kSecondMicros;
   constexpr int64_t kLatest = 0xffffffff;
   return static_cast<Seconds>(std::clamp<int64_t>(second, base::kAlreadyPast, kLatest));
 }
@@ -199,7 +199,7 @@ ReadThrough::Merged ReadThrough::Merge(store::Access& access, const Pending& pen
   const base::Clock& clock = sessions_.clock();
   SessionStats& stats = sessions_.stats();
   for (const uint64_t version : {row.version, row.touched, row.floor}) sessions_.stamp_clock().Observe(version);
-  if (row.state == RowState::kLive && row.ttl_us <= 0) {
+  if (row.state == RowState::kLive && row.expires_us <= clock.SteadyMicros()) {
     stats.loads_expired.Add();
     return MergeAbsence(pending, row.key);
   }
@@ -209,7 +209,7 @@ ReadThrough::Merged ReadThrough::Merge(store::Access& access, const Pending& pen
   shape.key = Key{row.key, pending.hash};
   shape.value_size = row.data.size();
   shape.client_flags = row.client_flags;
-  shape.expiry = row.state == RowState::kLive ? ExpiryOf(clock, row.ttl_us) : base::kNever;
+  shape.expiry = row.state == RowState::kLive ? ExpiryOf(clock, row.expires_us) : base::kNever;
   shape.session = true;
   shape.kind = row.state == RowState::kLive ? ItemKind::kValue : ItemKind::kTombstone;
   store::Draft draft;
@@ -244,7 +244,7 @@ SessionStamps ReadThrough::StampsOf(const Row& row, Seconds now) const {
   stamps.floor = row.floor;
   stamps.synced_version = row.version;
   stamps.synced_touched = row.touched;
-  const int64_t age_s = row.age_us / kSecondMicros;
+  const int64_t age_s = std::max<int64_t>(0, sessions_.clock().SteadyMicros() - row.changed_us) / kSecondMicros;
   stamps.synced_at = age_s + 1 < int64_t{now} ? now - static_cast<Seconds>(age_s) : 1;
   if (const Rule* rule = sessions_.Match(row.key)) {
     stamps.rule = rule->number;
@@ -253,7 +253,10 @@ SessionStamps ReadThrough::StampsOf(const Row& row, Seconds now) const {
         static_cast<uint8_t>(std::min<int64_t>(age_s / interval_s, sessions_.settings().immediate_writes));
   }
   if (row.state == RowState::kTombstone) {
-    stamps.seen_by = static_cast<uint64_t>(sessions_.clock().SteadyMicros() - row.age_us);
+    // The delete was at the time in its stamp; the row knows when it was written down, perhaps much later.
+    const base::Clock& clock = sessions_.clock();
+    const int64_t deleted_us = clock.SteadyMicros() - (clock.WallMicros() - StampClock::MicrosOf(row.floor));
+    stamps.seen_by = static_cast<uint64_t>(std::min(deleted_us, row.changed_us));
   }
   return stamps;
 }

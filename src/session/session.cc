@@ -167,8 +167,8 @@ SessionStamps Sessions::StampsOf(const WriteRequest& request, const Slot& slot, 
   stamps.born = goes_on ? before.born : stamps.version;
   stamps.rule = request.rule.number;
   stamps.allowance = goes_on ? before.allowance : static_cast<uint8_t>(settings_.immediate_writes);
-  stamps.marks = 0;
-  if (draft.value_size() == 0 && !HoldsSession(slot) && !HoldsUnsyncedRest(slot)) stamps.marks = kMarkReservation;
+  stamps.marks = before.marks & kMarkSent;
+  if (draft.value_size() == 0 && !HoldsSession(slot) && !HoldsUnsyncedRest(slot)) stamps.marks |= kMarkReservation;
   return stamps;
 }
 

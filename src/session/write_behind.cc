@@ -144,8 +144,9 @@ bool WriteBehind::Copy(store::Access& access, const Key& key, Change* change, Se
     if (item.kind() == ItemKind::kValue) {
       SessionStamps taken = stamps;
       taken.seen_by = 0;
+      taken.marks |= kMarkSent;
       slot.SetStamps(taken);
-      const bool never_sent = stamps.synced_version == 0 && stamps.floor == 0;
+      const bool never_sent = stamps.synced_version == 0 && stamps.floor == 0 && !Has(stamps, kMarkSent);
       if (never_sent && slot.state() == store::ItemState::kExpired) {
         // It came and went while nobody wrote it down.
         AddDirtyBytes(-DirtyBytesOf(item));
@@ -162,14 +163,14 @@ bool WriteBehind::Copy(store::Access& access, const Key& key, Change* change, Se
   if (item.kind() == ItemKind::kTombstone || Has(stamps, kMarkReservation)) {
     change->kind = ChangeKind::kDelete;
     row.version = stamps.floor;
-    row.ttl_us = int64_t{sessions_.settings().tombstone_life_s} * kSecondMicros;
+    row.expires_us = clock.SteadyMicros() + int64_t{sessions_.settings().tombstone_life_s} * kSecondMicros;
     return true;
   }
   row.version = stamps.version;
   row.born = stamps.born;
   row.floor = stamps.floor;
   row.touched = stamps.touched;
-  row.ttl_us = expiry == base::kNever ? kNeverMicros : clock.SteadyMicrosAt(expiry) - clock.SteadyMicros();
+  row.expires_us = expiry == base::kNever ? kNeverMicros : clock.SteadyMicrosAt(expiry);
   row.client_flags = item.client_flags();
   if (stamps.synced_version == stamps.version && !Has(stamps, kMarkNeedsRow)) {
     change->kind = ChangeKind::kExpiry;

@@ -253,6 +253,9 @@ class SessionSite {
     return row->state == session::RowState::kLive ? row->data : "(deleted)";
   }
 
+  // How long the row has to live.
+  int64_t RowTtl(const std::string& name) { return InDatabase(name)->expires_us - clock.SteadyMicros(); }
+
   // Evicts a clean item, as the store may at any time.
   void Evict(const std::string& name) {
     store::Slot slot = access_->Lock(Key::Of(name), Now());

@@ -63,27 +63,26 @@ class Sqlite : public testing::Test {
     EXPECT_TRUE(failure.ok()) << failure.detail;
     return outcomes.size() == 1 ? outcomes[0] : ChangeOutcome::kBad;
   }
-  static Change Value(uint64_t version, uint64_t born, uint64_t floor, std::string data,
-                      int64_t ttl_us = 1000 * kSecond) {
+  Change Value(uint64_t version, uint64_t born, uint64_t floor, std::string data, int64_t ttl_us = 1000 * kSecond) {
     Change change;
     change.row.key = "k";
     change.row.version = version;
     change.row.touched = version;
     change.row.born = born;
     change.row.floor = floor;
-    change.row.ttl_us = ttl_us;
+    change.row.expires_us = ttl_us == kNeverMicros ? kNeverMicros : clock_.SteadyMicros() + ttl_us;
     change.row.data = std::move(data);
     return change;
   }
-  static Change Delete(uint64_t version) {
+  Change Delete(uint64_t version) {
     Change change;
     change.kind = ChangeKind::kDelete;
     change.row.key = "k";
     change.row.version = version;
-    change.row.ttl_us = 86400 * kSecond;
+    change.row.expires_us = clock_.SteadyMicros() + 86400 * kSecond;
     return change;
   }
-  static Change Expiry(uint64_t base_version, uint64_t born, uint64_t touched, int64_t ttl_us) {
+  Change Expiry(uint64_t base_version, uint64_t born, uint64_t touched, int64_t ttl_us) {
     Change change;
     change.kind = ChangeKind::kExpiry;
     change.base_version = base_version;
@@ -91,7 +90,7 @@ class Sqlite : public testing::Test {
     change.row.version = base_version;
     change.row.born = born;
     change.row.touched = touched;
-    change.row.ttl_us = ttl_us;
+    change.row.expires_us = ttl_us == kNeverMicros ? kNeverMicros : clock_.SteadyMicros() + ttl_us;
     return change;
   }
   // The row of key; version 0 when there is none.
@@ -311,18 +310,26 @@ TEST_F(Sqlite, ARowComesBackAsItWent) {
   EXPECT_EQ(row.born, 12u);
   EXPECT_EQ(row.floor, 7u);
   EXPECT_EQ(row.touched, 25u);
-  EXPECT_EQ(row.ttl_us, 990 * kSecond);
-  EXPECT_EQ(row.age_us, 10 * kSecond);
+  EXPECT_EQ(row.expires_us - clock_.SteadyMicros(), 990 * kSecond);
+  EXPECT_EQ(clock_.SteadyMicros() - row.changed_us, 10 * kSecond);
   EXPECT_EQ(row.client_flags, 4294967295u);
   EXPECT_EQ(row.owner, 3u);
   EXPECT_EQ(row.data, change.row.data);
   EXPECT_EQ(LoadRow("other").version, 0u);
 }
 
+TEST_F(Sqlite, AChangeThatIsHeldUpExpiresWhenItShould) {
+  OpenOrFail();
+  const Change change = Value(10, 10, 0, "v", 100 * kSecond);
+  clock_.AdvanceSeconds(60);
+  WriteOne(change);
+  EXPECT_EQ(LoadRow().expires_us - clock_.SteadyMicros(), 40 * kSecond);
+}
+
 TEST_F(Sqlite, NeverExpiresStaysSo) {
   OpenOrFail();
   WriteOne(Value(10, 10, 0, "", kNeverMicros));
-  EXPECT_EQ(LoadRow().ttl_us, kNeverMicros);
+  EXPECT_EQ(LoadRow().expires_us, kNeverMicros);
 }
 
 TEST_F(Sqlite, TheLaterVersionWinsWhateverTheOrder) {
@@ -352,7 +359,7 @@ TEST_F(Sqlite, ATouchMovesTheExpiryAndNothingElse) {
   EXPECT_EQ(row.data, "v");
   EXPECT_EQ(row.version, 20u);
   EXPECT_EQ(row.touched, 25u);
-  EXPECT_EQ(row.ttl_us, 5000 * kSecond);
+  EXPECT_EQ(row.expires_us - clock_.SteadyMicros(), 5000 * kSecond);
 }
 
 TEST_F(Sqlite, AnOlderTouchChangesNothing) {
@@ -360,7 +367,7 @@ TEST_F(Sqlite, AnOlderTouchChangesNothing) {
   WriteOne(Value(20, 10, 0, "v"));
   WriteOne(Expiry(20, 10, 25, 5000 * kSecond));
   WriteOne(Expiry(20, 10, 22, 10 * kSecond));
-  EXPECT_EQ(LoadRow().ttl_us, 5000 * kSecond);
+  EXPECT_EQ(LoadRow().expires_us - clock_.SteadyMicros(), 5000 * kSecond);
 }
 
 TEST_F(Sqlite, ATouchOfARowThatIsGoneOrAnotherAsksForTheWhole) {
@@ -380,7 +387,7 @@ TEST_F(Sqlite, ALaterTouchSurvivesAnEarlierValue) {
   Change change = Value(30, 10, 0, "w", 100 * kSecond);
   EXPECT_EQ(WriteOne(change), ChangeOutcome::kDone);
   EXPECT_EQ(LoadRow().data, "w");
-  EXPECT_EQ(LoadRow().ttl_us, 5000 * kSecond);
+  EXPECT_EQ(LoadRow().expires_us - clock_.SteadyMicros(), 5000 * kSecond);
 }
 
 TEST_F(Sqlite, NothingBornBeforeADeleteComesBack) {
@@ -410,7 +417,7 @@ TEST_F(Sqlite, ANewLoginAfterADeleteLivesAndKeepsTheFloor) {
   EXPECT_EQ(row.state, RowState::kLive);
   EXPECT_EQ(row.data, "login");
   EXPECT_EQ(row.floor, 30u);
-  EXPECT_EQ(row.ttl_us, 1000 * kSecond) << "not the tombstone's life";
+  EXPECT_EQ(row.expires_us - clock_.SteadyMicros(), 1000 * kSecond) << "not the tombstone's life";
   EXPECT_EQ(WriteOne(Value(50, 10, 0, "slow writer")), ChangeOutcome::kOvertaken);
   EXPECT_EQ(LoadRow().data, "login");
 }

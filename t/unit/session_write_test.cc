@@ -18,7 +18,7 @@ TEST(SessionWrite, ALoginIsInTheDatabaseAtOnce) {
   EXPECT_EQ(site.WriteDue(), 1u);
   EXPECT_FALSE(site.IsDirty("web:1"));
   EXPECT_EQ(site.RowValue("web:1"), "login");
-  EXPECT_EQ(site.InDatabase("web:1")->ttl_us, 1000 * int64_t{1'000'000});
+  EXPECT_EQ(site.RowTtl("web:1"), 1000 * int64_t{1'000'000});
 }
 
 TEST(SessionWrite, TheVersionIsTheCasAndGrows) {
@@ -83,7 +83,7 @@ TEST(SessionWrite, ATouchTravelsWithoutTheValueAndLater) {
   EXPECT_EQ(site.WriteDue(), 1u);
   EXPECT_EQ(site.driver().written.back().kind, ChangeKind::kExpiry);
   EXPECT_EQ(site.driver().written.back().row.data, "");
-  EXPECT_EQ(site.InDatabase("web:1")->ttl_us, 890 * int64_t{1'000'000});
+  EXPECT_EQ(site.RowTtl("web:1"), 890 * int64_t{1'000'000});
   EXPECT_EQ(site.RowValue("web:1"), "v");
 }
 
@@ -104,7 +104,7 @@ TEST(SessionWrite, AShorterExpiryIsDueAtOnce) {
   site.WriteDue();
   EXPECT_EQ(site.Touch("web:1", 10), Answer::kTouched);
   EXPECT_EQ(site.WriteDue(), 1u);
-  EXPECT_EQ(site.InDatabase("web:1")->ttl_us, 10 * int64_t{1'000'000});
+  EXPECT_EQ(site.RowTtl("web:1"), 10 * int64_t{1'000'000});
   site.Set("web:1", "shorter still", 1, 5);
   EXPECT_EQ(site.WriteDue(), 1u);
 }
@@ -175,7 +175,7 @@ TEST(SessionWrite, ATouchDuringABatchIsNotForgotten) {
   EXPECT_TRUE(site.IsDirty("web:1"));
   site.clock.AdvanceSeconds(120);
   EXPECT_EQ(site.WriteDue(), 1u);
-  EXPECT_EQ(site.InDatabase("web:1")->ttl_us, 4880 * int64_t{1'000'000});
+  EXPECT_EQ(site.RowTtl("web:1"), 4880 * int64_t{1'000'000});
 }
 
 TEST(SessionWrite, AFailedBatchIsTriedAgainAfterAPause) {
@@ -399,6 +399,21 @@ TEST(SessionWrite, AnExpiredSessionThatNobodyWroteDownIsForgotten) {
   EXPECT_EQ(site.RowValue("web:1"), "(none)");
   EXPECT_EQ(site.sessions().write_behind().dirty_items(), 0u);
   EXPECT_EQ(site.sessions().write_behind().dirty_bytes(), 0);
+}
+
+// The longer-lived value before it went out and no reply came: the row must not outlive what replaced it.
+TEST(SessionWrite, AnExpiredSessionThatMayHaveBeenWrittenDownIsNotForgotten) {
+  SessionSite site;
+  site.Get("web:1", 1);
+  site.Set("web:1", "long", 1, 1000);
+  site.driver().fault = FaultyDriver::Fault::kLoseReply;
+  EXPECT_EQ(site.WriteOnce(), std::nullopt);
+  site.Set("web:1", "short", 1, 2);
+  site.clock.AdvanceSeconds(3);
+  site.driver().fault = FaultyDriver::Fault::kNone;
+  EXPECT_EQ(site.WriteDue(), 1u);
+  site.Evict("web:1");
+  EXPECT_EQ(site.Get("web:1", 1), Answer::kMiss);
 }
 
 TEST(SessionWrite, AStepOfTheWallClockLosesNothing) {
