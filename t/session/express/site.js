@@ -1,15 +1,15 @@
 // site.js - an Express site that counts each visitor's clicks. Nothing in it knows of Holdfast: the store is what npm gives.
 //
-// usage: node site.js PORT MEMCACHED_SERVER connect-memcached|connect-memjs COOKIE_SECONDS
+// usage: node site.js PORT MEMCACHED_SERVER connect-memcached|connect-memjs PREFIX COOKIE_SECONDS
 
 const express = require('express');
 const session = require('express-session');
 
-const [port, server, storeName, cookieSeconds] = process.argv.slice(2);
+const [port, server, storeName, prefix, cookieSeconds] = process.argv.slice(2);
 
 const stores = {
-  'connect-memcached': () => new (require('connect-memcached')(session))({ hosts: [server] }),
-  'connect-memjs': () => new (require('connect-memjs')(session))({ servers: [server] }),
+  'connect-memcached': () => new (require('connect-memcached')(session))({ hosts: [server], prefix }),
+  'connect-memjs': () => new (require('connect-memjs')(session))({ servers: [server], prefix }),
 };
 
 const app = express();
