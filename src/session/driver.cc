@@ -15,13 +15,13 @@ base::Result<std::unique_ptr<Database>> Database::Open(std::string_view url, con
   }
   for (const std::string_view scheme : {"mysql:", "mariadb:", "postgres:", "postgresql:"}) {
     if (url.starts_with(scheme)) {
-      return base::Status(base::ErrorKind::kUsage, "sessions: " + std::string(scheme.substr(0, scheme.size() - 1)) +
-                                                       " is not there yet; use sqlite:PATH");
+      return base::Status(base::ErrorKind::kUsage,
+                          std::string(scheme.substr(0, scheme.size() - 1)) + " is not there yet; use sqlite:PATH");
     }
   }
   // The URL may hold a password, so it is not repeated.
   return base::Status(base::ErrorKind::kUsage,
-                      "sessions: the database must be given as sqlite:PATH, as sqlite:/var/lib/holdfast/sessions.db");
+                      "the database must be given as sqlite:PATH, as sqlite:/var/lib/holdfast/sessions.db");
 }
 
 }  // namespace holdfast::session

@@ -84,7 +84,7 @@ struct RuleDraft {
 };
 
 Status Refuse(std::string_view word, std::string_view why) {
-  return Status(ErrorKind::kUsage, "session rule: '" + std::string(word) + "': " + std::string(why));
+  return Status(ErrorKind::kUsage, "'" + std::string(word) + "': " + std::string(why));
 }
 
 bool ParseNumber(std::string_view text, uint64_t limit, uint64_t* number) {
@@ -254,11 +254,11 @@ Status Finish(RuleDraft draft, std::vector<Rule>* rules) {
   const bool any_id = rule.id_length_min == 0 && rule.alphabet.all();
   if (rule.prefix.empty() && rule.suffix.empty() && any_id && rule.policy != Policy::kCache) {
     return Status(ErrorKind::kUsage,
-                  "session rule: it would fit every key; give it a prefix, a suffix, or the shape of the id (id=, "
+                  "a rule would fit every key; give it a prefix, a suffix, or the shape of the id (id=, "
                   "alphabet=)");
   }
   if (rule.name.empty()) rule.name = rule.prefix.empty() ? "*" + rule.suffix : rule.prefix;
-  if (rules->size() + 2 > kRulesMax) return Status(ErrorKind::kUsage, "session rules: too many, at most 200");
+  if (rules->size() + 2 > kRulesMax) return Status(ErrorKind::kUsage, "too many rules, at most 200");
   if (draft.lock_form != LockForm::kNone && draft.locks && rule.policy != Policy::kCache) {
     Rule lock = rule;
     lock.name += " locks";
@@ -278,6 +278,7 @@ bool Rule::Fits(std::string_view key) const {
   if (!key.starts_with(prefix) || !key.ends_with(suffix)) return false;
   const std::string_view id = key.substr(prefix.size(), key.size() - prefix.size() - suffix.size());
   if (id.size() < id_length_min || id.size() > id_length_max) return false;
+  if (alphabet.all()) return true;
   return std::all_of(id.begin(), id.end(), [this](char byte) { return alphabet[static_cast<unsigned char>(byte)]; });
 }
 

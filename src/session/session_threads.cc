@@ -153,12 +153,13 @@ void SessionThreads::Loops::Write() {
   int64_t last_write_us = Now();
   while (!stopping_.load()) {
     if (writing_.Ready(Now())) {
-      if (WriteOnce(access)) {
+      const bool wrote = WriteOnce(access);
+      if (sessions_.reaper().NextDue() <= Now()) writing_.Note(sessions_.reaper().Sweep(writing_.driver()), Now());
+      if (wrote) {
         last_write_us = Now();
         tidied = false;
         continue;
       }
-      if (sessions_.reaper().NextDue() <= Now()) writing_.Note(sessions_.reaper().Sweep(writing_.driver()), Now());
       if (!tidied && Now() >= last_write_us + kIdleMicros) {
         writing_.driver().Idle();
         tidied = true;

@@ -157,8 +157,7 @@ std::string RandomUuid() {
 
 Result<std::shared_ptr<SqliteFile>> SqliteFile::Open(std::string path) {
   if (path.empty() || path == ":memory:") {
-    return Status(ErrorKind::kUsage,
-                  "sessions: sqlite: needs the path of a file, as sqlite:/var/lib/holdfast/sessions.db");
+    return Status(ErrorKind::kUsage, "sqlite: needs the path of a file, as sqlite:/var/lib/holdfast/sessions.db");
   }
   if (path[0] == ':') path.insert(0, "./");
   std::shared_ptr<SqliteFile> file(new SqliteFile(std::move(path)));
