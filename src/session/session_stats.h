@@ -44,6 +44,10 @@ struct SessionStats {
   SharedCounter reservations;           // empty values kept in memory only
   SharedCounter refused_dirty_full;     // writes refused: too much unsynced
   SharedCounter refused_journal;        // writes refused by the journal
+  SharedCounter journal_replayed;     // records found at start
+  SharedCounter journal_forwarded;    // records copied to a newer segment
+  SharedCounter journal_bad_extents;  // damaged stretches skipped at start
+  SharedCounter journal_failures;     // failed writes of its files
   SharedCounter reaped;
   SharedCounter reaper_failures;
 };

@@ -1,0 +1,181 @@
+// How it works: a hundred times a second the thread appends what is whole in the ring to the present segment. When the
+// oldest segment has become old, each of its records is held against memory: what is clean, or was written again later,
+// is of no use any more; the rest is appended anew, under the key's slot, so that the order of a key's records stays
+// the order of its versions.
+
+#include "session/file_journal.h"
+
+#include <chrono>
+#include <utility>
+
+#include "session/journal_replay.h"
+#include "session/marks.h"
+#include "session/session.h"
+
+namespace holdfast::session {
+
+namespace {
+constexpr int kRoundMillis = 10;
+}
+
+base::Result<std::unique_ptr<FileJournal>> FileJournal::Open(const FileJournalSettings& settings,
+                                                             const std::string& database_uuid, const base::Clock& clock,
+                                                             const base::Log& log) {
+  std::unique_ptr<FileJournal> journal(new FileJournal(settings, clock, log));
+  auto segments = JournalSegments::Open(settings.directory, database_uuid, settings.segment_bytes, clock);
+  if (!segments.ok()) return segments.status();
+  journal->segments_ = std::move(segments.value());
+  std::string left_over;
+  auto ring = JournalRing::Open(settings.ring_path, database_uuid, settings.ring_bytes, clock, &left_over);
+  if (!ring.ok()) return ring.status();
+  journal->ring_ = std::move(ring.value());
+  if (!left_over.empty()) {
+    if (base::Status status = journal->segments_->Append(left_over); !status.ok()) return status;
+    if (base::Status status = journal->segments_->Sync(); !status.ok()) return status;
+    journal->segments_->Rotate();
+  }
+  journal->ring_->Reset();
+  return journal;
+}
+
+FileJournal::~FileJournal() {
+  if (thread_.joinable()) Stop(false);
+}
+
+base::Status FileJournal::Replay(Sessions& sessions, Driver& driver) {
+  if (segments_->count() == 0) return {};
+  const int64_t begun_us = clock_.SteadyMicros();
+  store::Access access(sessions.store());
+  JournalReplay replay(sessions, access);
+  uint64_t bad_extents = 0;
+  for (size_t i = 0; i < segments_->count(); ++i) {
+    base::Status status = segments_->ForEachRecord(
+        i, [&](const DecodedRecord& record) { replay.Apply(record); }, &bad_extents);
+    if (!status.ok()) return status;
+    access.Quiesce();
+  }
+  if (base::Status status = replay.Finish(driver); !status.ok()) return status.In("replaying the journal");
+  sessions.stats().journal_replayed.Add(replay.records());
+  sessions.stats().journal_bad_extents.Add(bad_extents);
+  log_.Format(base::LogLevel::kNotice, "journal replayed: %llu sessions from %llu records in %lld ms%s",
+              static_cast<unsigned long long>(replay.sessions()), static_cast<unsigned long long>(replay.records()),
+              static_cast<long long>((clock_.SteadyMicros() - begun_us) / 1000),
+              bad_extents == 0 ? "" : " (damaged parts were skipped: journal_bad_extents in stats sessions)");
+  return {};
+}
+
+void FileJournal::Start(Sessions& sessions) {
+  sessions_ = &sessions;
+  thread_ = std::thread([this] { Run(); });
+}
+
+void FileJournal::Run() {
+  store::Access access(sessions_->store());
+  access.Offline();
+  for (;;) {
+    {
+      std::unique_lock lock(mutex_);
+      wake_.wait_for(lock, std::chrono::milliseconds(kRoundMillis), [this] { return stop_; });
+      if (stop_) return;
+    }
+    if (!MoveRing()) continue;
+    SyncWhenDue();
+    RetireWhenDue(access);
+    bytes_.store(segments_->bytes() + ring_->bytes_waiting(), std::memory_order_relaxed);
+  }
+}
+
+bool FileJournal::MoveRing() {
+  for (;;) {
+    const std::string_view records = ring_->Peek();
+    if (records.empty()) return true;
+    if (base::Status status = segments_->Append(records); !status.ok()) {
+      Complain(status);
+      return false;
+    }
+    ring_->Consume(records.size());
+  }
+}
+
+void FileJournal::SyncWhenDue() {
+  const int64_t now_us = clock_.SteadyMicros();
+  if (!segments_->needs_sync() || now_us < next_sync_us_) return;
+  next_sync_us_ = now_us + int64_t{settings_.fsync_ms} * 1000;
+  if (base::Status status = segments_->Sync(); !status.ok()) Complain(status);
+}
+
+void FileJournal::RetireWhenDue(store::Access& access) {
+  if (segments_->count() == 0) return;
+  if (clock_.SteadyMicros() - segments_->oldest_begun_us() < int64_t{settings_.keep_s} * 1'000'000) return;
+  if (segments_->oldest_is_open()) segments_->Rotate();
+  access.Online();
+  bool all = true;
+  uint64_t bad_extents = 0;  // counted when it was replayed
+  base::Status status = segments_->ForEachRecord(
+      0, [&](const DecodedRecord& record) { all = all && CopyForward(access, record); }, &bad_extents);
+  access.Offline();
+  // What was copied must be in a file before this one goes.
+  if (status.ok() && all && MoveRing()) status = segments_->Sync();
+  if (status.ok() && all && ring_->bytes_waiting() == 0) status = segments_->RemoveOldest();
+  if (!status.ok()) Complain(status);
+}
+
+bool FileJournal::CopyForward(store::Access& access, const DecodedRecord& record) {
+  const store::Key key = store::Key::Of(record.key);
+  access.Quiesce();
+  const store::Slot slot = access.Lock(key, clock_.Now());
+  if (!slot.item() || !slot.item().is_session() || !slot.item().is_dirty()) return true;
+  const store::SessionStamps stamps = slot.item().stamps();
+  JournalRecord copy;
+  copy.key = record.key;
+  copy.stamps = stamps;
+  if (record.kind == RecordKind::kDelete) {
+    if (stamps.floor != record.stamps.floor) return true;
+    if (slot.item().kind() == store::ItemKind::kValue && !IsReservation(slot.item())) return true;
+    copy.kind = RecordKind::kDelete;
+  } else {
+    if (slot.item().kind() == store::ItemKind::kTombstone || IsReservation(slot.item())) return true;
+    const bool lacks_value = stamps.synced_version != stamps.version || Has(stamps, kMarkNeedsRow);
+    const bool is_latest = record.kind == RecordKind::kValue ? record.stamps.version == stamps.version
+                                                             : !lacks_value && record.stamps.touched == stamps.touched;
+    const bool is_latest_touch = record.kind == RecordKind::kValue && record.stamps.touched == stamps.touched;
+    if (!(is_latest && lacks_value) && !(is_latest && record.kind == RecordKind::kExpiry) &&
+        !(is_latest_touch && !lacks_value)) {
+      return true;
+    }
+    copy.kind = lacks_value ? RecordKind::kValue : RecordKind::kExpiry;
+    copy.expiry = slot.item().expiry();
+    if (lacks_value) copy.item = slot.item();
+  }
+  sessions_->stats().journal_forwarded.Add();
+  return ring_->Append(copy);
+}
+
+void FileJournal::Stop(bool empty) {
+  {
+    const std::lock_guard guard(mutex_);
+    stop_ = true;
+  }
+  wake_.notify_all();
+  if (thread_.joinable()) thread_.join();
+  if (empty) {
+    base::Status status;
+    while (status.ok() && segments_->count() > 0) status = segments_->RemoveOldest();
+    if (!status.ok()) Complain(status);
+    ring_->Reset();
+    ring_->Remove();
+    return;
+  }
+  // If the files cannot be written the ring stays, and the next process finds it.
+  if (!MoveRing()) return;
+  if (base::Status status = segments_->Sync(); !status.ok()) return Complain(status);
+  ring_->Remove();
+}
+
+void FileJournal::Complain(const base::Status& status) {
+  if (sessions_ != nullptr) sessions_->stats().journal_failures.Add();
+  log_.Limited(complain_limit_, base::LogLevel::kError,
+               status.message() + "; session writes are refused when the journal's memory is full");
+}
+
+}  // namespace holdfast::session

@@ -1,0 +1,93 @@
+// file_journal.h - the journal on this machine: a ring in shared memory for the workers, segment files behind it, and
+// the thread between them.
+//
+// An acknowledged session write is in the ring, which outlives kill -9 of the process; the thread carries it to a
+// segment within milliseconds and to the disk every fsync_ms. A segment is removed when it is old enough that nearly
+// all of it is in the database; the rest is copied forward first.
+//
+// Threads: Append from any; the others from the main thread.
+// Owns:    ring, segments, one thread with an Access of its own. Borrows Sessions from Start to Stop.
+// Blocks:  Replay for the database; Stop for the disk.
+// Errors:  Open, Replay: one line with cause and remedy. Later: failed writes are retried, counted (journal_failures)
+// and logged; while they
+//          fail the ring fills, and then Append is false.
+
+#ifndef HOLDFAST_SESSION_FILE_JOURNAL_H_
+#define HOLDFAST_SESSION_FILE_JOURNAL_H_
+
+#include <atomic>
+#include <condition_variable>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+
+#include "base/log.h"
+#include "base/status.h"
+#include "session/driver.h"
+#include "session/journal.h"
+#include "session/journal_ring.h"
+#include "session/journal_segments.h"
+#include "store/store.h"
+
+namespace holdfast::session {
+
+class Sessions;
+
+struct FileJournalSettings {
+  std::string directory;
+  std::string ring_path;
+  size_t ring_bytes = 32u << 20;
+  size_t segment_bytes = 16u << 20;
+  uint32_t fsync_ms = 1000;
+  uint32_t keep_s = 150;  // older segments are copied forward and removed: a little more than the sync interval
+};
+
+class FileJournal final : public Journal {
+ public:
+  // log and clock are borrowed.
+  static base::Result<std::unique_ptr<FileJournal>> Open(const FileJournalSettings& settings,
+                                                         const std::string& database_uuid, const base::Clock& clock,
+                                                         const base::Log& log);
+  ~FileJournal() override;
+
+  bool Append(const JournalRecord& record) override { return ring_->Append(record); }
+
+  // Once, before Start: brings back what the process before left behind.
+  base::Status Replay(Sessions& sessions, Driver& driver);
+  void Start(Sessions& sessions);
+  // empty: everything is in the database, so the journal goes too. Else what the ring holds goes to a segment.
+  void Stop(bool empty);
+
+  uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+
+ private:
+  FileJournal(const FileJournalSettings& settings, const base::Clock& clock, const base::Log& log)
+      : settings_(settings), clock_(clock), log_(log) {}
+  void Run();
+  bool MoveRing();
+  void SyncWhenDue();
+  void RetireWhenDue(store::Access& access);
+  // Appends anew what of this record the database lacks. False: there was no room for it now.
+  bool CopyForward(store::Access& access, const DecodedRecord& record);
+  void Complain(const base::Status& status);
+
+  const FileJournalSettings settings_;
+  const base::Clock& clock_;
+  const base::Log& log_;
+  base::LogLimit complain_limit_;
+  std::unique_ptr<JournalRing> ring_;
+  std::unique_ptr<JournalSegments> segments_;
+  Sessions* sessions_ = nullptr;  // null before Start
+  std::atomic<uint64_t> bytes_{0};
+  int64_t next_sync_us_ = 0;
+
+  std::mutex mutex_;  // guards stop_
+  std::condition_variable wake_;
+  bool stop_ = false;
+  std::thread thread_;
+};
+
+}  // namespace holdfast::session
+
+#endif  // HOLDFAST_SESSION_FILE_JOURNAL_H_

@@ -1,0 +1,96 @@
+// How it works: head, key and value are laid down one after the other; the check covers everything behind itself and is
+// never 0, which means "not yet written".
+
+#include "session/journal_format.h"
+
+#include <xxhash.h>
+
+#include <cstring>
+
+#include "session/driver.h"
+
+namespace holdfast::session {
+
+namespace {
+
+constexpr size_t kAlignment = 16;  // so that what is left before the end of the ring always has room for a filler
+
+size_t ValueBytes(const JournalRecord& record) {
+  return record.kind == RecordKind::kValue ? static_cast<size_t>(record.item.value_size()) : 0;
+}
+
+uint64_t CheckOf(const char* record, size_t bytes) {
+  const uint64_t hash = XXH3_64bits(record + sizeof(uint64_t), bytes - sizeof(uint64_t));
+  return hash == 0 ? 1 : hash;
+}
+
+}  // namespace
+
+size_t RecordBytes(const JournalRecord& record) {
+  return (sizeof(RecordHead) + record.key.size() + ValueBytes(record) + kAlignment - 1) / kAlignment * kAlignment;
+}
+
+uint64_t EncodeRecord(const JournalRecord& record, const base::Clock& clock, char* to) {
+  RecordHead head{};
+  head.bytes = static_cast<uint32_t>(RecordBytes(record));
+  head.kind = static_cast<uint8_t>(record.kind);
+  head.rule = record.stamps.rule;
+  head.key_bytes = static_cast<uint8_t>(record.key.size());
+  head.version = record.stamps.version;
+  head.touched = record.stamps.touched;
+  head.born = record.stamps.born;
+  head.floor = record.stamps.floor;
+  head.expires_wall_us = record.expiry == base::kNever
+                             ? kNeverMicros
+                             : clock.WallMicros() + clock.SteadyMicrosAt(record.expiry) - clock.SteadyMicros();
+  head.value_bytes = static_cast<uint32_t>(ValueBytes(record));
+  if (record.kind == RecordKind::kValue) head.client_flags = record.item.client_flags();
+
+  constexpr size_t kBehindCheck = sizeof(uint64_t);
+  std::memcpy(to + kBehindCheck, reinterpret_cast<const char*>(&head) + kBehindCheck, sizeof head - kBehindCheck);
+  char* at = to + sizeof head;
+  std::memcpy(at, record.key.data(), record.key.size());
+  at += record.key.size();
+  if (record.kind == RecordKind::kValue) {
+    record.item.ForEachPiece([&at](std::string_view piece) {
+      if (!piece.empty()) std::memcpy(at, piece.data(), piece.size());
+      at += piece.size();
+    });
+  }
+  std::memset(at, 0, static_cast<size_t>(to + head.bytes - at));
+  return CheckOf(to, head.bytes);
+}
+
+size_t ClaimedBytes(std::string_view bytes) {
+  if (bytes.size() < 2 * sizeof(uint64_t)) return 0;
+  uint32_t claimed;
+  std::memcpy(&claimed, bytes.data() + offsetof(RecordHead, bytes), sizeof claimed);
+  return claimed < 2 * sizeof(uint64_t) || claimed % kAlignment != 0 || claimed > bytes.size() ? 0 : claimed;
+}
+
+std::optional<DecodedRecord> DecodeRecord(std::string_view bytes) {
+  const size_t claimed = ClaimedBytes(bytes);
+  if (claimed < sizeof(RecordHead)) return std::nullopt;
+  RecordHead head;
+  std::memcpy(&head, bytes.data(), sizeof head);
+  if (head.kind > static_cast<uint8_t>(RecordKind::kDelete) || head.key_bytes == 0 ||
+      sizeof head + head.key_bytes + uint64_t{head.value_bytes} > claimed ||
+      head.check != CheckOf(bytes.data(), claimed)) {
+    return std::nullopt;
+  }
+  DecodedRecord record{};
+  record.kind = static_cast<RecordKind>(head.kind);
+  record.key = bytes.substr(sizeof head, head.key_bytes);
+  record.value = bytes.substr(sizeof head + head.key_bytes, head.value_bytes);
+  record.stamps.version = head.version;
+  record.stamps.touched = head.touched;
+  record.stamps.born = head.born;
+  record.stamps.floor = head.floor;
+  record.stamps.rule = head.rule;
+  record.expires_wall_us = head.expires_wall_us;
+  record.client_flags = head.client_flags;
+  record.bytes = claimed;
+  return record;
+}
+
+}  // namespace holdfast::session

@@ -1,0 +1,185 @@
+// How it works: as journal_replay.h says; each Apply locks the key's slot and compares stamps as the database's guards
+// do.
+
+#include "session/journal_replay.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "session/marks.h"
+
+namespace holdfast::session {
+
+using store::ItemKind;
+using store::Key;
+using store::SessionStamps;
+using store::Slot;
+
+namespace {
+constexpr size_t kBatch = 200;
+constexpr int kDraftTries = 1000;
+}  // namespace
+
+int64_t JournalReplay::TtlMicros(const DecodedRecord& record) const {
+  if (record.expires_wall_us == kNeverMicros) return kNeverMicros;
+  return record.expires_wall_us - sessions_.clock().WallMicros();
+}
+
+void JournalReplay::Apply(const DecodedRecord& record) {
+  ++records_;
+  for (const uint64_t version : {record.stamps.version, record.stamps.touched, record.stamps.floor}) {
+    sessions_.stamp_clock().Observe(version);
+  }
+  const Key key = Key::Of(record.key);
+  switch (record.kind) {
+    case RecordKind::kValue:
+      return ApplyValue(record, key);
+    case RecordKind::kExpiry:
+      return ApplyExpiry(record, key);
+    case RecordKind::kDelete:
+      return ApplyDelete(record, key);
+  }
+}
+
+bool JournalReplay::NewDraft(const store::DraftShape& shape, store::Draft* draft) {
+  for (int tries = 0; tries < kDraftTries; ++tries) {
+    const store::Reserve reserve = access_.NewDraft(shape, draft);
+    if (reserve != store::Reserve::kRetry) return reserve == store::Reserve::kOk;
+    access_.Quiesce();
+  }
+  return false;
+}
+
+void JournalReplay::Publish(Slot& slot, store::Draft&& draft, SessionStamps stamps, const Key& key) {
+  const int64_t now_us = sessions_.clock().SteadyMicros();
+  const int64_t bytes_before = DirtyBytesOf(slot.item());
+  // A tombstone keeps when the session was deleted; anything else when it is due, and that the database may know of it.
+  const bool is_delete = draft.item().kind() == ItemKind::kTombstone;
+  const int64_t age_us = sessions_.clock().WallMicros() - StampClock::MicrosOf(stamps.floor);
+  stamps.seen_by = static_cast<uint64_t>(is_delete ? now_us - std::max<int64_t>(age_us, 0) : now_us);
+  if (!is_delete) stamps.marks = kMarkSent;
+  draft.SetStamps(stamps);
+  slot.Publish(std::move(draft), {.dirty = true});
+  sessions_.write_behind().AddDirtyBytes(DirtyBytesOf(slot.item()) - bytes_before);
+  sessions_.write_behind().Mark(key, now_us);
+  ++restored_;
+}
+
+void JournalReplay::ApplyValue(const DecodedRecord& record, const Key& key) {
+  const int64_t ttl_us = TtlMicros(record);
+  const base::Clock& clock = sessions_.clock();
+  const Seconds now = clock.Now();
+  SessionStamps before;
+  {
+    const Slot slot = access_.Lock(key, now);
+    if (slot.item() && slot.item().is_session()) before = slot.item().stamps();
+  }
+  if (before.version >= record.stamps.version || before.floor >= record.stamps.born) return;
+  const Rule* const rule = sessions_.Match(record.key);
+  store::DraftShape shape{.key = key, .value_size = record.value.size(), .client_flags = record.client_flags};
+  shape.session = true;
+  if (ttl_us != kNeverMicros)
+    shape.expiry = now + static_cast<Seconds>((std::max<int64_t>(ttl_us, 0) + 500'000) / 1'000'000);
+  store::Draft draft;
+  // What is over must still be told to the database, which may know an older, longer life.
+  if (ttl_us <= 0 || rule == nullptr || !NewDraft(shape, &draft)) return WriteDirectly(ChangeKind::kValue, record);
+  draft.Append(record.value);
+  SessionStamps stamps = record.stamps;
+  stamps.rule = rule->number;
+  stamps.floor = std::max(stamps.floor, before.floor);
+  stamps.allowance = static_cast<uint8_t>(sessions_.settings().immediate_writes);
+  direct_.erase(std::string(record.key));
+  Slot slot = access_.Lock(key, now);
+  Publish(slot, std::move(draft), stamps, key);
+}
+
+void JournalReplay::ApplyExpiry(const DecodedRecord& record, const Key& key) {
+  const int64_t ttl_us = TtlMicros(record);
+  const Seconds now = sessions_.clock().Now();
+  Slot slot = access_.Lock(key, now);
+  if (!slot.item() || !slot.item().is_session()) return WriteDirectly(ChangeKind::kExpiry, record);
+  SessionStamps stamps = slot.item().stamps();
+  if (slot.item().kind() == ItemKind::kTombstone || stamps.version != record.stamps.version ||
+      stamps.touched >= record.stamps.touched) {
+    return;
+  }
+  stamps.touched = record.stamps.touched;
+  slot.SetStamps(stamps);
+  const Seconds expiry = ttl_us == kNeverMicros ? base::kNever
+                         : ttl_us <= 0          ? base::kAlreadyPast
+                                                : now + static_cast<Seconds>((ttl_us + 500'000) / 1'000'000);
+  if (!slot.SetExpiry(expiry)) return WriteDirectly(ChangeKind::kExpiry, record);
+}
+
+void JournalReplay::ApplyDelete(const DecodedRecord& record, const Key& key) {
+  const Seconds now = sessions_.clock().Now();
+  {
+    Slot slot = access_.Lock(key, now);
+    if (slot.item() && slot.item().is_session()) {
+      SessionStamps stamps = slot.item().stamps();
+      if (stamps.floor >= record.stamps.floor) return;
+      if (slot.item().kind() == ItemKind::kValue && stamps.born > record.stamps.floor) {
+        stamps.floor = record.stamps.floor;  // a later login stands here already
+        slot.SetStamps(stamps);
+        return;
+      }
+    }
+  }
+  store::Draft tombstone;
+  if (!NewDraft(Sessions::TombstoneShape(key), &tombstone)) return WriteDirectly(ChangeKind::kDelete, record);
+  direct_.erase(std::string(record.key));
+  Slot slot = access_.Lock(key, now);
+  Publish(slot, std::move(tombstone), record.stamps, key);
+}
+
+void JournalReplay::WriteDirectly(ChangeKind kind, const DecodedRecord& record) {
+  Change change;
+  change.kind = kind;
+  change.base_version = record.stamps.version;
+  Row& row = change.row;
+  row.key = record.key;
+  row.version = kind == ChangeKind::kDelete ? record.stamps.floor : record.stamps.version;
+  row.born = record.stamps.born;
+  row.floor = record.stamps.floor;
+  row.touched = record.stamps.touched;
+  const int64_t ttl_us =
+      kind == ChangeKind::kDelete ? int64_t{sessions_.settings().tombstone_life_s} * 1'000'000 : TtlMicros(record);
+  row.expires_us = ttl_us == kNeverMicros ? kNeverMicros : sessions_.clock().SteadyMicros() + ttl_us;
+  row.owner = sessions_.stamp_clock().node();
+  row.client_flags = record.client_flags;
+  row.data = record.value;
+  Change& known = direct_[row.key];
+  if (known.row.version > row.version || known.row.touched > row.touched) return;
+  // A touch of a value that goes this way too belongs to it.
+  if (kind == ChangeKind::kExpiry && known.kind == ChangeKind::kValue && known.row.version == row.version &&
+      known.row.version != 0) {
+    known.row.touched = row.touched;
+    known.row.expires_us = row.expires_us;
+    return;
+  }
+  known = std::move(change);
+}
+
+base::Status JournalReplay::Finish(Driver& driver) {
+  std::vector<Change> batch;
+  std::vector<ChangeOutcome> outcomes;
+  const auto write = [&]() -> base::Status {
+    if (batch.empty()) return {};
+    outcomes.clear();
+    std::sort(batch.begin(), batch.end(), [](const Change& a, const Change& b) { return a.row.key < b.row.key; });
+    if (const Failure failure = driver.Write(batch, &outcomes); !failure.ok()) {
+      return base::Status(base::ErrorKind::kUnavailable, failure.detail);
+    }
+    batch.clear();
+    return {};
+  };
+  for (auto& [key, change] : direct_) {
+    batch.push_back(std::move(change));
+    if (batch.size() < kBatch) continue;
+    if (base::Status status = write(); !status.ok()) return status;
+  }
+  restored_ += direct_.size();
+  return write();
+}
+
+}  // namespace holdfast::session

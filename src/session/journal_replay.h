@@ -1,0 +1,56 @@
+// journal_replay.h - brings back what a process that ended without draining had acknowledged.
+//
+// Every record is applied by its stamps, so order and repetition do not matter. Values and deletes become dirty items
+// in memory, which write-behind carries to the database as usual; what memory has no item for (a touch of a session
+// that was written down before, something already expired) goes to the database directly.
+//
+// Threads: the main thread, before clients are served.
+// Errors:  Finish: the database did not take it; nothing of the journal may be removed then.
+// Blocks:  Finish, for the database.
+
+#ifndef HOLDFAST_SESSION_JOURNAL_REPLAY_H_
+#define HOLDFAST_SESSION_JOURNAL_REPLAY_H_
+
+#include <cstdint>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/status.h"
+#include "session/driver.h"
+#include "session/journal_format.h"
+#include "session/session.h"
+
+namespace holdfast::session {
+
+class JournalReplay {
+ public:
+  // Both borrowed; access belongs to the calling thread.
+  JournalReplay(Sessions& sessions, store::Access& access) : sessions_(sessions), access_(access) {}
+
+  void Apply(const DecodedRecord& record);
+  // Writes what goes to the database directly.
+  base::Status Finish(Driver& driver);
+
+  uint64_t records() const { return records_; }
+  uint64_t sessions() const { return restored_; }
+
+ private:
+  void ApplyValue(const DecodedRecord& record, const store::Key& key);
+  void ApplyExpiry(const DecodedRecord& record, const store::Key& key);
+  void ApplyDelete(const DecodedRecord& record, const store::Key& key);
+  void Publish(store::Slot& slot, store::Draft&& draft, store::SessionStamps stamps, const store::Key& key);
+  bool NewDraft(const store::DraftShape& shape, store::Draft* draft);
+  int64_t TtlMicros(const DecodedRecord& record) const;
+  void WriteDirectly(ChangeKind kind, const DecodedRecord& record);
+
+  Sessions& sessions_;
+  store::Access& access_;
+  std::unordered_map<std::string, Change> direct_;  // the latest for each key
+  uint64_t records_ = 0;
+  uint64_t restored_ = 0;
+};
+
+}  // namespace holdfast::session
+
+#endif  // HOLDFAST_SESSION_JOURNAL_REPLAY_H_

@@ -1,0 +1,156 @@
+// How it works: head and tail are positions that only grow; a position's place is its remainder by the size. A writer
+// takes room under the lock: it clears the record's check and writes its length there, then moves the head. The bytes
+// follow outside the lock, the check last. A record never crosses the ring's end: a filler takes what is left there.
+
+#include "session/journal_ring.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+
+#include "base/check.h"
+
+namespace holdfast::session {
+
+namespace {
+
+constexpr char kMagic[8] = {'H', 'F', 'R', 'I', 'N', 'G', '0', '1'};
+constexpr size_t kHeadBytes = 4096;
+constexpr size_t kUuidBytes = 64;
+
+std::atomic<uint64_t>& CheckAt(char* record) { return *reinterpret_cast<std::atomic<uint64_t>*>(record); }
+
+void WriteLength(char* record, uint32_t bytes, uint8_t kind) {
+  CheckAt(record).store(0, std::memory_order_relaxed);
+  std::memcpy(record + offsetof(RecordHead, bytes), &bytes, sizeof bytes);
+  std::memcpy(record + offsetof(RecordHead, kind), &kind, sizeof kind);
+}
+
+}  // namespace
+
+struct JournalRing::Head {
+  char magic[sizeof kMagic];
+  uint64_t bytes;
+  char uuid[kUuidBytes];
+  std::atomic<uint64_t> head;
+  std::atomic<uint64_t> tail;
+};
+
+base::Result<std::unique_ptr<JournalRing>> JournalRing::Open(const std::string& path, const std::string& database_uuid,
+                                                             size_t bytes, const base::Clock& clock,
+                                                             std::string* left_over) {
+  static_assert(sizeof(Head) <= kHeadBytes);
+  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+  if (file < 0) return base::SystemError("cannot open the journal's shared memory " + path, errno);
+  struct stat status {};
+  ::fstat(file, &status);
+  const bool is_new = status.st_size == 0;
+  if (!is_new && static_cast<size_t>(status.st_size) > kHeadBytes)
+    bytes = static_cast<size_t>(status.st_size) - kHeadBytes;
+  // Room is taken now: a full file system must not end the process in the middle of a store.
+  if (const int error = ::posix_fallocate(file, 0, static_cast<off_t>(kHeadBytes + bytes)); error != 0) {
+    ::close(file);
+    if (is_new) ::unlink(path.c_str());
+    return base::SystemError(
+        "no room for the journal's shared memory " + path + " (" + std::to_string(bytes >> 20) + " MB)", error);
+  }
+  void* const mapping = ::mmap(nullptr, kHeadBytes + bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file, 0);
+  const int error = errno;
+  ::close(file);
+  if (mapping == MAP_FAILED) return base::SystemError("cannot map the journal's shared memory " + path, error);
+  std::unique_ptr<JournalRing> ring(new JournalRing(path, static_cast<char*>(mapping), bytes, clock));
+  Head& head = *ring->head_;
+  if (is_new) {
+    std::memcpy(head.magic, kMagic, sizeof kMagic);
+    head.bytes = bytes;
+    std::strncpy(head.uuid, database_uuid.c_str(), kUuidBytes - 1);
+  } else if (std::memcmp(head.magic, kMagic, sizeof kMagic) != 0 || head.bytes != bytes ||
+             database_uuid != std::string_view(head.uuid, ::strnlen(head.uuid, kUuidBytes))) {
+    return base::Status(base::ErrorKind::kRefused,
+                        path +
+                            " is not the shared memory of this database's journal: if no other server uses "
+                            "it, move it away");
+  }
+  *left_over = ring->CollectWhole();
+  return ring;
+}
+
+JournalRing::JournalRing(std::string path, char* mapping, size_t bytes, const base::Clock& clock)
+    : path_(std::move(path)),
+      head_(reinterpret_cast<Head*>(mapping)),
+      data_(mapping + kHeadBytes),
+      bytes_(bytes),
+      clock_(clock) {}
+
+JournalRing::~JournalRing() { ::munmap(head_, kHeadBytes + bytes_); }
+
+// Records of a process that is gone. One that is not whole was never acknowledged; its length leads to the next.
+std::string JournalRing::CollectWhole() const {
+  std::string whole;
+  uint64_t position = head_->tail.load();
+  const uint64_t end = head_->head.load();
+  while (position < end && end - position <= bytes_) {
+    const size_t offset = position % bytes_;
+    const std::string_view here(data_ + offset, std::min<uint64_t>(bytes_ - offset, end - position));
+    const size_t claimed = ClaimedBytes(here);
+    if (claimed == 0) break;
+    if (DecodeRecord(here)) whole.append(here.substr(0, claimed));
+    position += claimed;
+  }
+  return whole;
+}
+
+bool JournalRing::Append(const JournalRecord& record) {
+  const size_t bytes = RecordBytes(record);
+  if (bytes > bytes_ / 2) return false;
+  char* to = nullptr;
+  {
+    const std::lock_guard guard(lock_);
+    const uint64_t position = head_->head.load(std::memory_order_relaxed);
+    const size_t offset = position % bytes_, left = bytes_ - offset;
+    const size_t filler = left < bytes ? left : 0;
+    if (position + filler + bytes - head_->tail.load(std::memory_order_acquire) > bytes_) return false;
+    if (filler != 0) {
+      WriteLength(data_ + offset, static_cast<uint32_t>(filler), kRecordFiller);
+      CheckAt(data_ + offset).store(1, std::memory_order_release);
+    }
+    to = filler != 0 ? data_ : data_ + offset;
+    WriteLength(to, static_cast<uint32_t>(bytes), static_cast<uint8_t>(record.kind));
+    head_->head.store(position + filler + bytes, std::memory_order_release);
+  }
+  CheckAt(to).store(EncodeRecord(record, clock_, to), std::memory_order_release);
+  return true;
+}
+
+std::string_view JournalRing::Peek() const {
+  uint64_t position = head_->tail.load(std::memory_order_relaxed);
+  const uint64_t end = head_->head.load(std::memory_order_acquire);
+  const size_t begin = position % bytes_;
+  size_t offset = begin;
+  while (position < end && offset < bytes_) {
+    char* const record = data_ + offset;
+    if (CheckAt(record).load(std::memory_order_acquire) == 0) break;
+    uint32_t bytes;
+    std::memcpy(&bytes, record + offsetof(RecordHead, bytes), sizeof bytes);
+    position += bytes;
+    offset += bytes;
+  }
+  return {data_ + begin, offset - begin};
+}
+
+void JournalRing::Consume(size_t bytes) { head_->tail.fetch_add(bytes, std::memory_order_release); }
+
+uint64_t JournalRing::bytes_waiting() const {
+  return head_->head.load(std::memory_order_relaxed) - head_->tail.load(std::memory_order_relaxed);
+}
+
+void JournalRing::Reset() { head_->tail.store(head_->head.load()); }
+
+void JournalRing::Remove() { ::unlink(path_.c_str()); }
+
+}  // namespace holdfast::session

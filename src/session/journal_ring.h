@@ -1,0 +1,65 @@
+// journal_ring.h - where workers put records: a ring in a file of shared memory, which outlives the process that wrote
+// it.
+//
+// The file lies on a file system without a disk (/dev/shm), so that writing to it never waits for one. What the last
+// process left in the ring unread is handed out by Open.
+//
+// Threads: Append from any; Peek and Consume from one (the journal's thread).
+// Owns:    the mapping and the descriptor; Remove deletes the file.
+// Errors:  Open: the file cannot be made, or belongs to another database: one line with cause and remedy. Append: false
+// when full. Limits:  a record takes at most half of the ring. Invariants (1) Bytes between tail and head belong to
+// records whose length is written; a record whose check is 0 is not whole yet.
+
+#ifndef HOLDFAST_SESSION_JOURNAL_RING_H_
+#define HOLDFAST_SESSION_JOURNAL_RING_H_
+
+#include <atomic>
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "base/clock.h"
+#include "base/spin_lock.h"
+#include "base/status.h"
+#include "session/journal_format.h"
+
+namespace holdfast::session {
+
+class JournalRing {
+ public:
+  // clock is borrowed. left_over gets the whole records of the process before, one after the other.
+  static base::Result<std::unique_ptr<JournalRing>> Open(const std::string& path, const std::string& database_uuid,
+                                                         size_t bytes, const base::Clock& clock,
+                                                         std::string* left_over);
+  ~JournalRing();
+  JournalRing(const JournalRing&) = delete;
+  JournalRing& operator=(const JournalRing&) = delete;
+
+  [[nodiscard]] bool Append(const JournalRecord& record);
+
+  // The whole records at the tail, in one piece. They stay until Consume.
+  std::string_view Peek() const;
+  void Consume(size_t bytes);
+
+  uint64_t bytes_waiting() const;
+  // Empties it: what it held is safe elsewhere.
+  void Reset();
+  void Remove();
+
+ private:
+  struct Head;
+  JournalRing(std::string path, char* mapping, size_t bytes, const base::Clock& clock);
+  std::string CollectWhole() const;
+
+  const std::string path_;
+  Head* const head_;
+  char* const data_;
+  const size_t bytes_;
+  const base::Clock& clock_;
+  base::SpinLock lock_;  // guards the reservation of room: head_->head and the heads of records
+};
+
+}  // namespace holdfast::session
+
+#endif  // HOLDFAST_SESSION_JOURNAL_RING_H_

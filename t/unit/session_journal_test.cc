@@ -1,0 +1,439 @@
+// The journal: what was acknowledged comes back after the process is gone, torn and damaged parts do not, and old
+// segments go without taking anything along.
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <thread>
+
+#include "base/log.h"
+#include "lib/store_fixture.h"
+#include "session/driver.h"
+#include "session/file_journal.h"
+#include "session/journal_ring.h"
+#include "session/journal_segments.h"
+#include "session/session.h"
+
+namespace holdfast::session {
+namespace {
+
+namespace fs = std::filesystem;
+constexpr char kUuid[] = "01234567-89ab-cdef-0123-456789abcdef";
+
+struct Folder {
+  Folder() {
+    char name[] = "/tmp/holdfast-test-XXXXXX";
+    path = mkdtemp(name);
+  }
+  ~Folder() { fs::remove_all(path); }
+  std::string path;
+};
+
+JournalRecord DeleteOf(std::string_view key, uint64_t version) {
+  JournalRecord record;
+  record.kind = RecordKind::kDelete;
+  record.key = key;
+  record.stamps.version = record.stamps.floor = version;
+  return record;
+}
+
+std::vector<std::string> KeysIn(std::string_view bytes) {
+  std::vector<std::string> keys;
+  while (const size_t claimed = ClaimedBytes(bytes)) {
+    if (const auto record = DecodeRecord(bytes)) keys.emplace_back(record->key);
+    bytes.remove_prefix(claimed);
+  }
+  return keys;
+}
+
+// -- The ring --------------------------------------------------------------------------------------
+
+TEST(JournalRing, what_was_appended_is_read_once_in_order_round_the_end) {
+  Folder folder;
+  const test::VirtualClock clock;
+  std::string left_over;
+  auto ring = JournalRing::Open(folder.path + "/ring", kUuid, 4096, clock, &left_over);
+  ASSERT_TRUE(ring.ok());
+  uint64_t read = 0;
+  for (uint64_t i = 0; i < 1000; ++i) {
+    ASSERT_TRUE(ring.value()->Append(DeleteOf("key" + std::string(i % 90, 'x') + std::to_string(i), i)));
+    if (i % 7 != 0) continue;
+    for (std::string_view records; !(records = ring.value()->Peek()).empty(); ring.value()->Consume(records.size())) {
+      for (const std::string& key : KeysIn(records)) {
+        ASSERT_EQ(key, "key" + std::string(read % 90, 'x') + std::to_string(read));
+        ++read;
+      }
+    }
+  }
+  EXPECT_GT(read, 990u);
+}
+
+TEST(JournalRing, a_full_ring_refuses_and_takes_again_when_it_was_read) {
+  Folder folder;
+  const test::VirtualClock clock;
+  std::string left_over;
+  auto ring = JournalRing::Open(folder.path + "/ring", kUuid, 4096, clock, &left_over);
+  int taken = 0;
+  while (ring.value()->Append(DeleteOf("key", 1))) ++taken;
+  EXPECT_EQ(taken, 4096 / 80);
+  ring.value()->Consume(ring.value()->Peek().size());
+  EXPECT_TRUE(ring.value()->Append(DeleteOf("key", 1)));
+}
+
+TEST(JournalRing, the_next_process_gets_what_was_left_but_nothing_that_is_torn) {
+  Folder folder;
+  const test::VirtualClock clock;
+  std::string left_over;
+  {
+    auto ring = JournalRing::Open(folder.path + "/ring", kUuid, 4096, clock, &left_over);
+    for (const char* key : {"one", "two", "three"}) ASSERT_TRUE(ring.value()->Append(DeleteOf(key, 1)));
+  }
+  {
+    // The second record's writer was killed before the check was written.
+    std::fstream file(folder.path + "/ring", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(4096 + 80);
+    file.write("\0\0\0\0\0\0\0\0", 8);
+  }
+  auto ring = JournalRing::Open(folder.path + "/ring", kUuid, 4096, clock, &left_over);
+  ASSERT_TRUE(ring.ok());
+  EXPECT_EQ(KeysIn(left_over), (std::vector<std::string>{"one", "three"}));
+}
+
+TEST(JournalRing, that_of_another_database_is_refused_by_name) {
+  Folder folder;
+  const test::VirtualClock clock;
+  std::string left_over;
+  { auto ring = JournalRing::Open(folder.path + "/ring", kUuid, 4096, clock, &left_over); }
+  auto ring = JournalRing::Open(folder.path + "/ring", "another", 4096, clock, &left_over);
+  ASSERT_FALSE(ring.ok());
+  EXPECT_NE(ring.status().message().find(folder.path + "/ring"), std::string::npos);
+}
+
+TEST(JournalRing, four_writers_and_a_reader_lose_nothing) {
+  Folder folder;
+  const test::VirtualClock clock;
+  std::string left_over;
+  auto opened = JournalRing::Open(folder.path + "/ring", kUuid, 64 * 1024, clock, &left_over);
+  JournalRing& ring = *opened.value();
+  constexpr int kWriters = 4, kEach = 5000;
+  std::vector<std::thread> writers;
+  for (int w = 0; w < kWriters; ++w) {
+    writers.emplace_back([&ring, w] {
+      for (int i = 0; i < kEach; ++i) {
+        while (!ring.Append(DeleteOf(std::to_string(w) + ":" + std::to_string(i), 1))) std::this_thread::yield();
+      }
+    });
+  }
+  std::vector<int> next(kWriters, 0);
+  int read = 0;
+  while (read < kWriters * kEach) {
+    const std::string_view records = ring.Peek();
+    for (const std::string& key : KeysIn(records)) {
+      const size_t writer = static_cast<size_t>(key[0] - '0');
+      ASSERT_EQ(key, std::to_string(writer) + ":" + std::to_string(next[writer]));
+      ++next[writer];
+      ++read;
+    }
+    ring.Consume(records.size());
+  }
+  for (std::thread& writer : writers) writer.join();
+}
+
+// -- Segments --------------------------------------------------------------------------------------
+
+std::string Bytes(const JournalRecord& record, const base::Clock& clock) {
+  std::string bytes(RecordBytes(record), '\0');
+  const uint64_t check = EncodeRecord(record, clock, bytes.data());
+  std::memcpy(bytes.data(), &check, sizeof check);
+  return bytes;
+}
+
+TEST(JournalSegments, reading_goes_on_behind_a_damaged_stretch_and_stops_at_a_cut_tail) {
+  Folder folder;
+  const test::VirtualClock clock;
+  {
+    auto segments = JournalSegments::Open(folder.path, kUuid, 1 << 20, clock);
+    ASSERT_TRUE(segments.ok());
+    for (int i = 0; i < 10; ++i)
+      ASSERT_TRUE(segments.value()->Append(Bytes(DeleteOf("key" + std::to_string(i), 1), clock)).ok());
+  }
+  const std::string path = folder.path + "/segment-000000000001";
+  {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(64 + 80 * 3 + 8);
+    file.write("damage", 6);
+  }
+  fs::resize_file(path, 64 + 80 * 9 + 33);
+  auto segments = JournalSegments::Open(folder.path, kUuid, 1 << 20, clock);
+  std::vector<std::string> keys;
+  uint64_t bad_extents = 0;
+  ASSERT_TRUE(segments.value()
+                  ->ForEachRecord(
+                      0, [&](const DecodedRecord& record) { keys.emplace_back(record.key); }, &bad_extents)
+                  .ok());
+  EXPECT_EQ(keys, (std::vector<std::string>{"key0", "key1", "key2", "key4", "key5", "key6", "key7", "key8"}));
+  EXPECT_EQ(bad_extents, 2u);
+}
+
+TEST(JournalSegments, those_of_another_database_are_refused_and_left_alone) {
+  Folder folder;
+  const test::VirtualClock clock;
+  {
+    auto segments = JournalSegments::Open(folder.path, kUuid, 1 << 20, clock);
+    ASSERT_TRUE(segments.value()->Append(Bytes(DeleteOf("key", 1), clock)).ok());
+  }
+  auto other = JournalSegments::Open(folder.path, "another", 1 << 20, clock);
+  ASSERT_FALSE(other.ok());
+  EXPECT_NE(other.status().message().find("segment-000000000001"), std::string::npos);
+  EXPECT_TRUE(JournalSegments::Open(folder.path, kUuid, 1 << 20, clock).ok());
+}
+
+TEST(JournalSegments, a_full_segment_is_followed_by_another) {
+  Folder folder;
+  const test::VirtualClock clock;
+  auto segments = JournalSegments::Open(folder.path, kUuid, 200, clock);
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(segments.value()->Append(Bytes(DeleteOf("key", 1), clock)).ok());
+  EXPECT_EQ(segments.value()->count(), 5u);
+  while (segments.value()->count() > 0) ASSERT_TRUE(segments.value()->RemoveOldest().ok());
+  EXPECT_TRUE(fs::is_empty(folder.path));
+}
+
+// -- The whole -------------------------------------------------------------------------------------
+
+// A server's session part without its threads: what is not synced when it goes is only in the journal.
+struct Node {
+  explicit Node(Folder& folder, const base::Clock& clock)
+      : clock(clock), log(base::LogLevel::kError, base::LogFormat::kTimed, clock) {
+    auto opened = Database::Open("sqlite:" + folder.path + "/s.db", clock);
+    CHECK(opened.ok());
+    database = std::move(opened.value());
+    driver = database->NewDriver();
+    CHECK(driver->Open().ok());
+    FileJournalSettings settings;
+    settings.directory = folder.path + "/journal";
+    settings.ring_path = folder.path + "/ring";
+    settings.ring_bytes = 1 << 20;
+    settings.keep_s = 5;
+    auto journal_opened = FileJournal::Open(settings, database->identity().uuid, clock, log);
+    CHECK(journal_opened.ok());
+    journal = std::move(journal_opened.value());
+    auto store_opened = store::Store::Create({}, clock);
+    CHECK(store_opened.ok());
+    store = std::move(store_opened.value());
+    access = std::make_unique<store::Access>(*store);
+    auto rules = Rules::Parse("prefix=s:");
+    CHECK(rules.ok());
+    sessions = std::make_unique<Sessions>(SessionSettings{}, std::move(rules.value()),
+                                          Sessions::Doors{clock, *store, *journal, [](const Waiter&, LoadOutcome) {}});
+    CHECK(journal->Replay(*sessions, *driver).ok());
+  }
+
+  ~Node() { journal->Stop(false); }
+
+  void Set(const std::string& name, const std::string& value, Seconds expiry = base::kNever) {
+    const store::Key key = store::Key::Of(name);
+    store::DraftShape shape{.key = key, .value_size = value.size(), .client_flags = 7, .expiry = expiry};
+    shape.session = true;
+    store::Draft draft;
+    CHECK(access->NewDraft(shape, &draft) == store::Reserve::kOk);
+    draft.Append(value);
+    store::Slot slot = access->Lock(key, clock.Now());
+    CHECK(sessions->Write(slot, std::move(draft), {*sessions->Match(name), key, WriteKind::kSet, 1, clock.Now()}) ==
+          WriteOutcome::kStored);
+  }
+  void Touch(const std::string& name, Seconds expiry) {
+    const store::Key key = store::Key::Of(name);
+    store::Slot slot = access->Lock(key, clock.Now());
+    CHECK(sessions->Touch(slot, *sessions->Match(name), key, expiry, clock.Now()) == WriteOutcome::kStored);
+  }
+  void Delete(const std::string& name) {
+    const store::Key key = store::Key::Of(name);
+    store::Draft tombstone;
+    CHECK(access->NewDraft(Sessions::TombstoneShape(key), &tombstone) == store::Reserve::kOk);
+    store::Slot slot = access->Lock(key, clock.Now());
+    CHECK(sessions->Delete(slot, std::move(tombstone), *sessions->Match(name), key, clock.Now()) ==
+          WriteOutcome::kStored);
+  }
+  // Carries everything that is dirty to the database.
+  void Sync() {
+    sessions->write_behind().SetDraining(true);
+    while (sessions->write_behind().dirty_items() > 0) {
+      const auto changes = sessions->write_behind().NextBatch(*access);
+      std::vector<ChangeOutcome> outcomes;
+      CHECK(driver->Write(changes, &outcomes).ok());
+      sessions->write_behind().OnOutcomes(*access, outcomes);
+    }
+    sessions->write_behind().SetDraining(false);
+  }
+  std::string Get(const std::string& name) { return test::Get(*access, name, clock.Now()); }
+  Row Load(const std::string& name) {
+    std::vector<Row> rows;
+    const std::string_view keys[] = {name};
+    CHECK(driver->Load(keys, &rows).ok());
+    return rows.empty() ? Row{} : rows[0];
+  }
+
+  const base::Clock& clock;
+  base::Log log;
+  std::unique_ptr<Database> database;
+  std::unique_ptr<Driver> driver;
+  std::unique_ptr<FileJournal> journal;
+  std::unique_ptr<store::Store> store;
+  std::unique_ptr<store::Access> access;
+  std::unique_ptr<Sessions> sessions;
+};
+
+TEST(FileJournal, what_was_acknowledged_and_not_synced_comes_back) {
+  Folder folder;
+  test::VirtualClock clock;
+  {
+    Node node(folder, clock);
+    node.Set("s:one", "first", clock.Now() + 100);
+    node.Set("s:one", "second", clock.Now() + 100);
+    node.Set("s:long", std::string(100000, 'x'));
+    node.Set("s:gone", "v");
+    node.Delete("s:gone");
+  }
+  clock.AdvanceSeconds(10);
+  Node node(folder, clock);
+  EXPECT_EQ(node.Get("s:one"), "second");
+  EXPECT_EQ(node.Get("s:long"), std::string(100000, 'x'));
+  EXPECT_EQ(node.access->Find(store::Key::Of("s:gone"), clock.Now()).state, store::ItemState::kTombstone);
+  EXPECT_EQ(node.sessions->write_behind().dirty_items(), 3u);
+  node.Sync();
+  const Row row = node.Load("s:one");
+  EXPECT_EQ(row.data, "second");
+  EXPECT_EQ(row.client_flags, 7u);
+  EXPECT_NEAR(static_cast<double>(row.expires_us - clock.SteadyMicros()), 90e6, 1.5e6);
+  EXPECT_EQ(node.Load("s:gone").state, RowState::kTombstone);
+}
+
+TEST(FileJournal, a_touch_of_a_session_that_was_synced_before_is_not_lost) {
+  Folder folder;
+  test::VirtualClock clock;
+  {
+    Node node(folder, clock);
+    node.Set("s:one", "v", clock.Now() + 100);
+    node.Sync();
+    // Only the touch is in what the next process replays.
+    node.journal->Stop(true);
+  }
+  {
+    Node node(folder, clock);
+    node.access->Offline();
+    node.access->Online();
+    std::vector<Row> rows;
+    store::DraftShape shape{.key = store::Key::Of("s:one"), .value_size = 1, .expiry = clock.Now() + 100};
+    shape.session = true;
+    store::Draft draft;
+    ASSERT_EQ(node.access->NewDraft(shape, &draft), store::Reserve::kOk);
+    draft.Append("v");
+    const Row row = node.Load("s:one");
+    draft.SetStamps({.version = row.version,
+                     .touched = row.touched,
+                     .born = row.born,
+                     .synced_version = row.version,
+                     .synced_touched = row.touched,
+                     .synced_at = clock.Now()});
+    node.access->Lock(shape.key, clock.Now()).Publish(std::move(draft));
+    node.Touch("s:one", clock.Now() + 1000);
+  }
+  Node node(folder, clock);
+  EXPECT_GT(node.Load("s:one").expires_us - clock.SteadyMicros(), 900'000'000);
+  EXPECT_EQ(node.Load("s:one").data, "v");
+}
+
+TEST(FileJournal, a_login_after_a_logout_survives_and_so_does_the_logouts_floor) {
+  Folder folder;
+  test::VirtualClock clock;
+  uint64_t floor = 0;
+  {
+    Node node(folder, clock);
+    node.Set("s:one", "old");
+    node.Delete("s:one");
+    floor = node.access->Lock(store::Key::Of("s:one"), clock.Now()).item().stamps().floor;
+    node.sessions->NoteMiss(*node.access, *node.sessions->Match("s:one"), store::Key::Of("s:one"), 1, clock.Now());
+    node.Set("s:one", "new");
+  }
+  Node node(folder, clock);
+  EXPECT_EQ(node.Get("s:one"), "new");
+  node.Sync();
+  EXPECT_EQ(node.Load("s:one").data, "new");
+  EXPECT_EQ(node.Load("s:one").floor, floor);
+}
+
+TEST(FileJournal, a_session_that_expired_while_nobody_ran_does_not_come_back) {
+  Folder folder;
+  test::VirtualClock clock;
+  {
+    Node node(folder, clock);
+    node.Set("s:one", "v", clock.Now() + 1000);
+    node.Sync();
+    node.Touch("s:one", clock.Now() + 5);
+  }
+  clock.AdvanceSeconds(10);
+  Node node(folder, clock);
+  EXPECT_EQ(node.Get("s:one"), "(none)");
+  node.Sync();
+  EXPECT_LE(node.Load("s:one").expires_us, clock.SteadyMicros());
+}
+
+TEST(FileJournal, replaying_twice_changes_nothing) {
+  Folder folder;
+  test::VirtualClock clock;
+  {
+    Node node(folder, clock);
+    node.Set("s:one", "v");
+  }
+  for (int i = 0; i < 3; ++i) {
+    Node node(folder, clock);
+    EXPECT_EQ(node.Get("s:one"), "v");
+    if (i == 1) node.Sync();
+  }
+}
+
+TEST(FileJournal, a_drained_stop_leaves_nothing_behind) {
+  Folder folder;
+  test::VirtualClock clock;
+  {
+    Node node(folder, clock);
+    node.Set("s:one", "v");
+    node.journal->Start(*node.sessions);
+    node.Sync();
+    node.journal->Stop(true);
+  }
+  EXPECT_TRUE(fs::is_empty(folder.path + "/journal"));
+  EXPECT_FALSE(fs::exists(folder.path + "/ring"));
+}
+
+TEST(FileJournal, old_segments_go_and_what_is_not_synced_is_copied_forward) {
+  Folder folder;
+  test::VirtualClock clock;
+  {
+    Node node(folder, clock);
+    node.journal->Start(*node.sessions);
+    node.Set("s:synced", "v");
+    node.Sync();
+    node.Set("s:dirty", "w");
+    node.Set("s:deleted", "x");
+    node.Delete("s:deleted");
+    const std::string first = folder.path + "/journal/segment-000000000001";
+    for (int i = 0; i < 500 && !fs::exists(first); ++i) usleep(10'000);
+    ASSERT_TRUE(fs::exists(first));
+    clock.AdvanceSeconds(6);
+    for (int i = 0; i < 500 && fs::exists(first); ++i) usleep(10'000);
+    EXPECT_FALSE(fs::exists(first));
+    EXPECT_EQ(node.sessions->stats().journal_forwarded.value(), 2u);
+  }
+  Node node(folder, clock);
+  EXPECT_EQ(node.Get("s:dirty"), "w");
+  EXPECT_EQ(node.access->Find(store::Key::Of("s:deleted"), clock.Now()).state, store::ItemState::kTombstone);
+  EXPECT_EQ(node.access->Find(store::Key::Of("s:synced"), clock.Now()).state, store::ItemState::kAbsent);
+  EXPECT_EQ(node.Load("s:synced").data, "v");
+}
+
+}  // namespace
+}  // namespace holdfast::session
