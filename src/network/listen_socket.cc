@@ -84,12 +84,11 @@ base::Result<AddressList> Resolve(const std::string& host, int port) {
 }
 
 // 0, or the errno of what failed.
-int BindAndListen(int socket, const addrinfo& address, int backlog) {
+int Bind(int socket, const addrinfo& address) {
   SwitchOn(socket, SOL_SOCKET, SO_REUSEADDR);
   if (address.ai_family == AF_INET6) SwitchOn(socket, IPPROTO_IPV6, IPV6_V6ONLY);
   SetInheritedOptions(socket);
-  if (::bind(socket, address.ai_addr, address.ai_addrlen) != 0) return errno;
-  return ::listen(socket, backlog) == 0 ? 0 : errno;
+  return ::bind(socket, address.ai_addr, address.ai_addrlen) == 0 ? 0 : errno;
 }
 
 // Ok when path is free, having removed a socket file that nobody listens on.
@@ -159,7 +158,7 @@ base::Result<std::vector<ListenSocket>> ListenSocket::Tcp(const std::string& add
     if (std::find(seen.begin(), seen.end(), name) != seen.end()) continue;
     seen.push_back(name);
     ListenSocket socket(::socket(at->ai_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
-    const int error = socket.descriptor_ < 0 ? errno : BindAndListen(socket.descriptor_, *at, backlog);
+    const int error = socket.descriptor_ < 0 ? errno : Bind(socket.descriptor_, *at);
     if (error == EAFNOSUPPORT || error == EADDRNOTAVAIL) {
       absent = BindError(name, error);
     } else if (error != 0) {
@@ -170,6 +169,7 @@ base::Result<std::vector<ListenSocket>> ListenSocket::Tcp(const std::string& add
       for (addrinfo* rest = at->ai_next; port == 0 && rest != nullptr; rest = rest->ai_next) {
         SetPort(rest->ai_addr, static_cast<uint16_t>(socket.port_));
       }
+      if (Status status = socket.Listen(backlog); !status.ok()) return status;
       sockets.push_back(std::move(socket));
     }
   }
@@ -201,8 +201,13 @@ base::Result<ListenSocket> ListenSocket::Unix(const std::string& path, mode_t mo
     socket.file_inode_ = made.st_ino;
   }
   if (::chmod(path.c_str(), mode) != 0) return base::SystemError("cannot set the mode of " + path, errno);
-  if (::listen(socket.descriptor_, backlog) != 0) return BindError(path, errno);
+  if (Status status = socket.Listen(backlog); !status.ok()) return status;
   return socket;
+}
+
+Status ListenSocket::Listen(int backlog) {
+  if (backlog == kBindOnly || ::listen(descriptor_, backlog) == 0) return {};
+  return BindError(name_, errno);
 }
 
 base::Result<ListenSocket> ListenSocket::Inherited(int descriptor) {

@@ -20,6 +20,9 @@ namespace holdfast::network {
 
 class ListenSocket {
  public:
+  // As a backlog: the address is taken, but nobody can connect before Listen.
+  static constexpr int kBindOnly = 0;
+
   // Every address that `address` stands for: "127.0.0.1", "[::1]:11311", "::1", "example.net:11211", "*", "*:11211".
   // Without a port of its own it gets `port`; 0 and below is one that the kernel picks. One that `taken` has already
   // ("127.0.0.1:11211") is left out.
@@ -33,6 +36,8 @@ class ListenSocket {
   ListenSocket(ListenSocket&& other) noexcept;
   ListenSocket& operator=(ListenSocket&&) = delete;
   ~ListenSocket();
+
+  base::Status Listen(int backlog);
 
   int descriptor() const { return descriptor_; }
   const std::string& name() const { return name_; }  // "127.0.0.1:11211", "[::1]:11211", "/run/holdfast.sock"

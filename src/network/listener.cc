@@ -83,7 +83,8 @@ base::Status Listener::BindAll() {
     sockets_.push_back(std::move(socket.value()));
   }
   if (!settings_.unix_path.empty()) {
-    base::Result<ListenSocket> socket = ListenSocket::Unix(settings_.unix_path, settings_.unix_mode, settings_.backlog);
+    base::Result<ListenSocket> socket =
+        ListenSocket::Unix(settings_.unix_path, settings_.unix_mode, ListenSocket::kBindOnly);
     if (!socket.ok()) return socket.status();
     sockets_.push_back(std::move(socket.value()));
   }
@@ -100,7 +101,7 @@ base::Status Listener::BindTcp() {
   int port = settings_.port;
   std::vector<std::string> names;
   for (const std::string& address : settings_.addresses) {
-    base::Result<std::vector<ListenSocket>> sockets = ListenSocket::Tcp(address, port, settings_.backlog, names);
+    base::Result<std::vector<ListenSocket>> sockets = ListenSocket::Tcp(address, port, ListenSocket::kBindOnly, names);
     if (!sockets.ok()) return sockets.status();
     for (ListenSocket& socket : sockets.value()) {
       if (port <= 0) port = socket.port();
@@ -112,6 +113,9 @@ base::Status Listener::BindTcp() {
 }
 
 base::Status Listener::Start() {
+  for (ListenSocket& socket : sockets_) {
+    if (base::Status status = socket.Listen(settings_.backlog); !status.ok()) return status;
+  }
   return StartQuietThread(thread_, "listener", [this] { Run(); });
 }
 

@@ -53,7 +53,7 @@ class Listener {
   Listener(const Listener&) = delete;
   Listener& operator=(const Listener&) = delete;
 
-  // Binds everything; before privileges are dropped.
+  // Takes all addresses; before privileges are dropped. Nobody can connect before Start.
   base::Status Open();
   base::Status Start();
   // Accepts no more; the sockets stay bound until the destructor.

@@ -143,10 +143,7 @@ void Server::Stop() {
   for (const auto& worker : workers_) worker->Stop();
   for (const auto& worker : workers_) worker->Join();
   if (upkeep_ != nullptr) upkeep_->Stop();
-  if (sessions_ != nullptr) {
-    sessions_->Drain();
-    sessions_->Stop();
-  }
+  if (sessions_ != nullptr) sessions_->Stop();
 }
 
 std::string Server::Banner() const {

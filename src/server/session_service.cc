@@ -3,9 +3,15 @@
 
 #include "server/session_service.h"
 
+#include <unistd.h>
+
 #include <utility>
 
 namespace holdfast::server {
+
+namespace {
+constexpr uint32_t kKeepBeyondSyncSeconds = 30;  // segments live so much longer than a session may stay unsynced
+}
 
 base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Settings& settings, const base::Clock& clock,
                                                                    store::Store& store, base::Log& log, Wake wake) {
@@ -15,25 +21,59 @@ base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Setting
   auto database = session::Database::Open(settings.session.database, clock);
   if (!database.ok()) return database.status().In("--sessions");
   service->database_ = std::move(database.value());
-  service->sessions_ =
-      std::make_unique<session::Sessions>(settings.session, std::move(rules.value()),
-                                          session::Sessions::Doors{clock, store, service->journal_, std::move(wake)});
+  if (base::Status status = service->OpenJournal(clock); !status.ok()) return status.In("--journal");
+  session::Journal& journal =
+      service->journal_ == nullptr ? static_cast<session::Journal&>(service->no_journal_) : *service->journal_;
+  service->sessions_ = std::make_unique<session::Sessions>(
+      settings.session, std::move(rules.value()), session::Sessions::Doors{clock, store, journal, std::move(wake)});
+  if (service->journal_ != nullptr) {
+    const auto driver = service->database_->NewDriver();
+    if (const session::Failure failure = driver->Open(); !failure.ok()) {
+      return base::Status(base::ErrorKind::kUnavailable, failure.detail).In("--sessions");
+    }
+    if (base::Status status = service->journal_->Replay(*service->sessions_, *driver); !status.ok()) return status;
+  }
   service->threads_ = std::make_unique<session::SessionThreads>(*service->sessions_, *service->database_, log);
   return service;
 }
 
 SessionService::~SessionService() = default;
 
-void SessionService::Drain() {
-  const uint64_t left = threads_->Drain(settings_.session.drain_timeout_s * 1000, [this](uint64_t now_left) {
+base::Status SessionService::OpenJournal(const base::Clock& clock) {
+  const session::SessionSettings& session = settings_.session;
+  if (session.journal == "none") return {};
+  session::FileJournalSettings journal;
+  const std::string& uuid = database_->identity().uuid;
+  journal.directory = session.journal.empty() ? database_->local_path() + ".journal" : session.journal;
+  // Shared memory has no disk behind it; where there is none the ring lies beside the segments.
+  journal.ring_path = ::access("/dev/shm", W_OK) == 0 ? "/dev/shm/holdfast-" + uuid : journal.directory + "/ring";
+  journal.ring_bytes = session.journal_memory_bytes / 4096 * 4096;
+  journal.fsync_ms = session.journal_sync_ms;
+  journal.keep_s = session.sync_interval_s + kKeepBeyondSyncSeconds;
+  auto opened = session::FileJournal::Open(journal, uuid, clock, log_);
+  if (!opened.ok()) return opened.status();
+  journal_ = std::move(opened.value());
+  return {};
+}
+
+base::Status SessionService::Start() {
+  if (journal_ != nullptr) journal_->Start(*sessions_);
+  return threads_->Start();
+}
+
+void SessionService::Stop() {
+  const session::SessionSettings& session = settings_.session;
+  const uint64_t left = threads_->Drain(session.drain_timeout_s * 1000, [this](uint64_t now_left) {
     log_.Format(base::LogLevel::kNotice, "writing sessions to the database: %llu left",
                 static_cast<unsigned long long>(now_left));
   });
+  threads_->Stop();
+  if (journal_ != nullptr) journal_->Stop(left == 0);
   if (left == 0) return;
-  log_.Format(
-      base::LogLevel::kError,
-      "%llu sessions could not be written within %u s (--drain-timeout) and are lost: is the database reachable?",
-      static_cast<unsigned long long>(left), settings_.session.drain_timeout_s);
+  log_.Format(base::LogLevel::kError, "%llu sessions could not be written within %u s (--drain-timeout): %s",
+              static_cast<unsigned long long>(left), session.drain_timeout_s,
+              journal_ != nullptr ? "they stay in the journal and are written after the next start"
+                                  : "there is no journal (--journal), so they are lost");
 }
 
 }  // namespace holdfast::server

@@ -3,7 +3,7 @@
 // Threads: all from the main thread but sessions(), which the workers use.
 // Owns:    everything of it.
 // Errors:  Open: the URL, the rules or the database are not right: one line with cause and remedy.
-// Blocks:  Drain, up to the drain timeout.
+// Blocks:  Open, for the replay of the journal; Stop, up to the drain timeout.
 
 #ifndef HOLDFAST_SERVER_SESSION_SERVICE_H_
 #define HOLDFAST_SERVER_SESSION_SERVICE_H_
@@ -16,6 +16,7 @@
 #include "base/status.h"
 #include "server/settings.h"
 #include "session/driver.h"
+#include "session/file_journal.h"
 #include "session/session.h"
 #include "session/session_threads.h"
 
@@ -30,10 +31,9 @@ class SessionService {
                                                             store::Store& store, base::Log& log, Wake wake);
   ~SessionService();
 
-  base::Status Start() { return threads_->Start(); }
-  // Says how it goes; what is left stays in memory only.
-  void Drain();
-  void Stop() { threads_->Stop(); }
+  base::Status Start();
+  // Writes what is dirty, says how it goes, and ends. What is left stays in the journal.
+  void Stop();
 
   session::Sessions& sessions() { return *sessions_; }
   std::string Describe() const { return database_->Describe(); }
@@ -43,8 +43,11 @@ class SessionService {
 
   const Settings& settings_;
   base::Log& log_;
-  session::NullJournal journal_;
+  base::Status OpenJournal(const base::Clock& clock);
+
+  session::NullJournal no_journal_;
   std::unique_ptr<session::Database> database_;
+  std::unique_ptr<session::FileJournal> journal_;  // null: --journal=none
   std::unique_ptr<session::Sessions> sessions_;
   std::unique_ptr<session::SessionThreads> threads_;
 };

@@ -123,6 +123,8 @@ class Database {
   virtual const DatabaseIdentity& identity() const = 0;
   // For the banner and statistics: "SQLite file /var/lib/holdfast/sessions.db". No password.
   virtual std::string Describe() const = 0;
+  // The file that it is, for what lies beside it; empty when it is not on this machine.
+  virtual std::string local_path() const = 0;
   // The largest value a row may hold.
   virtual uint64_t value_bytes_max() const = 0;
 };

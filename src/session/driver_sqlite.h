@@ -27,6 +27,7 @@ class SqliteDatabase final : public Database {
   std::unique_ptr<Driver> NewDriver() override;
   const DatabaseIdentity& identity() const override { return file_->identity(); }
   std::string Describe() const override { return "SQLite file " + file_->path(); }
+  std::string local_path() const override { return file_->path(); }
   uint64_t value_bytes_max() const override { return 256u << 20; }  // SQLite's own limit is 1 GB a row
 
  private:

@@ -5,6 +5,8 @@
 
 #include "session/file_journal.h"
 
+#include <unistd.h>
+
 #include <chrono>
 #include <utility>
 
@@ -29,6 +31,7 @@ base::Result<std::unique_ptr<FileJournal>> FileJournal::Open(const FileJournalSe
   auto ring = JournalRing::Open(settings.ring_path, database_uuid, settings.ring_bytes, clock, &left_over);
   if (!ring.ok()) return ring.status();
   journal->ring_ = std::move(ring.value());
+  journal->LinkRing();
   if (!left_over.empty()) {
     if (base::Status status = journal->segments_->Append(left_over); !status.ok()) return status;
     if (base::Status status = journal->segments_->Sync(); !status.ok()) return status;
@@ -36,6 +39,23 @@ base::Result<std::unique_ptr<FileJournal>> FileJournal::Open(const FileJournalSe
   }
   journal->ring_->Reset();
   return journal;
+}
+
+// So that who looks into the directory finds the shared memory that belongs to it.
+void FileJournal::LinkRing() const {
+  const std::string link = settings_.directory + "/ring";
+  if (link == settings_.ring_path) return;
+  ::unlink(link.c_str());
+  if (::symlink(settings_.ring_path.c_str(), link.c_str()) != 0) {
+    log_.Warning("cannot link " + link + " to " + settings_.ring_path + ": the journal works all the same");
+  }
+}
+
+void FileJournal::RemoveRing() {
+  const std::string link = settings_.directory + "/ring";
+  if (link != settings_.ring_path) ::unlink(link.c_str());
+  ring_->Reset();
+  ring_->Remove();
 }
 
 FileJournal::~FileJournal() {
@@ -81,7 +101,7 @@ void FileJournal::Run() {
     if (!MoveRing()) continue;
     SyncWhenDue();
     RetireWhenDue(access);
-    bytes_.store(segments_->bytes() + ring_->bytes_waiting(), std::memory_order_relaxed);
+    sessions_->stats().journal_bytes.Set(segments_->bytes() + ring_->bytes_waiting());
   }
 }
 
@@ -162,14 +182,13 @@ void FileJournal::Stop(bool empty) {
     base::Status status;
     while (status.ok() && segments_->count() > 0) status = segments_->RemoveOldest();
     if (!status.ok()) Complain(status);
-    ring_->Reset();
-    ring_->Remove();
+    RemoveRing();
     return;
   }
   // If the files cannot be written the ring stays, and the next process finds it.
   if (!MoveRing()) return;
   if (base::Status status = segments_->Sync(); !status.ok()) return Complain(status);
-  ring_->Remove();
+  RemoveRing();
 }
 
 void FileJournal::Complain(const base::Status& status) {

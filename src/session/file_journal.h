@@ -15,7 +15,6 @@
 #ifndef HOLDFAST_SESSION_FILE_JOURNAL_H_
 #define HOLDFAST_SESSION_FILE_JOURNAL_H_
 
-#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -59,11 +58,11 @@ class FileJournal final : public Journal {
   // empty: everything is in the database, so the journal goes too. Else what the ring holds goes to a segment.
   void Stop(bool empty);
 
-  uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
-
  private:
   FileJournal(const FileJournalSettings& settings, const base::Clock& clock, const base::Log& log)
       : settings_(settings), clock_(clock), log_(log) {}
+  void LinkRing() const;
+  void RemoveRing();
   void Run();
   bool MoveRing();
   void SyncWhenDue();
@@ -79,7 +78,6 @@ class FileJournal final : public Journal {
   std::unique_ptr<JournalRing> ring_;
   std::unique_ptr<JournalSegments> segments_;
   Sessions* sessions_ = nullptr;  // null before Start
-  std::atomic<uint64_t> bytes_{0};
   int64_t next_sync_us_ = 0;
 
   std::mutex mutex_;  // guards stop_

@@ -59,10 +59,10 @@ void JournalReplay::Publish(Slot& slot, store::Draft&& draft, SessionStamps stam
   stamps.seen_by = static_cast<uint64_t>(is_delete ? now_us - std::max<int64_t>(age_us, 0) : now_us);
   if (!is_delete) stamps.marks = kMarkSent;
   draft.SetStamps(stamps);
+  if (!slot.item()) ++restored_;
   slot.Publish(std::move(draft), {.dirty = true});
   sessions_.write_behind().AddDirtyBytes(DirtyBytesOf(slot.item()) - bytes_before);
   sessions_.write_behind().Mark(key, now_us);
-  ++restored_;
 }
 
 void JournalReplay::ApplyValue(const DecodedRecord& record, const Key& key) {

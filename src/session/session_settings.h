@@ -18,6 +18,10 @@ struct SessionSettings {
   std::string database;            // URL; empty: no sessions, every key is a cache key
   std::vector<std::string> rules;  // as in rule.h; none: kDefaultRules
 
+  std::string journal;                        // directory; empty: beside the database; "none": off
+  uint32_t journal_sync_ms = 1000;            // between syncs to the disk; 0: after every write of a segment
+  uint64_t journal_memory_bytes = 32u << 20;  // the ring
+
   uint32_t node = 0;  // number of this server among those that share the database
 
   uint32_t sync_interval_s = 120;  // N: the longest that a changed session stays unsynced

@@ -13,6 +13,7 @@ namespace holdfast::session {
 class SharedCounter {
  public:
   void Add(uint64_t n = 1) { value_.fetch_add(n, std::memory_order_relaxed); }
+  void Set(uint64_t n) { value_.store(n, std::memory_order_relaxed); }  // of a gauge
   uint64_t value() const { return value_.load(std::memory_order_relaxed); }
 
  private:
@@ -44,6 +45,7 @@ struct SessionStats {
   SharedCounter reservations;           // empty values kept in memory only
   SharedCounter refused_dirty_full;     // writes refused: too much unsynced
   SharedCounter refused_journal;        // writes refused by the journal
+  SharedCounter journal_bytes;        // a gauge: ring and segments
   SharedCounter journal_replayed;     // records found at start
   SharedCounter journal_forwarded;    // records copied to a newer segment
   SharedCounter journal_bad_extents;  // damaged stretches skipped at start

@@ -58,6 +58,7 @@ class GatedDatabase final : public Database {
   std::unique_ptr<Driver> NewDriver() override { return std::make_unique<GatedDriver>(database_->NewDriver(), gate_); }
   const DatabaseIdentity& identity() const override { return database_->identity(); }
   std::string Describe() const override { return database_->Describe(); }
+  std::string local_path() const override { return database_->local_path(); }
   uint64_t value_bytes_max() const override { return database_->value_bytes_max(); }
 
  private:

@@ -1,0 +1,124 @@
+#!/usr/bin/python3
+"""kill -9 at any moment: every session that was acknowledged is there after the next start, and every logout stays one."""
+
+import os
+import threading
+import time
+import unittest
+
+from holdfast_test import Server, main, wait_until
+
+WRITERS = 16
+CYCLES = 4
+RULE = "--session-rule=prefix=s:"
+
+
+class Writer(threading.Thread):
+    """Writes its sessions over and over, each value telling its number, and remembers what was acknowledged."""
+
+    def __init__(self, server, number):
+        super().__init__(daemon=True)
+        self.server, self.number = server, number
+        self.acknowledged = {}  # name -> number of the last value; None: deleted
+        self.sent = {}
+        self.count = 0
+
+    def run(self):
+        try:
+            with self.server.connect() as connection:
+                for sequence in range(1, 1 << 30):
+                    self.write(connection, sequence)
+        except (OSError, AssertionError):
+            return  # the server was killed
+
+    def write(self, connection, sequence):
+        name = f"s:{self.number}:{sequence % 7}"
+        if sequence % 11 == 0:
+            self.sent[name] = None
+            connection.send(f"delete {name}\r\n".encode())
+            if connection.read_line() not in (b"DELETED", b"NOT_FOUND"):
+                raise AssertionError
+            self.acknowledged[name] = None
+            # Being told of the miss makes the next set a new login.
+            connection.ask(f"get {name}\r\n".encode(), b"END\r\n")
+        else:
+            self.sent[name] = sequence
+            value = f"{sequence}:".encode().ljust(20 + sequence % 3000, b"x")
+            connection.ask(f"set {name} 0 1000 {len(value)}\r\n".encode() + value + b"\r\n", b"STORED\r\n")
+            self.acknowledged[name] = sequence
+        self.count += 1
+
+
+class Journal(unittest.TestCase):
+    def check(self, server, writers):
+        with server.connect() as connection:
+            for writer in writers:
+                for name, number in writer.acknowledged.items():
+                    connection.send(f"get {name}\r\n".encode())
+                    answer = connection.read_until(b"END\r\n")
+                    found = None if answer == b"END\r\n" else int(answer.split(b"\r\n")[1].split(b":")[0])
+                    self.assertIn(found, (number, writer.sent[name]), f"{name}: acknowledged {number}, sent {writer.sent[name]}")
+
+    def test_no_acknowledged_write_is_lost_by_kill_9(self):
+        with Server("-t", "2", RULE, sessions=True) as server:
+            for _ in range(CYCLES):
+                writers = [Writer(server, number) for number in range(WRITERS)]
+                for writer in writers:
+                    writer.start()
+                time.sleep(0.5)
+                server.kill()
+                for writer in writers:
+                    writer.join()
+                self.assertGreater(sum(writer.count for writer in writers), 200)
+                server.start()
+                self.check(server, writers)
+
+    def test_what_the_database_does_not_have_yet_survives_kill_9(self):
+        # More changes than are synced at once: the last lies in the journal alone.
+        with Server(RULE, sessions=True) as server:
+            with server.connect() as connection:
+                for number in range(20):
+                    connection.ask(b"set s:one 0 1000 2\r\n%02d\r\n" % number, b"STORED\r\n")
+            server.kill()
+            server.start()
+            with server.connect() as connection:
+                connection.ask(b"get s:one\r\n", b"VALUE s:one 0 2\r\n19\r\nEND\r\n")
+            self.assertIn("journal replayed: 1 sessions", server.stderr())
+
+    def test_a_clean_stop_leaves_no_journal(self):
+        with Server(RULE, sessions=True) as server:
+            with server.connect() as connection:
+                connection.ask(b"set s:one 0 1000 1\r\nx\r\n", b"STORED\r\n")
+            ring = os.path.realpath(server.database + ".journal/ring")
+            self.assertTrue(os.path.exists(ring))
+            server.stop()
+            self.assertEqual(os.listdir(server.database + ".journal"), [])
+            self.assertFalse(os.path.exists(ring))
+
+    def test_without_a_journal_kill_9_keeps_what_was_synced(self):
+        with Server("--journal=none", RULE, sessions=True) as server:
+            with server.connect() as connection:
+                connection.ask(b"set s:one 0 1000 1\r\nx\r\n", b"STORED\r\n")
+                wait_until(lambda: connection.stats("sessions")["synced_rows"] == "1")
+            server.kill()
+            self.assertFalse(os.path.exists(server.database + ".journal"))
+            server.start()
+            with server.connect() as connection:
+                connection.ask(b"get s:one\r\n", b"VALUE s:one 0 1\r\nx\r\nEND\r\n")
+
+    def test_the_journal_of_another_database_is_refused(self):
+        with Server(RULE, "--journal={state}/j", sessions=True) as server:
+            with server.connect() as connection:
+                connection.ask(b"set s:one 0 1000 1\r\nx\r\n", b"STORED\r\n")
+            wait_until(lambda: any(name.startswith("segment") for name in os.listdir(server.state_dir + "/j")))
+            server.kill()
+            for suffix in ("", "-wal", "-shm"):
+                if os.path.exists(server.database + suffix):
+                    os.rename(server.database + suffix, server.database + ".away" + suffix)
+            with self.assertRaisesRegex(AssertionError, "not a journal of this database"):
+                server.start()
+            server.process = None
+
+
+if __name__ == "__main__":
+    main()
