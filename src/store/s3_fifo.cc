@@ -30,6 +30,7 @@ void Ghost::Remember(uint32_t hash, uint64_t capacity) {
     tables_.push_back(std::make_unique<Table>(entries));
     table = tables_.back().get();
     table_.store(table, std::memory_order_release);
+    bytes_.fetch_add(entries * sizeof(uint32_t), std::memory_order_relaxed);
   }
   table->insertions.store(table->insertions.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   table->slots[PlaceOf(hash, table->slots.size())].store(FingerprintOf(hash) << 16 | table->Tick(),
@@ -43,12 +44,6 @@ bool Ghost::Contains(uint32_t hash) const {
   if (entry >> 16 != FingerprintOf(hash) || entry == 0) return false;
   const uint64_t lifetime = std::min<uint64_t>(kTicksRemembered, table->slots.size());
   return ((table->Tick() - entry) & 0xffff) <= lifetime;
-}
-
-uint64_t Ghost::bytes() const {
-  uint64_t bytes = 0;
-  for (const auto& table : tables_) bytes += table->slots.size() * sizeof(uint32_t);
-  return bytes;
 }
 
 Queue S3Fifo::QueueForNew(uint32_t key_hash) { return ghost_.Contains(key_hash) ? Queue::kMain : Queue::kSmall; }

@@ -24,7 +24,7 @@ class Ghost {
  public:
   void Remember(uint32_t hash, uint64_t capacity);  // capacity: how many hashes to remember, about
   bool Contains(uint32_t hash) const;
-  uint64_t bytes() const;
+  uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
 
  private:
   static constexpr uint64_t kEntriesFirst = 1024;
@@ -38,6 +38,7 @@ class Ghost {
   };
 
   std::atomic<Table*> table_{nullptr};  // null before the first Remember
+  std::atomic<uint64_t> bytes_{0};
   std::vector<std::unique_ptr<Table>>
       tables_;  // all ever used: readers may hold an older one. Sizes double, so together < 2x.
 };
@@ -48,6 +49,7 @@ class S3Fifo final : public EvictionPolicy {
   Queue NextQueue(uint64_t small_pages, uint64_t main_pages) override;
   Verdict Judge(Queue from, uint32_t frequency) override;
   void Dropped(Queue from, uint32_t key_hash, uint64_t items) override;
+  uint64_t bytes() const override { return ghost_.bytes(); }
 
  private:
   static constexpr uint64_t kSmallShareDenominator = 10;  // the small queue gets a tenth of the pages
