@@ -217,8 +217,17 @@ void SlabPool::EndDraining(uint32_t number, uint32_t taken_off, uint64_t tag) {
   page.in_use.fetch_sub(taken_off, std::memory_order_release);
   std::lock_guard<std::mutex> guard(mutex_);
   page.drain_tag = tag;
+  page.hopeful = !HasLive(number);
   Enqueue(draining_, number);
-  pages_draining_.fetch_add(1, std::memory_order_relaxed);
+  if (page.hopeful) pages_draining_.fetch_add(1, std::memory_order_relaxed);
+}
+
+bool SlabPool::HasLive(uint32_t number) const {
+  bool has_live = false;
+  for (uint32_t word = 0; word < live_words_; ++word) {
+    has_live |= live_[static_cast<uint64_t>(number) * live_words_ + word].load(std::memory_order_relaxed) != 0;
+  }
+  return has_live;
 }
 
 void SlabPool::CollectDrained(uint64_t safe_before, std::vector<uint32_t>* stuck) {
@@ -227,7 +236,7 @@ void SlabPool::CollectDrained(uint64_t safe_before, std::vector<uint32_t>* stuck
     const uint32_t next = pages_[number].queue_next;
     if (pages_[number].drain_tag < safe_before) {
       Unlink(draining_, number);
-      pages_draining_.fetch_sub(1, std::memory_order_relaxed);
+      if (pages_[number].hopeful) pages_draining_.fetch_sub(1, std::memory_order_relaxed);
       if (pages_[number].in_use.load(std::memory_order_acquire) == 0) {
         GiveBack(number);
       } else {

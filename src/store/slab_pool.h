@@ -72,8 +72,9 @@ class SlabPool {
   void SetPagesLimit(uint64_t pages);
   uint64_t pages_limit() const { return pages_limit_.load(std::memory_order_relaxed); }
   uint64_t pages_taken() const { return pages_taken_.load(std::memory_order_relaxed); }  // in use or draining
-  // Free as soon as readers allow; a page that turned out stuck is none of them.
+  // Free as soon as readers allow. A page on which something live had to stay is none of them.
   uint64_t pages_draining() const { return pages_draining_.load(std::memory_order_relaxed); }
+  bool has_draining() const { return draining_.pages.load(std::memory_order_relaxed) != 0; }
   uint64_t pages_free() const;
   uint64_t queue_pages(Queue queue) const {
     return queues_[static_cast<int>(queue)].pages.load(std::memory_order_relaxed);
@@ -102,6 +103,7 @@ class SlabPool {
     uint32_t room_previous = kNoPage, room_next = kNoPage;    // class lock
     uint32_t queue_previous = kNoPage, queue_next = kNoPage;  // pool mutex; queue or draining list
     std::atomic<uint64_t> sequence{0};
+    bool hopeful = false;    // pool mutex: counted in pages_draining_
     uint64_t drain_tag = 0;  // pool mutex
   };
   struct alignas(64) Class {
@@ -115,6 +117,7 @@ class SlabPool {
     std::atomic<uint64_t> oldest{0}, newest{0};  // sequences
   };
 
+  bool HasLive(uint32_t page) const;
   template <class F>
   void WalkLive(uint32_t page, uint32_t chunk_bytes, F&& visit) const;
   uint64_t TakeChunk(Class& size_class, Queue queue);

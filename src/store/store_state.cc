@@ -118,7 +118,7 @@ void StoreState::HandOver(AccessLocal& local) {
 
 void StoreState::Reclaim(AccessLocal& local) {
   HandOver(local);
-  if (limbo.empty() && pool.pages_draining() == 0) return;
+  if (limbo.empty() && !pool.has_draining()) return;
   std::unique_lock<std::mutex> lock(reclaim_mutex, std::try_to_lock);
   if (!lock.owns_lock()) return;
   const uint64_t safe_before = epochs.SafeBefore();
