@@ -15,7 +15,7 @@ constexpr size_t kHugePageBytes = 2u << 20;
 size_t RoundUp(size_t bytes) { return (bytes + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes; }
 }  // namespace
 
-base::Result<std::unique_ptr<Arena>> Arena::Create(size_t bytes, const char* what) {
+base::Result<std::unique_ptr<Arena>> Arena::Create(size_t bytes, const char* what, Pages pages) {
   const size_t rounded = RoundUp(bytes);
   const size_t with_slack = rounded + kHugePageBytes;
   void* mapped = mmap(nullptr, with_slack, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
@@ -29,7 +29,8 @@ base::Result<std::unique_ptr<Arena>> Arena::Create(size_t bytes, const char* wha
   if (begin > raw) munmap(raw, static_cast<size_t>(begin - raw));
   const size_t behind = static_cast<size_t>(raw + with_slack - (begin + rounded));
   if (behind > 0) munmap(begin + rounded, behind);
-  const bool huge_pages = madvise(begin, rounded, MADV_HUGEPAGE) == 0;
+  const bool huge_pages = pages == Pages::kHuge && madvise(begin, rounded, MADV_HUGEPAGE) == 0;
+  if (pages == Pages::kSmall) madvise(begin, rounded, MADV_NOHUGEPAGE);
   return std::unique_ptr<Arena>(new Arena(begin, rounded, huge_pages));
 }
 

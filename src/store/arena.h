@@ -15,8 +15,10 @@ namespace holdfast::store {
 
 class Arena {
  public:
-  // Huge pages are asked for; huge_pages() says whether the kernel agreed to try.
-  static base::Result<std::unique_ptr<Arena>> Create(size_t bytes, const char* what);
+  enum class Pages { kHuge, kSmall };
+  // kHuge: asked for; huge_pages() says whether the kernel agreed to try. kSmall: memory that is touched here and
+  // there.
+  static base::Result<std::unique_ptr<Arena>> Create(size_t bytes, const char* what, Pages pages = Pages::kHuge);
   ~Arena();
   Arena(const Arena&) = delete;
   Arena& operator=(const Arena&) = delete;

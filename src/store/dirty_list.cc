@@ -1,6 +1,6 @@
 // How it works: each shard has a map from key to time and a set of (time, key) in order of time; the set points to the
-// map's keys, which do not move. The shard's earliest time is kept in an atomic too, so that NextDue takes no lock; it is
-// sequentially consistent, so that "mark, then look whether the taker sleeps" and "go to sleep, then look once more"
+// map's keys, which do not move. The shard's earliest time is kept in an atomic too, so that NextDue takes no lock; it
+// is sequentially consistent, so that "mark, then look whether the taker sleeps" and "go to sleep, then look once more"
 // cannot both miss the other.
 
 #include "store/dirty_list.h"

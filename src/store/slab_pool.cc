@@ -10,6 +10,7 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 #include "base/check.h"
 
@@ -18,16 +19,26 @@ namespace holdfast::store {
 namespace {
 constexpr uint32_t kSampledPages = 32;      // looked at by PickVictim for one that is nearly empty
 constexpr uint32_t kSparseDenominator = 3;  // nearly empty: less than a third of the chunks in use
+
+uint32_t LiveWords(uint32_t page_bytes) { return (page_bytes / SizeClasses::kChunkBytesMin + 63) / 64; }
+
 }  // namespace
 
-SlabPool::SlabPool(Arena& arena, const SizeClasses& classes, uint32_t page_bytes, uint32_t pages_max)
+// A record of zeros is that of a page that was never used.
+size_t SlabPool::RecordBytes(uint32_t page_bytes, uint32_t pages_max) {
+  return (static_cast<size_t>(pages_max) + 1) * (sizeof(Page) + LiveWords(page_bytes) * sizeof(uint64_t));
+}
+
+SlabPool::SlabPool(Arena& arena, std::unique_ptr<Arena> records, const SizeClasses& classes, uint32_t page_bytes,
+                   uint32_t pages_max)
     : arena_(arena),
       classes_(classes),
       page_bytes_(page_bytes),
       pages_max_(pages_max),
-      live_words_((page_bytes / SizeClasses::kChunkBytesMin + 63) / 64),
-      pages_(new Page[pages_max + 1]),
-      live_(new std::atomic<uint64_t>[static_cast<uint64_t>(pages_max + 1) * live_words_]()),
+      live_words_(LiveWords(page_bytes)),
+      records_(std::move(records)),
+      pages_(reinterpret_cast<Page*>(records_->begin())),
+      live_(reinterpret_cast<std::atomic<uint64_t>*>(pages_ + pages_max + 1)),
       class_states_(new Class[classes.count()]),
       pages_limit_(pages_max) {
   CHECK((static_cast<uint64_t>(pages_max) + 1) * page_bytes <= arena.bytes());

@@ -34,7 +34,10 @@ class SlabPool {
 
   enum class Purpose { kDraft, kCleaning };
 
-  SlabPool(Arena& arena, const SizeClasses& classes, uint32_t page_bytes, uint32_t pages_max);
+  // records: zeroed memory of RecordBytes, so that a large limit costs nothing before it is used.
+  SlabPool(Arena& arena, std::unique_ptr<Arena> records, const SizeClasses& classes, uint32_t page_bytes,
+           uint32_t pages_max);
+  static size_t RecordBytes(uint32_t page_bytes, uint32_t pages_max);
 
   // A chunk's handle; 0 when a new page is needed and none is free.
   uint64_t Allocate(uint32_t size_class, Queue queue, Purpose purpose);
@@ -135,9 +138,10 @@ class SlabPool {
   const SizeClasses& classes_;
   const uint32_t page_bytes_;
   const uint32_t pages_max_;
-  const uint32_t live_words_;  // a page
-  std::unique_ptr<Page[]> pages_;
-  std::unique_ptr<std::atomic<uint64_t>[]> live_;
+  const uint32_t live_words_;             // a page
+  const std::unique_ptr<Arena> records_;  // holds the two below
+  Page* const pages_;
+  std::atomic<uint64_t>* const live_;
   std::unique_ptr<Class[]> class_states_;
 
   std::mutex mutex_;  // guards queues' links, free_pages_, draining_

@@ -46,13 +46,18 @@ base::Result<std::unique_ptr<Store>> Store::Create(const StoreSettings& settings
   // One page more than the limit has: page 0 is not used.
   auto arena = Arena::Create(settings.memory_limit_bytes + page_bytes, "items (-m)");
   if (!arena.ok()) return arena.status();
+  const auto pages_max = static_cast<uint32_t>(arena.value()->bytes() / page_bytes) - 1;
+  auto records =
+      Arena::Create(SlabPool::RecordBytes(page_bytes, pages_max), "the records of pages", Arena::Pages::kSmall);
+  if (!records.ok()) return records.status();
   const uint64_t items_max = settings.memory_limit_bytes / SizeClasses::kChunkBytesMin;
   const uint64_t buckets_max = std::max<uint64_t>(64, items_max / Index::kSlots * 3 / 2);
   const uint64_t buckets_first = std::clamp<uint64_t>(settings.memory_limit_bytes / (64 * 1024), 64, buckets_max);
   auto index = Index::Create(buckets_max, buckets_first, arena.value()->begin(), settings.cas);
   if (!index.ok()) return index.status();
-  auto state = std::make_unique<StoreState>(settings, clock, std::move(arena.value()), page_bytes,
-                                            std::move(index.value()), std::make_unique<S3Fifo>());
+  auto state =
+      std::make_unique<StoreState>(settings, clock, std::move(arena.value()), std::move(records.value()), page_bytes,
+                                   pages_max, std::move(index.value()), std::make_unique<S3Fifo>());
   return std::unique_ptr<Store>(new Store(std::move(state)));
 }
 

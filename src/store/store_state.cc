@@ -31,12 +31,13 @@ void Limbo::TakeSafe(uint64_t safe_before, std::vector<uint64_t>* out) {
 }
 
 StoreState::StoreState(const StoreSettings& settings_in, const base::Clock& clock_in, std::unique_ptr<Arena> arena_in,
-                       uint32_t page_bytes, std::unique_ptr<Index> index_in, std::unique_ptr<EvictionPolicy> policy_in)
+                       std::unique_ptr<Arena> records, uint32_t page_bytes, uint32_t pages_max,
+                       std::unique_ptr<Index> index_in, std::unique_ptr<EvictionPolicy> policy_in)
     : settings(settings_in),
       clock(clock_in),
       arena(std::move(arena_in)),
       classes(page_bytes, settings.growth_factor, settings.chunk_bytes_min),
-      pool(*arena, classes, page_bytes, static_cast<uint32_t>(arena->bytes() / page_bytes) - 1),
+      pool(*arena, std::move(records), classes, page_bytes, pages_max),
       index(std::move(index_in)),
       policy(std::move(policy_in)),
       cleaner(*this),

@@ -54,8 +54,9 @@ struct AccessLocal {
 
 class StoreState {
  public:
-  StoreState(const StoreSettings& settings, const base::Clock& clock, std::unique_ptr<Arena> arena, uint32_t page_bytes,
-             std::unique_ptr<Index> index, std::unique_ptr<EvictionPolicy> policy);
+  StoreState(const StoreSettings& settings, const base::Clock& clock, std::unique_ptr<Arena> arena,
+             std::unique_ptr<Arena> records, uint32_t page_bytes, uint32_t pages_max, std::unique_ptr<Index> index,
+             std::unique_ptr<EvictionPolicy> policy);
 
   ItemRef ItemAt(uint64_t handle) const { return ItemRef(pool.At(handle), arena->begin(), settings.cas); }
   ItemState StateOf(const ItemRef& item, Seconds now) const;
