@@ -14,6 +14,8 @@ FILL_BATCH = 1000
 SMALL_MEMORY_MB = 16
 ITEM_OVERHEAD_BYTES = 60  # about, with the key
 
+need_program("sqlite3")
+
 
 class Story:
     """One site on one server, with a database of its own."""
@@ -91,10 +93,6 @@ class ShortStory:
         for click in range(1, clicks + 1):
             browser.click(name, click)
         story.wait_for_row(self.key(browser), lambda data: self.shows(data, clicks))
-
-    @classmethod
-    def setUpClass(cls):
-        need_program("sqlite3")
 
     def test_one_visit_through_everything(self):
         with self.story("-m", str(SMALL_MEMORY_MB), "--sync-interval=1") as story:

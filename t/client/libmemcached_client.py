@@ -1,0 +1,50 @@
+"""libmemcached (C) does its repertoire over both protocols."""
+
+import atexit
+import os
+import shutil
+import subprocess
+import tempfile
+import unittest
+
+from client_repertoire import OnSessions, Repertoire
+from holdfast_test import main, need_program, skip_all, source_path
+
+DIRECTORY = tempfile.mkdtemp(prefix="holdfast-libmemcached-")
+atexit.register(shutil.rmtree, DIRECTORY)
+PROGRAM = os.path.join(DIRECTORY, "repertoire")
+
+
+def build():
+    compiler = os.environ.get("CC") or need_program("cc", "gcc")
+    if not os.path.exists("/usr/include/libmemcached/memcached.h"):
+        skip_all("libmemcached is not installed (Debian: libmemcached-dev)")
+    subprocess.run([compiler, "-Wall", "-Wextra", "-Werror", "-o", PROGRAM, source_path("t/client/libmemcached/repertoire.c"),
+                    "-lmemcached"], check=True)
+
+
+class Libmemcached(Repertoire):
+    scenarios = ("store_and_fetch", "append_and_prepend", "cas", "incr_and_decr", "touch_and_expiry", "exist", "multiget",
+                 "multiget_with_callbacks", "buffered_requests", "without_replies", "values_of_every_length_and_byte",
+                 "too_large_value", "keys_of_250_bytes_and_unicode", "group_keys", "stats_and_version")
+
+
+class Text(Libmemcached, unittest.TestCase):
+    program = (PROGRAM, "text")
+
+
+class Binary(Libmemcached, unittest.TestCase):
+    program = (PROGRAM, "binary")
+
+
+class TextOnSessions(OnSessions, Libmemcached, unittest.TestCase):
+    program = (PROGRAM, "text")
+
+
+class BinaryOnSessions(OnSessions, Libmemcached, unittest.TestCase):
+    program = (PROGRAM, "binary")
+
+
+if __name__ == "__main__":
+    build()
+    main()
