@@ -9,7 +9,7 @@ packages_build=(g++ make autoconf automake pkg-config libevent-dev libjemalloc-d
 # shellcheck disable=SC2034
 packages_test=(libgtest-dev python3 sqlite3 nodejs:node npm:npm ca-certificates procps libsasl2-2)
 # shellcheck disable=SC2034
-packages_clients=(libmemcached-dev php-cli php-memcached php-memcache python3-django python3-pymemcache ruby ruby-actionpack
+packages_clients=(libmemcached-dev libmemcached-tools php-cli php-memcached php-memcache python3-django python3-pymemcache ruby ruby-actionpack
   ruby-connection-pool ruby-dalli ruby-webrick)
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)

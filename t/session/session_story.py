@@ -169,6 +169,21 @@ class SessionStory(ShortStory):
             story.server.start()
             ann.click("ann", 3)
 
+    def test_kill_9_loses_no_click(self):
+        with self.story() as story:
+            ann = story.browser()
+            ann.login("ann")
+            for click in range(1, 11):
+                ann.click("ann", click)
+            story.server.kill()
+            story.server.start()
+            ann.view("ann", 10)
+            ann.click("ann", 11)
+            ann.logout()
+            story.server.kill()
+            story.server.start()
+            ann.expect_nobody()
+
     def test_a_login_survives_flush_all(self):
         with self.story() as story, story.server.connect() as connection:
             ann = story.browser()
