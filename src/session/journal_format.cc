@@ -13,8 +13,6 @@ namespace holdfast::session {
 
 namespace {
 
-constexpr size_t kAlignment = 16;  // so that what is left before the end of the ring always has room for a filler
-
 size_t ValueBytes(const JournalRecord& record) {
   return record.kind == RecordKind::kValue ? static_cast<size_t>(record.item.value_size()) : 0;
 }
@@ -27,7 +25,8 @@ uint64_t CheckOf(const char* record, size_t bytes) {
 }  // namespace
 
 size_t RecordBytes(const JournalRecord& record) {
-  return (sizeof(RecordHead) + record.key.size() + ValueBytes(record) + kAlignment - 1) / kAlignment * kAlignment;
+  return (sizeof(RecordHead) + record.key.size() + ValueBytes(record) + kRecordAlignment - 1) / kRecordAlignment *
+         kRecordAlignment;
 }
 
 uint64_t EncodeRecord(const JournalRecord& record, const base::Clock& clock, char* to) {
@@ -65,7 +64,7 @@ size_t ClaimedBytes(std::string_view bytes) {
   if (bytes.size() < 2 * sizeof(uint64_t)) return 0;
   uint32_t claimed;
   std::memcpy(&claimed, bytes.data() + offsetof(RecordHead, bytes), sizeof claimed);
-  return claimed < 2 * sizeof(uint64_t) || claimed % kAlignment != 0 || claimed > bytes.size() ? 0 : claimed;
+  return claimed < 2 * sizeof(uint64_t) || claimed % kRecordAlignment != 0 || claimed > bytes.size() ? 0 : claimed;
 }
 
 std::optional<DecodedRecord> DecodeRecord(std::string_view bytes) {

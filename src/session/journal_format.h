@@ -39,6 +39,8 @@ struct RecordHead {
 };
 static_assert(sizeof(RecordHead) == 64);
 
+// Of a record's length and place, so that what is left before the end of the ring always has room for a filler.
+inline constexpr size_t kRecordAlignment = 16;
 inline constexpr uint8_t kRecordFiller = 255;  // takes the place up to the ring's end
 inline constexpr size_t kRecordBytesMax = size_t{1} << 30;
 

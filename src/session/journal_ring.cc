@@ -5,6 +5,7 @@
 #include "session/journal_ring.h"
 
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+#include <iterator>
 
 #include "base/check.h"
 
@@ -41,53 +43,97 @@ struct JournalRing::Head {
   std::atomic<uint64_t> tail;
 };
 
+// The lock goes with the process, however that ends.
+base::Result<int> JournalRing::OpenLocked(const std::string& path) {
+  for (;;) {
+    const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (file < 0) return base::SystemError("cannot open the journal's shared memory " + path, errno);
+    if (::flock(file, LOCK_EX | LOCK_NB) != 0) {
+      const int error = errno;
+      ::close(file);
+      if (error != EWOULDBLOCK) return base::SystemError("cannot lock the journal's shared memory " + path, error);
+      return base::Status(base::ErrorKind::kRefused,
+                          path +
+                              " is in use by another server: stop that one. A copy of a database keeps its name and "
+                              "cannot run beside it with a journal");
+    }
+    struct stat status {};
+    if (::fstat(file, &status) == 0 && status.st_nlink > 0) return file;
+    ::close(file);  // its server has just removed it
+  }
+}
+
 base::Result<std::unique_ptr<JournalRing>> JournalRing::Open(const std::string& path, const std::string& database_uuid,
                                                              size_t bytes, const base::Clock& clock,
                                                              std::string* left_over) {
   static_assert(sizeof(Head) <= kHeadBytes);
-  const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-  if (file < 0) return base::SystemError("cannot open the journal's shared memory " + path, errno);
+  const auto opened = OpenLocked(path);
+  if (!opened.ok()) return opened.status();
+  const int file = opened.value();
   struct stat status {};
   ::fstat(file, &status);
-  const bool is_new = status.st_size == 0;
+  // The head's first bytes are written last: without them its maker did not get so far, and nothing is in it.
+  char magic[sizeof kMagic] = {};
+  const bool is_new = ::pread(file, magic, sizeof magic, 0) <= 0 ||
+                      std::all_of(std::begin(magic), std::end(magic), [](char byte) { return byte == 0; });
   if (!is_new && static_cast<size_t>(status.st_size) > kHeadBytes)
     bytes = static_cast<size_t>(status.st_size) - kHeadBytes;
   // Room is taken now: a full file system must not end the process in the middle of a store.
-  if (const int error = ::posix_fallocate(file, 0, static_cast<off_t>(kHeadBytes + bytes)); error != 0) {
-    ::close(file);
+  int error = is_new && ::ftruncate(file, 0) != 0 ? errno : 0;
+  if (error == 0) error = ::posix_fallocate(file, 0, static_cast<off_t>(kHeadBytes + bytes));
+  if (error != 0) {
     if (is_new) ::unlink(path.c_str());
+    ::close(file);
     return base::SystemError(
         "no room for the journal's shared memory " + path + " (" + std::to_string(bytes >> 20) + " MB)", error);
   }
   void* const mapping = ::mmap(nullptr, kHeadBytes + bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file, 0);
-  const int error = errno;
-  ::close(file);
-  if (mapping == MAP_FAILED) return base::SystemError("cannot map the journal's shared memory " + path, error);
-  std::unique_ptr<JournalRing> ring(new JournalRing(path, static_cast<char*>(mapping), bytes, clock));
+  if (mapping == MAP_FAILED) {
+    error = errno;
+    ::close(file);
+    return base::SystemError("cannot map the journal's shared memory " + path, error);
+  }
+  std::unique_ptr<JournalRing> ring(new JournalRing(path, file, static_cast<char*>(mapping), bytes, clock));
   Head& head = *ring->head_;
   if (is_new) {
-    std::memcpy(head.magic, kMagic, sizeof kMagic);
     head.bytes = bytes;
     std::strncpy(head.uuid, database_uuid.c_str(), kUuidBytes - 1);
-  } else if (std::memcmp(head.magic, kMagic, sizeof kMagic) != 0 || head.bytes != bytes ||
+    std::atomic_thread_fence(std::memory_order_release);
+    std::memcpy(head.magic, kMagic, sizeof kMagic);
+  } else if (std::memcmp(head.magic, kMagic, sizeof kMagic) != 0 ||
              database_uuid != std::string_view(head.uuid, ::strnlen(head.uuid, kUuidBytes))) {
     return base::Status(base::ErrorKind::kRefused,
                         path +
                             " is not the shared memory of this database's journal: if no other server uses "
                             "it, move it away");
+  } else if (!ring->IsSound(bytes)) {
+    return base::Status(base::ErrorKind::kCorrupt,
+                        path +
+                            " is damaged and was left as found: move it away to start without what it holds, the "
+                            "last writes before the server ended");
   }
   *left_over = ring->CollectWhole();
   return ring;
 }
 
-JournalRing::JournalRing(std::string path, char* mapping, size_t bytes, const base::Clock& clock)
+JournalRing::JournalRing(std::string path, int file, char* mapping, size_t bytes, const base::Clock& clock)
     : path_(std::move(path)),
+      file_(file),
       head_(reinterpret_cast<Head*>(mapping)),
       data_(mapping + kHeadBytes),
       bytes_(bytes),
       clock_(clock) {}
 
-JournalRing::~JournalRing() { ::munmap(head_, kHeadBytes + bytes_); }
+JournalRing::~JournalRing() {
+  ::munmap(head_, kHeadBytes + bytes_);
+  ::close(file_);
+}
+
+bool JournalRing::IsSound(size_t bytes) const {
+  const uint64_t tail = head_->tail.load(), head = head_->head.load();
+  return head_->bytes == bytes && bytes % kRecordAlignment == 0 && tail % kRecordAlignment == 0 &&
+         head % kRecordAlignment == 0 && tail <= head && head - tail <= bytes;
+}
 
 // Records of a process that is gone. One that is not whole was never acknowledged; its length leads to the next.
 std::string JournalRing::CollectWhole() const {
@@ -148,6 +194,10 @@ void JournalRing::Consume(size_t bytes) { head_->tail.fetch_add(bytes, std::memo
 uint64_t JournalRing::bytes_waiting() const {
   return head_->head.load(std::memory_order_relaxed) - head_->tail.load(std::memory_order_relaxed);
 }
+
+uint64_t JournalRing::end() const { return head_->head.load(std::memory_order_acquire); }
+
+bool JournalRing::HasRead(uint64_t end) const { return head_->tail.load(std::memory_order_relaxed) >= end; }
 
 void JournalRing::Reset() { head_->tail.store(head_->head.load()); }
 

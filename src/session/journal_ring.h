@@ -5,10 +5,12 @@
 // process left in the ring unread is handed out by Open.
 //
 // Threads: Append from any; Peek and Consume from one (the journal's thread).
-// Owns:    the mapping and the descriptor; Remove deletes the file.
-// Errors:  Open: the file cannot be made, or belongs to another database: one line with cause and remedy. Append: false
-// when full. Limits:  a record takes at most half of the ring. Invariants (1) Bytes between tail and head belong to
-// records whose length is written; a record whose check is 0 is not whole yet.
+// Owns:    the mapping and the descriptor, by which the file is locked; Remove deletes the file.
+// Errors:  Open: the file cannot be made, is in use, damaged, or belongs to another database: one line with cause and
+//          remedy. Append: false when full.
+// Limits:  a record takes at most half of the ring.
+// Invariants
+// (1) Bytes between tail and head belong to records whose length is written; a record whose check is 0 is not whole.
 
 #ifndef HOLDFAST_SESSION_JOURNAL_RING_H_
 #define HOLDFAST_SESSION_JOURNAL_RING_H_
@@ -42,17 +44,24 @@ class JournalRing {
   std::string_view Peek() const;
   void Consume(size_t bytes);
 
+  uint64_t bytes() const { return bytes_; }
   uint64_t bytes_waiting() const;
+  // Where the next record goes, and whether everything before a place has been read.
+  uint64_t end() const;
+  bool HasRead(uint64_t end) const;
   // Empties it: what it held is safe elsewhere.
   void Reset();
   void Remove();
 
  private:
   struct Head;
-  JournalRing(std::string path, char* mapping, size_t bytes, const base::Clock& clock);
+  JournalRing(std::string path, int file, char* mapping, size_t bytes, const base::Clock& clock);
+  static base::Result<int> OpenLocked(const std::string& path);
+  bool IsSound(size_t bytes) const;
   std::string CollectWhole() const;
 
   const std::string path_;
+  const int file_;
   Head* const head_;
   char* const data_;
   const size_t bytes_;

@@ -5,6 +5,7 @@
 
 #include <dirent.h>
 #include <fcntl.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -41,6 +42,25 @@ bool WriteAll(int file, std::string_view bytes) {
   return true;
 }
 
+// All or an error: a record that could not be read must not count as one that is not there.
+base::Status ReadAll(const std::string& path, std::string* bytes) {
+  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  if (file < 0) return base::SystemError("cannot read " + path, errno);
+  struct stat status {};
+  int error = ::fstat(file, &status) == 0 ? 0 : errno;
+  bytes->resize(error == 0 ? static_cast<size_t>(status.st_size) : 0);
+  size_t have = 0;
+  while (error == 0 && have < bytes->size()) {
+    const ssize_t read = ::read(file, bytes->data() + have, bytes->size() - have);
+    if (read == 0) break;
+    if (read > 0) have += static_cast<size_t>(read);
+    if (read < 0 && errno != EINTR) error = errno;
+  }
+  ::close(file);
+  bytes->resize(have);
+  return error == 0 ? base::Status() : base::SystemError("cannot read " + path, error);
+}
+
 base::Status SyncDirectory(const std::string& path) {
   const int directory = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   if (directory < 0) return base::SystemError("cannot open " + path, errno);
@@ -62,11 +82,25 @@ base::Result<std::unique_ptr<JournalSegments>> JournalSegments::Open(const std::
     return base::SystemError("the journal's directory " + directory + " cannot be written", errno);
   }
   std::unique_ptr<JournalSegments> segments(new JournalSegments(directory, database_uuid, segment_bytes, clock));
+  if (base::Status status = segments->Lock(); !status.ok()) return status;
   if (base::Status status = segments->List(); !status.ok()) return status;
   return segments;
 }
 
-JournalSegments::~JournalSegments() { Rotate(); }
+JournalSegments::~JournalSegments() {
+  Rotate();
+  if (directory_file_ >= 0) ::close(directory_file_);
+}
+
+base::Status JournalSegments::Lock() {
+  directory_file_ = ::open(directory_.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+  if (directory_file_ < 0) return base::SystemError("cannot open " + directory_, errno);
+  if (::flock(directory_file_, LOCK_EX | LOCK_NB) == 0) return {};
+  if (errno != EWOULDBLOCK) return base::SystemError("cannot lock the journal's directory " + directory_, errno);
+  return base::Status(base::ErrorKind::kRefused,
+                      "the journal's directory " + directory_ +
+                          " is in use by another server: stop that one, or give this one a directory of its own");
+}
 
 std::string JournalSegments::PathOf(uint64_t number) const {
   char name[40];
@@ -167,9 +201,8 @@ base::Status JournalSegments::RemoveOldest() {
 base::Status JournalSegments::ForEachRecord(size_t i, const std::function<void(const DecodedRecord&)>& visit,
                                             uint64_t* bad_extents) const {
   const std::string path = PathOf(segments_[i].number);
-  std::ifstream file(path, std::ios::binary);
-  if (!file) return base::SystemError("cannot read " + path, errno);
-  const std::string bytes((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  std::string bytes;
+  if (base::Status status = ReadAll(path, &bytes); !status.ok()) return status;
   std::string_view left = bytes;
   left.remove_prefix(std::min(left.size(), kHeadBytes));
   bool in_bad_extent = false;

@@ -1,7 +1,7 @@
 // journal_segments.h - the journal's files: numbered, written one after the other, removed oldest first.
 //
 // Threads: one at a time: the main thread at start, then the journal's.
-// Owns:    the descriptor of the segment being written.
+// Owns:    the directory, by a lock on it, and the descriptor of the segment being written.
 // Errors:  Statuses with the file's name. A failed Append leaves the file as it was before.
 // Blocks:  every call may wait for the disk.
 // Limits:  a new segment begins when the present one has segment_bytes.
@@ -61,6 +61,7 @@ class JournalSegments {
   JournalSegments(std::string directory, std::string uuid, size_t segment_bytes, const base::Clock& clock)
       : directory_(std::move(directory)), uuid_(std::move(uuid)), segment_bytes_(segment_bytes), clock_(clock) {}
   std::string PathOf(uint64_t number) const;
+  base::Status Lock();
   base::Status List();
   base::Status Begin();
 
@@ -70,7 +71,8 @@ class JournalSegments {
   const base::Clock& clock_;
   std::deque<Segment> segments_;
   uint64_t next_number_ = 1;
-  int file_ = -1;  // of the last segment; -1 when the next Append begins one
+  int directory_file_ = -1;  // holds the lock
+  int file_ = -1;            // of the last segment; -1 when the next Append begins one
   bool unsynced_ = false;
 };
 

@@ -2,8 +2,12 @@
 // segments go without taking anything along.
 
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
+#include <array>
+#include <atomic>
+#include <csignal>
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
@@ -142,6 +146,52 @@ TEST(JournalRing, four_writers_and_a_reader_lose_nothing) {
   for (std::thread& writer : writers) writer.join();
 }
 
+TEST(JournalRing, one_that_was_never_finished_is_made_anew) {
+  Folder folder;
+  const test::VirtualClock clock;
+  std::string left_over;
+  // The process that made it was killed before it wrote the head.
+  std::ofstream(folder.path + "/ring").close();
+  fs::resize_file(folder.path + "/ring", 4096 + 8192);
+  auto ring = JournalRing::Open(folder.path + "/ring", kUuid, 4096, clock, &left_over);
+  ASSERT_TRUE(ring.ok()) << ring.status().message();
+  EXPECT_EQ(left_over, "");
+  EXPECT_TRUE(ring.value()->Append(DeleteOf("key", 1)));
+  EXPECT_EQ(KeysIn(ring.value()->Peek()), (std::vector<std::string>{"key"}));
+}
+
+TEST(JournalRing, one_in_use_is_refused_and_left_alone) {
+  Folder folder;
+  const test::VirtualClock clock;
+  std::string left_over;
+  auto ring = JournalRing::Open(folder.path + "/ring", kUuid, 4096, clock, &left_over);
+  ASSERT_TRUE(ring.value()->Append(DeleteOf("key", 1)));
+  auto second = JournalRing::Open(folder.path + "/ring", kUuid, 4096, clock, &left_over);
+  ASSERT_FALSE(second.ok());
+  EXPECT_NE(second.status().message().find("in use"), std::string::npos);
+  EXPECT_EQ(KeysIn(ring.value()->Peek()), (std::vector<std::string>{"key"}));
+}
+
+TEST(JournalRing, positions_that_cannot_be_are_refused_by_name) {
+  using Positions = std::array<uint64_t, 2>;  // head, tail
+  constexpr uint64_t kLast = ~uint64_t{0};
+  for (const Positions& positions :
+       {Positions{4095, 4095}, Positions{kLast - 8, 16}, Positions{16, 8}, Positions{4088, 4}, Positions{1 << 30, 0}}) {
+    Folder folder;
+    const test::VirtualClock clock;
+    std::string left_over;
+    { auto ring = JournalRing::Open(folder.path + "/ring", kUuid, 4096, clock, &left_over); }
+    {
+      std::fstream file(folder.path + "/ring", std::ios::in | std::ios::out | std::ios::binary);
+      file.seekp(8 + 8 + 64);
+      file.write(reinterpret_cast<const char*>(positions.data()), sizeof positions);
+    }
+    auto ring = JournalRing::Open(folder.path + "/ring", kUuid, 4096, clock, &left_over);
+    ASSERT_FALSE(ring.ok());
+    EXPECT_NE(ring.status().message().find("damaged"), std::string::npos);
+  }
+}
+
 // -- Segments --------------------------------------------------------------------------------------
 
 std::string Bytes(const JournalRecord& record, const base::Clock& clock) {
@@ -201,11 +251,28 @@ TEST(JournalSegments, a_full_segment_is_followed_by_another) {
   EXPECT_TRUE(fs::is_empty(folder.path));
 }
 
+TEST(JournalSegments, a_directory_in_use_is_refused) {
+  Folder folder;
+  const test::VirtualClock clock;
+  auto segments = JournalSegments::Open(folder.path, kUuid, 200, clock);
+  ASSERT_TRUE(segments.ok());
+  auto second = JournalSegments::Open(folder.path, kUuid, 200, clock);
+  ASSERT_FALSE(second.ok());
+  EXPECT_NE(second.status().message().find("in use"), std::string::npos);
+}
+
 // -- The whole -------------------------------------------------------------------------------------
 
 // A server's session part without its threads: what is not synced when it goes is only in the journal.
 struct Node {
-  explicit Node(Folder& folder, const base::Clock& clock)
+  struct Options {
+    std::string rules = "prefix=s:";
+    size_t ring_bytes = 1 << 20;
+    store::StoreSettings store{};
+  };
+
+  Node(Folder& folder, const base::Clock& clock) : Node(folder, clock, Options{}) {}
+  Node(Folder& folder, const base::Clock& clock, const Options& options)
       : clock(clock), log(base::LogLevel::kError, base::LogFormat::kTimed, clock) {
     auto opened = Database::Open("sqlite:" + folder.path + "/s.db", clock);
     CHECK(opened.ok());
@@ -215,16 +282,16 @@ struct Node {
     FileJournalSettings settings;
     settings.directory = folder.path + "/journal";
     settings.ring_path = folder.path + "/ring";
-    settings.ring_bytes = 1 << 20;
+    settings.ring_bytes = options.ring_bytes;
     settings.keep_s = 5;
     auto journal_opened = FileJournal::Open(settings, database->identity().uuid, clock, log);
     CHECK(journal_opened.ok());
     journal = std::move(journal_opened.value());
-    auto store_opened = store::Store::Create({}, clock);
+    auto store_opened = store::Store::Create(options.store, clock);
     CHECK(store_opened.ok());
     store = std::move(store_opened.value());
     access = std::make_unique<store::Access>(*store);
-    auto rules = Rules::Parse("prefix=s:");
+    auto rules = Rules::Parse(options.rules);
     CHECK(rules.ok());
     sessions = std::make_unique<Sessions>(SessionSettings{}, std::move(rules.value()),
                                           Sessions::Doors{clock, *store, *journal, [](const Waiter&, LoadOutcome) {}});
@@ -267,6 +334,15 @@ struct Node {
       sessions->write_behind().OnOutcomes(*access, outcomes);
     }
     sessions->write_behind().SetDraining(false);
+  }
+  store::ItemState StateOf(const std::string& name) { return access->Find(store::Key::Of(name), clock.Now()).state; }
+  bool WaitForNoFile(const std::string& path) {
+    for (int i = 0; i < 500 && fs::exists(path); ++i) usleep(10'000);
+    return !fs::exists(path);
+  }
+  bool WaitForFile(const std::string& path) {
+    for (int i = 0; i < 500 && !fs::exists(path); ++i) usleep(10'000);
+    return fs::exists(path);
   }
   std::string Get(const std::string& name) { return test::Get(*access, name, clock.Now()); }
   Row Load(const std::string& name) {

@@ -2,11 +2,12 @@
 """kill -9 at any moment: every session that was acknowledged is there after the next start, and every logout stays one."""
 
 import os
+import shutil
 import threading
 import time
 import unittest
 
-from holdfast_test import Server, main, wait_until
+from holdfast_test import Server, main, run_server_once, wait_until
 
 WRITERS = 16
 CYCLES = 4
@@ -118,6 +119,20 @@ class Journal(unittest.TestCase):
             with self.assertRaisesRegex(AssertionError, "not a journal of this database"):
                 server.start()
             server.process = None
+
+    def test_a_copy_of_the_database_cannot_take_the_journal_of_a_running_server(self):
+        with Server(RULE, sessions=True) as server:
+            with server.connect() as connection:
+                connection.ask(b"set s:one 0 1000 1\r\nx\r\n", b"STORED\r\n")
+                copy = server.state_dir + "/copy.db"
+                for suffix in ("", "-wal"):
+                    if os.path.exists(server.database + suffix):
+                        shutil.copy(server.database + suffix, copy + suffix)
+                user = () if os.geteuid() != 0 else ("-u", "root")
+                result = run_server_once("-s", server.state_dir + "/socket", *user, f"--sessions=sqlite:{copy}")
+                self.assertEqual(result.returncode, 1)
+                self.assertRegex(result.stderr, "in use by another server")
+                connection.ask(b"get s:one\r\n", b"VALUE s:one 0 1\r\nx\r\nEND\r\n")
 
 
 if __name__ == "__main__":
