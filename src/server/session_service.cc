@@ -3,6 +3,7 @@
 
 #include "server/session_service.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <utility>
@@ -11,7 +12,17 @@ namespace holdfast::server {
 
 namespace {
 constexpr uint32_t kKeepBeyondSyncSeconds = 30;  // segments live so much longer than a session may stay unsynced
+
+// Shared memory has no disk behind it; where there is none, or was none at the last start, the ring lies beside the
+// segments.
+std::string RingPathOf(const std::string& directory, const std::string& uuid) {
+  const std::string beside = directory + "/ring";
+  struct stat status {};
+  const bool lies_beside = ::lstat(beside.c_str(), &status) == 0 && S_ISREG(status.st_mode);
+  return lies_beside || ::access("/dev/shm", W_OK) != 0 ? beside : "/dev/shm/holdfast-" + uuid;
 }
+
+}  // namespace
 
 base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Settings& settings, const base::Clock& clock,
                                                                    store::Store& store, base::Log& log, Wake wake) {
@@ -45,8 +56,7 @@ base::Status SessionService::OpenJournal(const base::Clock& clock) {
   session::FileJournalSettings journal;
   const std::string& uuid = database_->identity().uuid;
   journal.directory = session.journal.empty() ? database_->local_path() + ".journal" : session.journal;
-  // Shared memory has no disk behind it; where there is none the ring lies beside the segments.
-  journal.ring_path = ::access("/dev/shm", W_OK) == 0 ? "/dev/shm/holdfast-" + uuid : journal.directory + "/ring";
+  journal.ring_path = RingPathOf(journal.directory, uuid);
   journal.ring_bytes = session.journal_memory_bytes / 4096 * 4096;
   journal.fsync_ms = session.journal_sync_ms;
   journal.keep_s = session.sync_interval_s + kKeepBeyondSyncSeconds;
@@ -63,11 +73,12 @@ base::Status SessionService::Start() {
 
 void SessionService::Stop() {
   const session::SessionSettings& session = settings_.session;
-  const uint64_t left = threads_->Drain(session.drain_timeout_s * 1000, [this](uint64_t now_left) {
+  threads_->Drain(session.drain_timeout_s * 1000, [this](uint64_t now_left) {
     log_.Format(base::LogLevel::kNotice, "writing sessions to the database: %llu left",
                 static_cast<unsigned long long>(now_left));
   });
   threads_->Stop();
+  const uint64_t left = sessions_->write_behind().dirty_items();
   if (journal_ != nullptr) journal_->Stop(left == 0);
   if (left == 0) return;
   log_.Format(base::LogLevel::kError, "%llu sessions could not be written within %u s (--drain-timeout): %s",

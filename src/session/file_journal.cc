@@ -7,6 +7,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <utility>
 
@@ -18,7 +19,9 @@ namespace holdfast::session {
 
 namespace {
 constexpr int kRoundMillis = 10;
-}
+constexpr int kForwardTries = 100;
+constexpr int64_t kRetirePauseMicros = 1'000'000;  // after a segment could not be removed
+}  // namespace
 
 base::Result<std::unique_ptr<FileJournal>> FileJournal::Open(const FileJournalSettings& settings,
                                                              const std::string& database_uuid, const base::Clock& clock,
@@ -98,15 +101,17 @@ void FileJournal::Run() {
       wake_.wait_for(lock, std::chrono::milliseconds(kRoundMillis), [this] { return stop_; });
       if (stop_) return;
     }
-    if (!MoveRing()) continue;
+    const bool moved = MoveRing();
     SyncWhenDue();
-    RetireWhenDue(access);
+    RetireWhenDue(access, moved);
     sessions_->stats().journal_bytes.Set(segments_->bytes() + ring_->bytes_waiting());
   }
 }
 
+// Not what is appended meanwhile: under load that has no end.
 bool FileJournal::MoveRing() {
-  for (;;) {
+  const uint64_t end = ring_->end();
+  while (!ring_->HasRead(end)) {
     const std::string_view records = ring_->Peek();
     if (records.empty()) return true;
     if (base::Status status = segments_->Append(records); !status.ok()) {
@@ -115,6 +120,15 @@ bool FileJournal::MoveRing() {
     }
     ring_->Consume(records.size());
   }
+  return true;
+}
+
+bool FileJournal::MoveRingUpTo(uint64_t end) {
+  while (MoveRing()) {
+    if (ring_->HasRead(end)) return true;
+    std::this_thread::sleep_for(std::chrono::milliseconds(1));  // a worker is in the middle of a record
+  }
+  return false;
 }
 
 void FileJournal::SyncWhenDue() {
@@ -124,51 +138,91 @@ void FileJournal::SyncWhenDue() {
   if (base::Status status = segments_->Sync(); !status.ok()) Complain(status);
 }
 
-void FileJournal::RetireWhenDue(store::Access& access) {
-  if (segments_->count() == 0) return;
-  if (clock_.SteadyMicros() - segments_->oldest_begun_us() < int64_t{settings_.keep_s} * 1'000'000) return;
-  if (segments_->oldest_is_open()) segments_->Rotate();
-  access.Online();
-  bool all = true;
-  uint64_t bad_extents = 0;  // counted when it was replayed
-  base::Status status = segments_->ForEachRecord(
-      0, [&](const DecodedRecord& record) { all = all && CopyForward(access, record); }, &bad_extents);
-  access.Offline();
-  // What was copied must be in a file before this one goes.
-  if (status.ok() && all && MoveRing()) status = segments_->Sync();
-  if (status.ok() && all && ring_->bytes_waiting() == 0) status = segments_->RemoveOldest();
-  if (!status.ok()) Complain(status);
+// By age; and by size, so that a busy site's journal stays readable within seconds. Twice what is unsynced: so at most
+// half of what is read is copied.
+bool FileJournal::OldestIsDue() const {
+  if (segments_->count() == 0) return false;
+  if (clock_.SteadyMicros() - segments_->oldest_begun_us() >= int64_t{settings_.keep_s} * 1'000'000) return true;
+  const int64_t unsynced = std::max<int64_t>(sessions_->write_behind().dirty_bytes(), 0);
+  return segments_->count() > 1 && segments_->bytes() > settings_.bytes_max + 2 * static_cast<uint64_t>(unsynced);
 }
 
-bool FileJournal::CopyForward(store::Access& access, const DecodedRecord& record) {
+void FileJournal::RetireWhenDue(store::Access& access, bool may_copy) {
+  if (clock_.SteadyMicros() < next_retire_us_ || !OldestIsDue()) return;
+  base::Status status;
+  if (segments_->oldest_is_open()) {
+    status = segments_->Sync();
+    segments_->Rotate();
+  }
+  const bool rescued = status.ok() && RescueOldest(access, may_copy);
+  if (rescued) status = segments_->RemoveOldest();
+  if (!status.ok()) Complain(status);
+  if (!rescued || !status.ok()) next_retire_us_ = clock_.SteadyMicros() + kRetirePauseMicros;
+}
+
+bool FileJournal::RescueOldest(store::Access& access, bool may_copy) {
+  bool all = true, copied = false;
+  uint64_t bad_extents = 0;  // counted when it was replayed
+  access.Online();
+  base::Status status = segments_->ForEachRecord(
+      0,
+      [&](const DecodedRecord& record) {
+        if (!all) return;
+        Forward forward = CopyForward(access, record, may_copy);
+        // Workers share the ring: it is emptied on the way.
+        for (int tries = 0; may_copy && tries < kForwardTries; ++tries) {
+          if (forward != Forward::kRefused && ring_->bytes_waiting() < ring_->bytes() / 4) break;
+          access.Offline();
+          may_copy = MoveRing();
+          access.Online();
+          if (forward != Forward::kRefused) break;
+          forward = CopyForward(access, record, may_copy);
+        }
+        copied = copied || forward == Forward::kCopied;
+        all = forward != Forward::kRefused;
+      },
+      &bad_extents);
+  const uint64_t end = ring_->end();
+  access.Offline();
+  // What was copied must be on the disk before this one goes.
+  if (status.ok() && all && copied) {
+    all = MoveRingUpTo(end);
+    if (all) status = segments_->Sync();
+  }
+  if (!status.ok()) Complain(status);
+  return all && status.ok();
+}
+
+FileJournal::Forward FileJournal::CopyForward(store::Access& access, const DecodedRecord& record, bool may_copy) {
   const store::Key key = store::Key::Of(record.key);
   access.Quiesce();
   const store::Slot slot = access.Lock(key, clock_.Now());
-  if (!slot.item() || !slot.item().is_session() || !slot.item().is_dirty()) return true;
+  if (!slot.item() || !slot.item().is_session() || !slot.item().is_dirty()) return Forward::kNothing;
   const store::SessionStamps stamps = slot.item().stamps();
   JournalRecord copy;
   copy.key = record.key;
   copy.stamps = stamps;
   if (record.kind == RecordKind::kDelete) {
-    if (stamps.floor != record.stamps.floor) return true;
-    if (slot.item().kind() == store::ItemKind::kValue && !IsReservation(slot.item())) return true;
+    if (stamps.floor != record.stamps.floor) return Forward::kNothing;
+    if (slot.item().kind() == store::ItemKind::kValue && !IsReservation(slot.item())) return Forward::kNothing;
     copy.kind = RecordKind::kDelete;
   } else {
-    if (slot.item().kind() == store::ItemKind::kTombstone || IsReservation(slot.item())) return true;
+    if (slot.item().kind() == store::ItemKind::kTombstone || IsReservation(slot.item())) return Forward::kNothing;
     const bool lacks_value = stamps.synced_version != stamps.version || Has(stamps, kMarkNeedsRow);
     const bool is_latest = record.kind == RecordKind::kValue ? record.stamps.version == stamps.version
                                                              : !lacks_value && record.stamps.touched == stamps.touched;
     const bool is_latest_touch = record.kind == RecordKind::kValue && record.stamps.touched == stamps.touched;
     if (!(is_latest && lacks_value) && !(is_latest && record.kind == RecordKind::kExpiry) &&
         !(is_latest_touch && !lacks_value)) {
-      return true;
+      return Forward::kNothing;
     }
     copy.kind = lacks_value ? RecordKind::kValue : RecordKind::kExpiry;
     copy.expiry = slot.item().expiry();
     if (lacks_value) copy.item = slot.item();
   }
+  if (!may_copy || !ring_->Append(copy)) return Forward::kRefused;
   sessions_->stats().journal_forwarded.Add();
-  return ring_->Append(copy);
+  return Forward::kCopied;
 }
 
 void FileJournal::Stop(bool empty) {

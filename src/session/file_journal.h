@@ -39,7 +39,8 @@ struct FileJournalSettings {
   size_t ring_bytes = 32u << 20;
   size_t segment_bytes = 16u << 20;
   uint32_t fsync_ms = 1000;
-  uint32_t keep_s = 150;  // older segments are copied forward and removed: a little more than the sync interval
+  uint32_t keep_s = 150;          // older segments are copied forward and removed: a little more than the sync interval
+  size_t bytes_max = 256u << 20;  // and so are the oldest beyond this much and twice what the database lacks
 };
 
 class FileJournal final : public Journal {
@@ -64,11 +65,18 @@ class FileJournal final : public Journal {
   void LinkRing() const;
   void RemoveRing();
   void Run();
+  // What the ring holds by now goes to a segment. False: it could not be written.
   bool MoveRing();
+  bool MoveRingUpTo(uint64_t end);
   void SyncWhenDue();
-  void RetireWhenDue(store::Access& access);
-  // Appends anew what of this record the database lacks. False: there was no room for it now.
-  bool CopyForward(store::Access& access, const DecodedRecord& record);
+  bool OldestIsDue() const;
+  // may_copy: false while nothing can be written; what need not be copied goes all the same.
+  void RetireWhenDue(store::Access& access, bool may_copy);
+  // Everything in the oldest segment that the database lacks is in a later one now.
+  bool RescueOldest(store::Access& access, bool may_copy);
+  // What of this record the database lacks, to be appended anew; kNothing, or whether it was.
+  enum class Forward : uint8_t { kNothing, kCopied, kRefused };
+  Forward CopyForward(store::Access& access, const DecodedRecord& record, bool may_copy);
   void Complain(const base::Status& status);
 
   const FileJournalSettings settings_;
@@ -79,6 +87,7 @@ class FileJournal final : public Journal {
   std::unique_ptr<JournalSegments> segments_;
   Sessions* sessions_ = nullptr;  // null before Start
   int64_t next_sync_us_ = 0;
+  int64_t next_retire_us_ = 0;
 
   std::mutex mutex_;  // guards stop_
   std::condition_variable wake_;

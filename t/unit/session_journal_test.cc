@@ -268,6 +268,8 @@ struct Node {
   struct Options {
     std::string rules = "prefix=s:";
     size_t ring_bytes = 1 << 20;
+    size_t segment_bytes = 16 << 20;
+    size_t journal_bytes_max = 256 << 20;
     store::StoreSettings store{};
   };
 
@@ -284,6 +286,8 @@ struct Node {
     settings.ring_path = folder.path + "/ring";
     settings.ring_bytes = options.ring_bytes;
     settings.keep_s = 5;
+    settings.bytes_max = options.journal_bytes_max;
+    settings.segment_bytes = options.segment_bytes;
     auto journal_opened = FileJournal::Open(settings, database->identity().uuid, clock, log);
     CHECK(journal_opened.ok());
     journal = std::move(journal_opened.value());
@@ -509,6 +513,107 @@ TEST(FileJournal, old_segments_go_and_what_is_not_synced_is_copied_forward) {
   EXPECT_EQ(node.access->Find(store::Key::Of("s:deleted"), clock.Now()).state, store::ItemState::kTombstone);
   EXPECT_EQ(node.access->Find(store::Key::Of("s:synced"), clock.Now()).state, store::ItemState::kAbsent);
   EXPECT_EQ(node.Load("s:synced").data, "v");
+}
+
+TEST(FileJournal, old_segments_go_while_writes_never_pause) {
+  Folder folder;
+  test::VirtualClock clock;
+  Node node(folder, clock);
+  node.Set("s:one", "v");  // to be copied
+  node.journal->Start(*node.sessions);
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> writers;
+  for (int i = 0; i < 2; ++i) {
+    writers.emplace_back([&] {
+      while (!stop.load()) {
+        if (!node.journal->Append(DeleteOf("s:x", 1))) std::this_thread::yield();
+      }
+    });
+  }
+  const std::string first = folder.path + "/journal/segment-000000000001";
+  const bool begun = node.WaitForFile(first);
+  clock.AdvanceSeconds(6);
+  const bool gone = node.WaitForNoFile(first);
+  stop.store(true);
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_TRUE(begun);
+  EXPECT_TRUE(gone);
+}
+
+TEST(FileJournal, more_than_the_ring_holds_can_be_copied_forward) {
+  Folder folder;
+  test::VirtualClock clock;
+  {
+    Node node(folder, clock);
+    node.journal->Start(*node.sessions);
+    for (int i = 0; i < 100; ++i) {
+      node.Set("s:" + std::to_string(i), std::string(30'000, 'x'));
+      if (i % 10 == 0) usleep(30'000);
+    }
+    usleep(30'000);
+    const std::string first = folder.path + "/journal/segment-000000000001";
+    ASSERT_TRUE(fs::exists(first));
+    clock.AdvanceSeconds(6);
+    EXPECT_TRUE(node.WaitForNoFile(first));
+    EXPECT_EQ(node.sessions->stats().journal_forwarded.value(), 100u);
+  }
+  Node node(folder, clock);
+  EXPECT_EQ(node.sessions->write_behind().dirty_items(), 100u);
+}
+
+TEST(FileJournal, a_busy_journal_is_bounded_by_size) {
+  Folder folder;
+  test::VirtualClock clock;
+  Node::Options options;
+  options.journal_bytes_max = 1 << 20;
+  options.segment_bytes = 256 << 10;
+  options.ring_bytes = 8 << 20;
+  Node node(folder, clock, options);
+  node.journal->Start(*node.sessions);
+  for (int i = 0; i < 200; ++i) {
+    node.Set("s:" + std::to_string(i % 4), std::string(30'000, 'x'));
+    if (i % 50 == 0) usleep(50'000);
+  }
+  const auto bytes = [&] { return node.sessions->stats().journal_bytes.value(); };
+  for (int i = 0; i < 500 && (bytes() == 0 || bytes() > (2u << 20)); ++i) usleep(10'000);
+  EXPECT_LE(bytes(), 2u << 20);
+  EXPECT_GT(bytes(), 0u);
+  node.journal->Stop(false);
+}
+
+TEST(FileJournal, on_a_full_disk_what_is_not_needed_goes_and_nothing_is_torn) {
+  Folder folder;
+  test::VirtualClock clock;
+  Node::Options options;
+  options.ring_bytes = 8 << 20;
+  options.store.item_bytes_max = 4 << 20;
+  const std::string big(3 << 20, 'x');
+  {
+    Node node(folder, clock, options);
+    node.journal->Start(*node.sessions);
+    node.Set("s:one", "v");
+    node.Sync();
+    const std::string first = folder.path + "/journal/segment-000000000001";
+    ASSERT_TRUE(node.WaitForFile(first));
+    // No file may have more than a MiB: the next record is written half.
+    std::signal(SIGXFSZ, SIG_IGN);
+    rlimit before{};
+    getrlimit(RLIMIT_FSIZE, &before);
+    const rlimit full{1 << 20, before.rlim_max};
+    setrlimit(RLIMIT_FSIZE, &full);
+    node.Set("s:two", big);
+    for (int i = 0; i < 500 && node.sessions->stats().journal_failures.value() == 0; ++i) usleep(10'000);
+    EXPECT_GT(node.sessions->stats().journal_failures.value(), 0u);
+    clock.AdvanceSeconds(6);
+    EXPECT_TRUE(node.WaitForNoFile(first));
+    node.Set("s:three", "w");
+    setrlimit(RLIMIT_FSIZE, &before);
+    // When there is room again it goes on.
+  }
+  Node node(folder, clock, options);
+  EXPECT_EQ(node.sessions->stats().journal_bad_extents.value(), 0u);
+  EXPECT_EQ(node.Get("s:two"), big);
+  EXPECT_EQ(node.Get("s:three"), "w");
 }
 
 }  // namespace
