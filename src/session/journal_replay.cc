@@ -4,8 +4,10 @@
 #include "session/journal_replay.h"
 
 #include <algorithm>
+#include <limits>
 #include <utility>
 
+#include "base/check.h"
 #include "session/marks.h"
 
 namespace holdfast::session {
@@ -23,6 +25,13 @@ constexpr int kDraftTries = 1000;
 int64_t JournalReplay::TtlMicros(const DecodedRecord& record) const {
   if (record.expires_wall_us == kNeverMicros) return kNeverMicros;
   return record.expires_wall_us - sessions_.clock().WallMicros();
+}
+
+Seconds JournalReplay::ExpiryAfter(int64_t ttl_us) const {
+  if (ttl_us == kNeverMicros) return base::kNever;
+  if (ttl_us <= 0) return base::kAlreadyPast;
+  const int64_t second = int64_t{sessions_.clock().Now()} + (ttl_us + 500'000) / 1'000'000;
+  return static_cast<Seconds>(std::min<int64_t>(second, std::numeric_limits<Seconds>::max()));
 }
 
 void JournalReplay::Apply(const DecodedRecord& record) {
@@ -75,14 +84,15 @@ void JournalReplay::ApplyValue(const DecodedRecord& record, const Key& key) {
     if (slot.item() && slot.item().is_session()) before = slot.item().stamps();
   }
   if (before.version >= record.stamps.version || before.floor >= record.stamps.born) return;
+  const auto direct = direct_.find(std::string(record.key));
+  if (direct != direct_.end() && direct->second.row.version > record.stamps.version) return;
   const Rule* const rule = sessions_.Match(record.key);
   store::DraftShape shape{.key = key, .value_size = record.value.size(), .client_flags = record.client_flags};
   shape.session = true;
-  if (ttl_us != kNeverMicros)
-    shape.expiry = now + static_cast<Seconds>((std::max<int64_t>(ttl_us, 0) + 500'000) / 1'000'000);
+  shape.expiry = ExpiryAfter(ttl_us);
   store::Draft draft;
   // What is over must still be told to the database, which may know an older, longer life.
-  if (ttl_us <= 0 || rule == nullptr || !NewDraft(shape, &draft)) return WriteDirectly(ChangeKind::kValue, record);
+  if (ttl_us <= 0 || rule == nullptr || !NewDraft(shape, &draft)) return WriteDirectly(ChangeKind::kValue, record, key);
   draft.Append(record.value);
   SessionStamps stamps = record.stamps;
   stamps.rule = rule->number;
@@ -97,7 +107,10 @@ void JournalReplay::ApplyExpiry(const DecodedRecord& record, const Key& key) {
   const int64_t ttl_us = TtlMicros(record);
   const Seconds now = sessions_.clock().Now();
   Slot slot = access_.Lock(key, now);
-  if (!slot.item() || !slot.item().is_session()) return WriteDirectly(ChangeKind::kExpiry, record);
+  if (!slot.item() || !slot.item().is_session()) {
+    { const Slot gone = std::move(slot); }
+    return WriteDirectly(ChangeKind::kExpiry, record, key);
+  }
   SessionStamps stamps = slot.item().stamps();
   if (slot.item().kind() == ItemKind::kTombstone || stamps.version != record.stamps.version ||
       stamps.touched >= record.stamps.touched) {
@@ -105,10 +118,7 @@ void JournalReplay::ApplyExpiry(const DecodedRecord& record, const Key& key) {
   }
   stamps.touched = record.stamps.touched;
   slot.SetStamps(stamps);
-  const Seconds expiry = ttl_us == kNeverMicros ? base::kNever
-                         : ttl_us <= 0          ? base::kAlreadyPast
-                                                : now + static_cast<Seconds>((ttl_us + 500'000) / 1'000'000);
-  if (!slot.SetExpiry(expiry)) return WriteDirectly(ChangeKind::kExpiry, record);
+  CHECK(slot.SetExpiry(ExpiryAfter(ttl_us)));  // a session always has room for one
 }
 
 void JournalReplay::ApplyDelete(const DecodedRecord& record, const Key& key) {
@@ -125,14 +135,26 @@ void JournalReplay::ApplyDelete(const DecodedRecord& record, const Key& key) {
       }
     }
   }
+  const Rule* const rule = sessions_.Match(record.key);
   store::Draft tombstone;
-  if (!NewDraft(Sessions::TombstoneShape(key), &tombstone)) return WriteDirectly(ChangeKind::kDelete, record);
+  if (rule == nullptr || !NewDraft(Sessions::TombstoneShape(key), &tombstone)) {
+    return WriteDirectly(ChangeKind::kDelete, record, key);
+  }
+  SessionStamps stamps = record.stamps;
+  stamps.rule = rule->number;
   direct_.erase(std::string(record.key));
   Slot slot = access_.Lock(key, now);
-  Publish(slot, std::move(tombstone), record.stamps, key);
+  Publish(slot, std::move(tombstone), stamps, key);
 }
 
-void JournalReplay::WriteDirectly(ChangeKind kind, const DecodedRecord& record) {
+void JournalReplay::WriteDirectly(ChangeKind kind, const DecodedRecord& record, const Key& key) {
+  uint64_t floor = record.stamps.floor;
+  if (Slot slot = access_.Lock(key, sessions_.clock().Now()); slot.item() && slot.item().is_session()) {
+    floor = std::max(floor, slot.item().stamps().floor);
+    sessions_.write_behind().AddDirtyBytes(-DirtyBytesOf(slot.item()));
+    slot.SetDirty(false);
+    slot.Remove();
+  }
   Change change;
   change.kind = kind;
   change.base_version = record.stamps.version;
@@ -140,7 +162,7 @@ void JournalReplay::WriteDirectly(ChangeKind kind, const DecodedRecord& record) 
   row.key = record.key;
   row.version = kind == ChangeKind::kDelete ? record.stamps.floor : record.stamps.version;
   row.born = record.stamps.born;
-  row.floor = record.stamps.floor;
+  row.floor = floor;
   row.touched = record.stamps.touched;
   const int64_t ttl_us =
       kind == ChangeKind::kDelete ? int64_t{sessions_.settings().tombstone_life_s} * 1'000'000 : TtlMicros(record);
@@ -170,6 +192,8 @@ base::Status JournalReplay::Finish(Driver& driver) {
     if (const Failure failure = driver.Write(batch, &outcomes); !failure.ok()) {
       return base::Status(base::ErrorKind::kUnavailable, failure.detail);
     }
+    const auto bad = std::count(outcomes.begin(), outcomes.end(), ChangeOutcome::kBad);
+    sessions_.stats().quarantined_total.Add(static_cast<uint64_t>(bad));
     batch.clear();
     return {};
   };

@@ -42,7 +42,9 @@ class JournalReplay {
   void Publish(store::Slot& slot, store::Draft&& draft, store::SessionStamps stamps, const store::Key& key);
   bool NewDraft(const store::DraftShape& shape, store::Draft* draft);
   int64_t TtlMicros(const DecodedRecord& record) const;
-  void WriteDirectly(ChangeKind kind, const DecodedRecord& record);
+  base::Seconds ExpiryAfter(int64_t ttl_us) const;
+  // Memory has no place for it, nor any longer for what this record takes the place of.
+  void WriteDirectly(ChangeKind kind, const DecodedRecord& record, const store::Key& key);
 
   Sessions& sessions_;
   store::Access& access_;

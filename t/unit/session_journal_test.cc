@@ -515,6 +515,81 @@ TEST(FileJournal, old_segments_go_and_what_is_not_synced_is_copied_forward) {
   EXPECT_EQ(node.Load("s:synced").data, "v");
 }
 
+TEST(FileJournal, a_shorter_life_replaces_a_longer_one_even_when_it_is_over) {
+  Folder folder;
+  test::VirtualClock clock;
+  {
+    Node node(folder, clock);
+    node.Set("s:one", "old", clock.Now() + 1000);
+    node.Set("s:one", "new", clock.Now() + 5);
+  }
+  clock.AdvanceSeconds(10);
+  Node node(folder, clock);
+  EXPECT_EQ(node.Get("s:one"), "(none)");
+  node.Sync();
+  EXPECT_EQ(node.Load("s:one").data, "new");
+  EXPECT_LE(node.Load("s:one").expires_us, clock.SteadyMicros());
+}
+
+TEST(FileJournal, what_has_no_room_in_memory_takes_the_place_of_what_came_before_it) {
+  Folder folder;
+  test::VirtualClock clock;
+  constexpr int kSessions = 200;
+  const std::string big(20'000, 'b');
+  Node::Options options;
+  options.ring_bytes = 16 << 20;
+  {
+    Node node(folder, clock, options);
+    for (int i = 0; i < kSessions; ++i) node.Set("s:" + std::to_string(i), "small", clock.Now() + 1000);
+    for (int i = 0; i < kSessions; ++i) node.Set("s:" + std::to_string(i), big, clock.Now() + 1000);
+    for (int i = 0; i < kSessions; i += 3) node.Delete("s:" + std::to_string(i));
+  }
+  options.store.memory_limit_bytes = 2 << 20;
+  Node node(folder, clock, options);
+  int direct = 0;
+  for (int i = 0; i < kSessions; ++i) {
+    const std::string name = "s:" + std::to_string(i), found = node.Get(name);
+    const bool deleted = i % 3 == 0;
+    if (found == "(none)") {
+      const Row row = node.Load(name);
+      if (node.StateOf(name) == store::ItemState::kAbsent) {
+        ++direct;
+        EXPECT_EQ(row.state, deleted ? RowState::kTombstone : RowState::kLive) << name;
+        EXPECT_EQ(row.data, deleted ? "" : big) << name;
+      } else {
+        EXPECT_TRUE(deleted) << name;
+      }
+    } else {
+      EXPECT_FALSE(deleted) << name;
+      EXPECT_EQ(found, big) << name;
+    }
+  }
+  EXPECT_GT(direct, 50);
+  node.Sync();
+  EXPECT_EQ(node.sessions->write_behind().dirty_bytes(), 0);
+  EXPECT_EQ(node.sessions->stats().overtaken.value(), 0u);
+}
+
+TEST(FileJournal, what_is_a_session_no_more_goes_to_the_database_and_not_into_memory) {
+  Folder folder;
+  test::VirtualClock clock;
+  {
+    Node node(folder, clock);
+    node.Set("s:gone", "v");
+    node.Sync();
+    node.Delete("s:gone");
+    node.Set("s:here", "v");
+  }
+  Node::Options options;
+  options.rules = "prefix=other:";
+  Node node(folder, clock, options);
+  EXPECT_EQ(node.StateOf("s:gone"), store::ItemState::kAbsent);
+  EXPECT_EQ(node.StateOf("s:here"), store::ItemState::kAbsent);
+  EXPECT_EQ(node.sessions->write_behind().dirty_items(), 0u);
+  EXPECT_EQ(node.Load("s:gone").state, RowState::kTombstone);
+  EXPECT_EQ(node.Load("s:here").data, "v");
+}
+
 TEST(FileJournal, old_segments_go_while_writes_never_pause) {
   Folder folder;
   test::VirtualClock clock;
