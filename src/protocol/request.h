@@ -72,6 +72,7 @@ enum class RequestError : uint8_t {
   kBadInitial,     // CLIENT_ERROR invalid numeric initial value
   kBadModeArithmetic,  // CLIENT_ERROR invalid mode for ma M token
   kBadFlagArithmetic,  // CLIENT_ERROR invalid or duplicate flag
+  kDeleteUsage,        // CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]
   kInvalidArguments,   // binary status 4
 };
 

@@ -1,6 +1,7 @@
 // The first eight bytes of a name are compared as one number, the usual commands stand first. Which error a line gets
-// when several things are wrong is memcached's order: too few words, then the key's length, then the numbers from left
-// to right.
+// when several things are wrong is memcached's order: too few or too many words, then the key's length, then the
+// numbers from left to right. One word more than needed may always stand at the end; only noreply means something
+// there.
 
 #include "protocol/text_commands.h"
 
@@ -78,6 +79,14 @@ bool TakeKey(std::string_view line, std::string_view key, Request* request) {
   return key.size() <= kKeyBytesMax;
 }
 
+// More words than one are left: the line is no command.
+bool RefusesRest(Words words, Request* request) {
+  words.Next();
+  if (words.Rest().empty()) return false;
+  request->Refuse(RequestError::kUnknownCommand);
+  return true;
+}
+
 void ParseStore(const TextCommand& command, std::string_view line, Words words, Request* request) {
   const std::string_view key = words.Next();
   const std::string_view client_flags = words.Next();
@@ -85,6 +94,7 @@ void ParseStore(const TextCommand& command, std::string_view line, Words words, 
   const std::string_view bytes = words.Next();
   const std::string_view cas = command.cas ? words.Next() : bytes;
   if (cas.empty()) return request->Refuse(RequestError::kBadLine);  // so is none before it missing
+  if (RefusesRest(words, request)) return;
   int64_t size = 0;
   if (!TakeKey(line, key, request) || !ParseDecimal(client_flags, &request->client_flags) ||
       !ParseSignedDecimal(exptime, &request->exptime) || !ParseSignedDecimal(bytes, &size) ||
@@ -99,18 +109,24 @@ void ParseStore(const TextCommand& command, std::string_view line, Words words, 
 
 // Old clients send a time behind the key. It is not looked at, but what stands there may be only one word:
 // memcached 1.6.45 takes any number of them, and memccapable, which has been asking since 1.4, wants an error.
+// Behind the key may stand a 0, which was once the time to hold the key back, and noreply.
 void ParseDelete(std::string_view line, Words words, Request* request) {
   const std::string_view key = words.Next();
-  if (key.empty() || !TakeKey(line, key, request)) return request->Refuse(RequestError::kBadLine);
-  if (words.Rest().empty()) request->quiet = false;  // a key named noreply
-  words.Next();
-  const std::string_view rest = words.Rest();
-  if (!rest.empty() && rest != "noreply") request->Refuse(RequestError::kBadLine);
+  if (key.empty()) return request->Refuse(RequestError::kBadLine);
+  std::string_view word = words.Next();
+  if (RefusesRest(words, request)) return;
+  const bool is_short = TakeKey(line, key, request);
+  if (word.empty()) request->quiet = false;  // a key named noreply
+  if (word == "0") word = words.Next();
+  if (word == "noreply") word = words.Next();
+  if (!word.empty()) return request->Refuse(RequestError::kDeleteUsage);
+  if (!is_short) request->Refuse(RequestError::kBadLine);
 }
 
 void ParseDelta(const TextCommand& command, std::string_view line, Words words, Request* request) {
   const std::string_view key = words.Next();
   const std::string_view delta = words.Next();
+  if (!delta.empty() && RefusesRest(words, request)) return;
   if (delta.empty() || !TakeKey(line, key, request)) return request->Refuse(RequestError::kBadLine);
   if (!ParseDecimal(delta, &request->delta)) return request->Refuse(RequestError::kBadDelta);
   request->decrement = command.decrement;
@@ -119,23 +135,27 @@ void ParseDelta(const TextCommand& command, std::string_view line, Words words, 
 void ParseTouch(std::string_view line, Words words, Request* request) {
   const std::string_view key = words.Next();
   const std::string_view exptime = words.Next();
+  if (!exptime.empty() && RefusesRest(words, request)) return;
   if (exptime.empty() || !TakeKey(line, key, request)) return request->Refuse(RequestError::kBadLine);
   if (!ParseSignedDecimal(exptime, &request->exptime)) return request->Refuse(RequestError::kBadExptime);
   request->has_exptime = true;
 }
 
 void ParseFlushAll(std::string_view line, Words words, Request* request) {
-  request->quiet = EndsWithNoreply(line);
-  const bool only_noreply = request->quiet && words.Rest() == "noreply";
   const std::string_view exptime = words.Next();
+  if (RefusesRest(words, request)) return;
+  request->quiet = EndsWithNoreply(line);
+  const bool only_noreply = request->quiet && words.Rest().empty();
   if (exptime.empty() || only_noreply) return;
   if (!ParseSignedDecimal(exptime, &request->exptime)) return request->Refuse(RequestError::kBadExptime);
   request->has_exptime = true;
 }
 
 void ParseVerbosity(std::string_view line, Words words, Request* request) {
+  const std::string_view level = words.Next();
+  if (RefusesRest(words, request)) return;
   request->quiet = EndsWithNoreply(line);
-  if (!ParseDecimal(words.Next(), &request->level)) request->Refuse(RequestError::kBadLine);
+  if (!ParseDecimal(level, &request->level)) request->Refuse(RequestError::kBadLine);
 }
 
 }  // namespace

@@ -80,6 +80,8 @@ std::string_view ErrorLine(RequestError error) {
   switch (error) {
     case RequestError::kUnknownCommand:
       return "ERROR\r\n";
+    case RequestError::kDeleteUsage:
+      return "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n";
     case RequestError::kBadExptime:
       return "CLIENT_ERROR invalid exptime argument\r\n";
     case RequestError::kBadDelta:

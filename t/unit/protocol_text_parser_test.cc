@@ -159,7 +159,7 @@ TEST(TextParserTest, Store) {
   EXPECT_EQ(One("cas a 0 0 1 7 noreply\r\nx\r\n"), "store key=a quiet exptime=0 compare_cas=7 value_size=1 value=x");
   EXPECT_EQ(One("set a +1 +2 +3\r\nxyz\r\n"), "store key=a client_flags=1 exptime=2 value_size=3 value=xyz");
   EXPECT_EQ(One("set a 0 0 1 stray\r\nx\r\n"), "store key=a exptime=0 value_size=1 value=x");
-  EXPECT_EQ(One("set a 0 0 1 stray noreply \r\nx\r\n"), "store key=a quiet exptime=0 value_size=1 value=x");
+  EXPECT_EQ(One("set a 0 0 1 noreply \r\nx\r\n"), "store key=a quiet exptime=0 value_size=1 value=x");
   EXPECT_EQ(One("set " + kLongestKey + " 0 0 1\r\nx\r\n"),
             "store key=" + kLongestKey + " exptime=0 value_size=1 value=x");
 }
@@ -287,10 +287,11 @@ TEST(TextParserTest, Delete) {
   EXPECT_EQ(One("delete a 0\r\n"), "delete key=a");
   EXPECT_EQ(One("delete a 0 noreply\r\n"), "delete key=a quiet");
   EXPECT_EQ(One("delete noreply\r\n"), "delete key=noreply");
-  EXPECT_EQ(One("delete a 5\r\n"), "delete key=a");
+  EXPECT_EQ(One("delete noreply noreply\r\n"), "delete key=noreply quiet");
   EXPECT_EQ(ErrorOf("delete\r\n"), RequestError::kBadLine);
-  EXPECT_EQ(ErrorOf("delete a b c\r\n"), RequestError::kBadLine);
-  EXPECT_EQ(ErrorOf("delete a b c d e\r\n"), RequestError::kBadLine);
+  for (const std::string rest : {"5", "00", "b", "0 0", "0 b", "noreply 0", "noreply noreply", "b c", "b noreply"}) {
+    EXPECT_EQ(ErrorOf("delete a " + rest + "\r\n"), RequestError::kDeleteUsage) << rest;
+  }
   EXPECT_EQ(ErrorOf("delete " + kTooLongKey + "\r\n"), RequestError::kBadLine);
 }
 
@@ -330,9 +331,21 @@ TEST(TextParserTest, Verbosity) {
   EXPECT_EQ(One("verbosity 1\r\n"), "verbosity level=1");
   EXPECT_EQ(One("verbosity 0 noreply\r\n"), "verbosity quiet");
   EXPECT_EQ(One("verbosity noreply\r\n"), Refused(RequestError::kBadLine) + " quiet");
-  for (const char* stream : {"verbosity\r\n", "verbosity x\r\n", "verbosity -1\r\n", "verbosity foo bar my\r\n"}) {
+  for (const char* stream : {"verbosity\r\n", "verbosity x\r\n", "verbosity -1\r\n"}) {
     EXPECT_EQ(ErrorOf(stream), RequestError::kBadLine) << stream;
   }
+}
+
+TEST(TextParserTest, OneWordMoreMayStandAtTheEndTwoAreNoCommand) {
+  for (const std::string line :
+       {"set a 0 0 1", "add a 0 0 1", "append a 0 0 1", "cas a 0 0 1 1", "incr a 1", "touch a 0", "delete a 0"}) {
+    EXPECT_NE(Parse(line + " noreply\r\nx\r\n").front(), Refused(RequestError::kUnknownCommand)) << line;
+    EXPECT_EQ(Parse(line + " more noreply\r\nx\r\n").front(), Refused(RequestError::kUnknownCommand)) << line;
+  }
+  EXPECT_EQ(One("flush_all 0 more\r\n"), "flush_all exptime=0");
+  EXPECT_EQ(ErrorOf("flush_all 0 more noreply\r\n"), RequestError::kUnknownCommand);
+  EXPECT_EQ(One("verbosity 1 more\r\n"), "verbosity level=1");
+  EXPECT_EQ(ErrorOf("verbosity foo bar my\r\n"), RequestError::kUnknownCommand);
 }
 
 TEST(TextParserTest, TheOtherCommands) {

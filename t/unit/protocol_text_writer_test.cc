@@ -143,6 +143,7 @@ TEST_F(TextWriterTest, ErrorStrings) {
   const std::pair<RequestError, const char*> kLines[] = {
       {RequestError::kUnknownCommand, "ERROR\r\n"},
       {RequestError::kBadLine, "CLIENT_ERROR bad command line format\r\n"},
+      {RequestError::kDeleteUsage, "CLIENT_ERROR bad command line format.  Usage: delete <key> [noreply]\r\n"},
       {RequestError::kBadExptime, "CLIENT_ERROR invalid exptime argument\r\n"},
       {RequestError::kBadDelta, "CLIENT_ERROR invalid numeric delta argument\r\n"},
       {RequestError::kBadDataChunk, "CLIENT_ERROR bad data chunk\r\n"},
