@@ -17,7 +17,7 @@ constexpr size_t kNumberBytesMax = 20;
 
 bool IsBlank(char c) { return c == ' ' || (c >= '\t' && c <= '\r'); }
 
-// What strtoull and a following blank make of it, within 64 bits and not negative.
+// What strtoull makes of it when a blank or a zero byte follows, within 64 bits and not negative.
 bool ParseNumber(std::string_view text, uint64_t* number) {
   while (!text.empty() && IsBlank(text.front())) text.remove_prefix(1);
   const bool negative = !text.empty() && text.front() == '-';
@@ -25,7 +25,18 @@ bool ParseNumber(std::string_view text, uint64_t* number) {
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), *number);
   if (error != std::errc() || end == text.data()) return false;
   if (negative && *number != 0) return false;
-  return end == text.data() + text.size() || IsBlank(*end);
+  return end == text.data() + text.size() || IsBlank(*end) || *end == '\0';
+}
+
+// The number is at the head of the value, and pieces are longer than any.
+std::string_view HeadOf(const store::ItemRef& item) {
+  std::string_view head;
+  bool first = true;
+  item.ForEachPiece([&](std::string_view piece) {
+    if (first) head = piece;
+    first = false;
+  });
+  return head;
 }
 
 uint64_t Apply(const Request& request, uint64_t number) {
@@ -47,21 +58,21 @@ std::string_view Digits(uint64_t number, char (&buffer)[kNumberBytesMax]) {
   return {buffer, static_cast<size_t>(end - buffer)};
 }
 
-Progress ShowNumber(Context& context, const store::Slot& slot, uint64_t number, Reply* reply) {
+Progress ShowNumber(const store::Slot& slot, const Lifetime& life, uint64_t number, Reply* reply) {
   reply->number = number;
-  if (slot.item()) {
-    reply->cas = slot.item().cas();
-    reply->ttl_seconds = TtlSeconds(slot.item(), context.now);
-  }
+  reply->ttl_seconds = life.shown_ttl;
+  if (slot.item()) reply->cas = slot.item().cas();
   return Done(reply, ReplyCode::kNumber);
 }
 
 Progress Create(Context& context, const Request& request, Place& place, Reply* reply) {
   char buffer[kNumberBytesMax];
   const std::string_view digits = Digits(request.initial, buffer);
+  const bool is_meta = request.syntax == protocol::Syntax::kMeta;
+  const Seconds expiry = is_meta ? base::kNever : place.ExpiryOf(request.create_exptime, true);
+  const Lifetime life = ApplyLifetimeFlags(request, place, expiry, true, context.now);
   store::Draft draft;
-  if (auto refused = place.NewDraft(digits.size(), 0, place.ExpiryOf(request.create_exptime, true), &draft, reply))
-    return *refused;
+  if (auto refused = place.NewDraft(digits.size(), 0, life.expiry, &draft, reply)) return *refused;
   draft.Append(digits);
   store::Slot slot = place.Lock();
   if (place.Decide(slot) != Presence::kAbsent) return Progress::kRetry;
@@ -69,7 +80,7 @@ Progress Create(Context& context, const Request& request, Place& place, Reply* r
   if (request.has_new_cas) options.cas = request.new_cas;
   if (!place.Publish(slot, std::move(draft), session::WriteKind::kAdd, options, reply)) return Progress::kDone;
   CountMiss(context, request);
-  return ShowNumber(context, slot, request.initial, reply);
+  return ShowNumber(slot, life, request.initial, reply);
 }
 
 }  // namespace
@@ -91,30 +102,35 @@ Progress Arithmetic(Context& context, const Request& request, Frame& frame, Repl
         break;
     }
     const store::ItemRef seen = found.item;
+    if (seen.value_size() == 0) return Done(reply, ReplyCode::kNonNumeric);
     if (request.has_compare_cas && request.compare_cas != seen.cas()) {
       reply->cas = seen.cas();
       return Done(reply, ReplyCode::kExists);
     }
     uint64_t number = 0;
-    if (seen.is_chained() || !ParseNumber(seen.value(), &number)) return Done(reply, ReplyCode::kNonNumeric);
+    if (!ParseNumber(HeadOf(seen), &number)) return Done(reply, ReplyCode::kNonNumeric);
     number = Apply(request, number);
     char buffer[kNumberBytesMax];
     const std::string_view digits = Digits(number, buffer);
     const size_t size = std::max<size_t>(digits.size(), seen.value_size());
-    const Seconds expiry = request.has_exptime ? place.ExpiryOf(request.exptime, false) : seen.expiry();
+    const Seconds expiry = seen.expiry();
+    const Lifetime life = ApplyLifetimeFlags(request, place, expiry, false, context.now);
     store::Draft draft;
-    if (auto refused = place.NewDraft(size, seen.client_flags(), expiry, &draft, reply)) return *refused;
+    if (auto refused = place.NewDraft(size, seen.client_flags(), life.expiry, &draft, reply)) return *refused;
     draft.Append(digits);
     for (size_t i = digits.size(); i < size; ++i) draft.Append(" ");
 
     store::Slot slot = place.Lock();
     if (!(slot.item() == seen) || place.Decide(slot) != Presence::kLive) continue;
-    if (!request.has_exptime && slot.item().expiry() != expiry) continue;
-    store::Slot::PublishOptions options{.keep_history = true};
+    if (slot.item().expiry() != expiry) continue;
+    store::Slot::PublishOptions options;
+    if (size == seen.value_size()) {  // as if written in place
+      options = {.stale = seen.is_stale(), .won = seen.is_won(), .keep_history = true};
+    }
     if (request.has_new_cas) options.cas = request.new_cas;
     if (!place.Publish(slot, std::move(draft), session::WriteKind::kRewrite, options, reply)) return Progress::kDone;
     CountHit(context, request);
-    return ShowNumber(context, slot, number, reply);
+    return ShowNumber(slot, life, number, reply);
   }
   return Progress::kRetry;
 }

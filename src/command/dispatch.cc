@@ -65,9 +65,21 @@ void ShowItem(Context& context, const store::ItemRef& item, Reply* reply) {
   reply->cas = item.cas();
 }
 
-int64_t TtlSeconds(const store::ItemRef& item, Seconds now) {
-  const Seconds expiry = item.expiry();
-  return expiry == base::kNever ? -1 : static_cast<int64_t>(expiry) - static_cast<int64_t>(now);
+int64_t TtlSeconds(Seconds expiry, Seconds now) {
+  if (expiry == base::kNever) return -1;
+  return expiry > now ? static_cast<int64_t>(expiry - now) : 0;
+}
+
+Lifetime ApplyLifetimeFlags(const Request& request, const Place& place, Seconds expiry, bool is_new, Seconds now) {
+  Lifetime life{.expiry = expiry};
+  for (const char flag : request.lifetime_flags) {
+    const int64_t ttl = TtlSeconds(life.expiry, now);
+    if (flag == 't') life.shown_ttl = ttl;
+    if (flag == 'T') life.expiry = place.ExpiryOf(request.exptime, is_new);
+    if (flag == 'N' && is_new) life.expiry = place.ExpiryOf(request.create_exptime, true);
+    if (flag == 'R' && !is_new) life.recache_due = ttl >= 0 && ttl < request.recache_seconds;
+  }
+  return life;
 }
 
 bool RefusesNewCas(const Request& request, const Place& place, Reply* reply) {

@@ -24,7 +24,7 @@ Progress Debug(Context& context, const Request& request, Frame& frame, Reply* re
   const store::ItemRef& item = found.item;
   char text[160];
   std::snprintf(text, sizeof text, "exp=%" PRId64 " la=%u cas=%" PRIu64 " fetch=%s cls=%u size=%" PRIu64,
-                TtlSeconds(item, context.now), item.SecondsSinceAccess(context.now), item.cas(),
+                TtlSeconds(item.expiry(), context.now), item.SecondsSinceAccess(context.now), item.cas(),
                 item.was_fetched() ? "yes" : "no", context.access.SizeClassOf(item), context.access.ChunkBytesOf(item));
   context.text = text;
   reply->key = item.key();
@@ -34,7 +34,7 @@ Progress Debug(Context& context, const Request& request, Frame& frame, Reply* re
 
 void ExecuteStats(Context& context, const Request& request, const std::function<void(const Reply&)>& write) {
   Reply reply;
-  if (request.arguments == "reset") {
+  if (request.arguments.substr(0, request.arguments.find(' ')) == "reset") {
     context.control.ResetStats();
     reply.code = ReplyCode::kReset;
     write(reply);

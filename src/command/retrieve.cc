@@ -35,16 +35,23 @@ Progress Miss(Context& context, const Request& request, Place& place, store::Ite
   return Done(reply, ReplyCode::kMiss);
 }
 
+// Marks the item as fetched unless u forbids it, and says whether it was before.
+bool NoteFetched(Context& context, const Request& request, const store::ItemRef& item) {
+  const bool hit_before = item.was_fetched();
+  if (!request.flags.Has('u')) context.access.NoteHit(item, context.now);
+  return hit_before;
+}
+
 // What the reply says of the item as it was before this request.
-void ShowHit(Context& context, const Request& request, Place& place, const store::ItemRef& item, Reply* reply) {
+void ShowHit(Context& context, const Request& request, Place& place, const store::ItemRef& item, bool hit_before,
+             Reply* reply) {
   ShowItem(context, item, reply);
   if (request.syntax == Syntax::kMeta) {
-    reply->ttl_seconds = TtlSeconds(item, context.now);
+    reply->ttl_seconds = TtlSeconds(item.expiry(), context.now);
     reply->seconds_since_access = item.SecondsSinceAccess(context.now);
-    reply->hit_before = item.was_fetched();
+    reply->hit_before = hit_before;
     reply->withhold_value = request.has_compare_cas && request.compare_cas == item.cas();
   }
-  if (!request.flags.Has('u')) context.access.NoteHit(item, context.now);
   place.NoteHit(item);
   CountHit(context, request);
   reply->code = ReplyCode::kHit;
@@ -54,28 +61,27 @@ void ShowHit(Context& context, const Request& request, Place& place, const store
 Progress Vivify(Context& context, const Request& request, Frame& frame, Reply* reply) {
   Place place(context, request, frame);
   store::Draft draft;
-  if (auto refused = place.NewDraft(0, 0, place.ExpiryOf(request.create_exptime, true), &draft, reply)) return *refused;
+  const Lifetime life = ApplyLifetimeFlags(request, place, base::kNever, true, context.now);
+  if (auto refused = place.NewDraft(0, 0, life.expiry, &draft, reply)) return *refused;
   store::Slot slot = place.Lock();
   if (place.Decide(slot) != Presence::kAbsent) return Progress::kRetry;
   store::Slot::PublishOptions options{.won = true};
   if (request.has_new_cas) options.cas = request.new_cas;
   if (!place.Publish(slot, std::move(draft), session::WriteKind::kAdd, options, reply)) return Progress::kDone;
   CountMiss(context, request, store::ItemState::kAbsent);
+  NoteFetched(context, request, slot.item());
   ShowItem(context, slot.item(), reply);
-  reply->ttl_seconds = TtlSeconds(slot.item(), context.now);
+  reply->ttl_seconds = life.shown_ttl;
   reply->won = true;
   return Done(reply, ReplyCode::kHit);
 }
 
 // Who fetches the value anew: the first that finds it stale, or close to its end.
-void DecideRecache(const Request& request, store::Slot& slot, Seconds now, Reply* reply) {
-  const store::ItemRef& item = slot.item();
-  const int64_t ttl = TtlSeconds(item, now);
-  reply->stale = item.is_stale();
-  const bool due = item.is_stale() || (request.has_recache && ttl >= 0 && ttl < request.recache_seconds);
-  if (item.is_won()) {
+void DecideRecache(bool due, store::Slot& slot, Reply* reply) {
+  reply->stale = slot.item().is_stale();
+  if (slot.item().is_won()) {
     reply->won_by_other = true;
-  } else if (due) {
+  } else if (due || reply->stale) {
     slot.SetWon(true);
     reply->won = true;
   }
@@ -101,29 +107,26 @@ Progress RetrieveAndChange(Context& context, const Request& request, Frame& fram
       break;
   }
   const store::ItemRef item = slot.item();
-  if (request.syntax == Syntax::kMeta) DecideRecache(request, slot, context.now, reply);
+  Lifetime life{.expiry = place.ExpiryOf(request.exptime, false)};
+  if (request.syntax == Syntax::kMeta) {
+    life = ApplyLifetimeFlags(request, place, item.expiry(), false, context.now);
+    DecideRecache(life.recache_due, slot, reply);
+  }
+  // Before the touch: a copy of the item takes the mark along.
+  const bool hit_before = NoteFetched(context, request, item);
   std::optional<Progress> interrupted;
-  // The reply's ttl is the one before when the client asked for it before it set the new one.
-  const int64_t ttl_before = TtlSeconds(item, context.now);
-  Seconds expiry = item.expiry();
   if (request.has_exptime) {
-    expiry = place.ExpiryOf(request.exptime, false);
-    interrupted = place.Touch(std::move(slot), expiry, reply);
+    interrupted = place.Touch(std::move(slot), life.expiry, reply);
   } else {
     const store::Slot gone = std::move(slot);
   }
   if (interrupted) return *interrupted;
   const Reply decided = *reply;
-  ShowHit(context, request, place, item, reply);
+  ShowHit(context, request, place, item, hit_before, reply);
   reply->won = decided.won;
   reply->stale = decided.stale;
   reply->won_by_other = decided.won_by_other;
-  if (request.has_exptime) {
-    const size_t shown = request.meta_flags.find('t'), set = request.meta_flags.find('T');
-    reply->ttl_seconds = shown < set              ? ttl_before
-                         : expiry == base::kNever ? -1
-                                                  : static_cast<int64_t>(expiry) - static_cast<int64_t>(context.now);
-  }
+  reply->ttl_seconds = life.shown_ttl;
   return Progress::kDone;
 }
 
@@ -145,7 +148,7 @@ Progress Retrieve(Context& context, const Request& request, Frame& frame, Reply*
   if (request.syntax == Syntax::kMeta && (found.item.is_stale() || found.item.is_won())) {
     return RetrieveAndChange(context, request, frame, reply);
   }
-  ShowHit(context, request, place, found.item, reply);
+  ShowHit(context, request, place, found.item, NoteFetched(context, request, found.item), reply);
   return Progress::kDone;
 }
 

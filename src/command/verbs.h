@@ -23,7 +23,17 @@ Progress RefuseTooLarge(Context& context, const Request& request, Frame& frame, 
 
 // Fills the reply's item fields from an item that stays readable until the worker's next quiescent state.
 void ShowItem(Context& context, const store::ItemRef& item, Reply* reply);
-int64_t TtlSeconds(const store::ItemRef& item, Seconds now);
+// What is left of a lifetime; -1: it does not end. 0: it has ended, which only the request that ends it gets to see.
+int64_t TtlSeconds(Seconds expiry, Seconds now);
+
+// What the flags of mg and ma make of an item's expiry and show of it. They act in the order in which they stand on the
+// line, as in memcached: a t before T shows the old lifetime, an R behind T judges the new one.
+struct Lifetime {
+  Seconds expiry;
+  int64_t shown_ttl = -1;
+  bool recache_due = false;
+};
+Lifetime ApplyLifetimeFlags(const Request& request, const Place& place, Seconds expiry, bool is_new, Seconds now);
 // What the meta syntax wants of a key that is a session but cannot have: a cas of the client's choice. True: reply is
 // set.
 bool RefusesNewCas(const Request& request, const Place& place, Reply* reply);

@@ -107,6 +107,7 @@ bool IsFlag(char letter) {
 RequestError ReadFlags(Request* request, char* mode) {
   RequestError error = RequestError::kNone;
   bool opaque_too_long = false;
+  size_t lifetime_flags = 0;
   Words words(request->meta_flags);
   for (std::string_view word = words.Next(); !word.empty(); word = words.Next()) {
     const char letter = word[0];
@@ -116,6 +117,9 @@ RequestError ReadFlags(Request* request, char* mode) {
     }
     if (!known) return RequestError::kInvalidFlag;
     request->flags.Add(letter);
+    if (letter == 'T' || letter == 't' || letter == 'N' || letter == 'R') {
+      request->lifetime_flags[lifetime_flags++] = letter;
+    }
     const std::optional<RequestError> wrong = ReadFlag(letter, word.substr(1), request, mode);
     // A wrong F has no words of its own, so those of another flag stand.
     if (wrong && (*wrong != RequestError::kBadLine || error == RequestError::kNone)) error = *wrong;
@@ -161,10 +165,15 @@ void ApplyFlags(char mode, RequestError error, Request* request) {
     if (request->compare_cas == 0) request->has_compare_cas = false;
     return;
   }
-  if (error != RequestError::kNone) return request->Refuse(error);
-  if (request->verb == Verb::kStore && !SetStoreMode(mode != '\0' ? mode : 'S', request)) {
-    request->Refuse(RequestError::kBadModeStore);
+  if (request->verb == Verb::kStore && (error == RequestError::kNone || error == RequestError::kOpaqueTooLong) &&
+      !SetStoreMode(mode != '\0' ? mode : 'S', request)) {
+    error = RequestError::kBadModeStore;
   }
+  if (error != RequestError::kNone) return request->Refuse(error);
+  if (request->verb != Verb::kStore) return;
+  // An add has nothing to compare with, and to append and prepend 0 is no cas.
+  const bool extends = request->mode == StoreMode::kAppend || request->mode == StoreMode::kPrepend;
+  if (request->mode == StoreMode::kAdd || (extends && request->compare_cas == 0)) request->has_compare_cas = false;
 }
 
 void ParseMetaDebug(Words words, Request* request) {

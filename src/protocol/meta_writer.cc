@@ -3,7 +3,6 @@
 
 #include "protocol/meta_writer.h"
 
-#include <algorithm>
 #include "protocol/base64.h"
 #include "protocol/decimal.h"
 #include "protocol/put.h"
@@ -112,11 +111,10 @@ void WriteNumber(const Request& request, const Reply& reply, base::Output& outpu
   WriteHit(request, with_value, output);
 }
 
-// A key that would break the line is shown in base64.
+// A key that would break the line, which only the binary protocol and base64 can make, is shown in base64.
 void WriteDebugLine(const Request& request, const Reply& reply, base::Output& output) {
-  const auto breaks = [](char c) { return static_cast<unsigned char>(c) <= ' ' || c == 0x7f; };
   output.Append("ME ");
-  if (std::any_of(request.key.begin(), request.key.end(), breaks)) {
+  if (request.key.find_first_of(std::string_view(" \r\n\0", 4)) != std::string_view::npos) {
     char* const begin = output.Reserve(Base64EncodedBytes(kKeyBytesMax));
     output.Commit(static_cast<size_t>(EncodeBase64(request.key, begin) - begin));
   } else {

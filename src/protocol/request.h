@@ -137,6 +137,7 @@ struct RequestFields {
 
   // Meta: which flags were given, and their text as written, for a reply returns them in the order of the request.
   FlagSet flags;
+  char lifetime_flags[4] = {};  // T, N, R and t as given, up to a zero: they act in this order
   std::string_view meta_flags;
 };
 

@@ -180,6 +180,16 @@ TEST(MetaParserTest, OfSeveralErrorsTheSameOneIsTold) {
   EXPECT_EQ(ErrorOf("mg a Fx Tx\r\n"), RequestError::kBadToken);
   EXPECT_EQ(ErrorOf("mg a Tx Fx\r\n"), RequestError::kBadToken);
   EXPECT_EQ(ErrorOf("mg a Tx Dx\r\n"), RequestError::kBadMetaDelta);
+  const std::string opaque = " O" + std::string(kMetaOpaqueBytesMax + 1, 'x');
+  EXPECT_EQ(ErrorOf("ms a 1 MX" + opaque + "\r\nx\r\n"), RequestError::kBadModeStore);
+  EXPECT_EQ(ErrorOf("ms a 1 MX Tx" + opaque + "\r\nx\r\n"), RequestError::kBadToken);
+}
+
+TEST(MetaParserTest, AnAddComparesNothingAndToAppendZeroIsNoCas) {
+  EXPECT_EQ(One("ms a 1 C5 ME\r\nx\r\n"), "store meta key=a mode=1 meta_flags=[C5 ME] value_size=1 value=x");
+  EXPECT_EQ(One("ms a 1 C0 MA\r\nx\r\n"), "store meta key=a mode=3 meta_flags=[C0 MA] value_size=1 value=x");
+  EXPECT_EQ(One("ms a 1 C5 MP\r\nx\r\n"),
+            "store meta key=a mode=4 compare_cas=5 meta_flags=[C5 MP] value_size=1 value=x");
 }
 
 TEST(MetaParserTest, OpaqueUpToItsLimit) {
