@@ -16,7 +16,11 @@ Progress FlushAll(Context& context, const Request& request, Reply* reply) {
   Seconds at = 0;  // at once
   if (request.has_exptime && request.exptime > 0) {
     int64_t seconds = request.exptime;
-    if (seconds > protocol::kRelativeExptimeMax) seconds -= context.clock.WallMicros() / 1'000'000;
+    if (seconds > protocol::kRelativeExptimeMax) {
+      seconds -= context.clock.WallMicros() / 1'000'000;
+      // A time before the server began: no item is that old.
+      if (seconds + context.now < 0) return Done(reply, ReplyCode::kOk);
+    }
     if (seconds > 0) at = context.now + static_cast<Seconds>(seconds);
   }
   context.access.store().Flush(context.access, at);

@@ -73,7 +73,7 @@ Progress Extend(Context& context, const Request& request, Frame& frame, Reply* r
     if (!(slot.item() == seen) || place.Decide(slot) != Presence::kLive ||
         slot.item().expiry() != draft.item().expiry())
       continue;
-    store::Slot::PublishOptions options{.keep_history = true};
+    store::Slot::PublishOptions options;
     if (request.has_new_cas) options.cas = request.new_cas;
     if (!place.Publish(slot, std::move(draft), session::WriteKind::kRewrite, options, reply)) return Progress::kDone;
     if (request.has_compare_cas) context.counters.cas_hits.Add();

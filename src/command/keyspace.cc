@@ -87,6 +87,7 @@ std::optional<Progress> Place::NewDraft(uint64_t value_size, uint32_t client_fla
                                         Reply* reply) {
   store::DraftShape shape{.key = key_, .value_size = value_size, .client_flags = client_flags, .expiry = expiry};
   shape.session = rule_ != nullptr;
+  shape.keep_expiry_room = request_.flags.Has('I');  // a stale value takes over the expiry of the one before
   return Refused(context_.access.NewDraft(shape, draft), reply);
 }
 

@@ -2,6 +2,7 @@
 // decides: set takes the place of anything, add only of nothing, replace only of something, and a compared cas must
 // fit.
 
+#include "base/check.h"
 #include "command/verbs.h"
 
 namespace holdfast::command {
@@ -19,7 +20,7 @@ ReplyCode Decision(const Request& request, Presence presence, const store::Slot&
     if (!live) return ReplyCode::kNotFound;
     const uint64_t cas = slot.item().cas();
     if (request.compare_cas != cas) {
-      *stale = request.flags.Has('I') && request.compare_cas < cas;
+      *stale = request.flags.Has('I') && request.compare_cas != 0 && request.compare_cas < cas;
       if (!*stale) return ReplyCode::kExists;
     }
   }
@@ -110,16 +111,19 @@ Progress StoreValue(Context& context, const Request& request, Frame& frame, Repl
   CountCas(context, request, reply->code);
   if (reply->code != ReplyCode::kStored) {
     if (presence == Presence::kLive) {
-      if (reply->code == ReplyCode::kNotStored) context.access.NoteHit(slot.item(), context.now);
+      if (reply->code == ReplyCode::kNotStored) context.access.NoteUse(slot.item(), context.now);
       reply->cas = reply->code == ReplyCode::kNotStored ? 0 : slot.item().cas();
     }
     return Progress::kDone;
   }
   if (request.has_new_cas) options.cas = request.new_cas;
+  options.won = options.stale && slot.item().is_won();  // whoever is on it already goes on
   const Seconds expiry_before = slot.item() ? slot.item().expiry() : base::kNever;
   if (!place.Publish(slot, std::move(draft), KindOf(request), options, reply)) return Progress::kDone;
-  if (options.stale && !slot.SetExpiry(expiry_before)) return Done(reply, ReplyCode::kStored);
-  if (slot.item()) reply->cas = slot.item().cas();
+  if (slot.item()) {
+    if (options.stale) CHECK(slot.SetExpiry(expiry_before));  // NewDraft has left room for it
+    reply->cas = slot.item().cas();
+  }
   reply->value_size = request.value_size;
   return Done(reply, ReplyCode::kStored);
 }

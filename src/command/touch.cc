@@ -31,6 +31,7 @@ Progress Touch(Context& context, const Request& request, Frame& frame, Reply* re
   }
   reply->client_flags = slot.item().client_flags();
   reply->cas = slot.item().cas();
+  context.access.NoteHit(slot.item(), context.now);
   if (auto interrupted = place.Touch(std::move(slot), place.ExpiryOf(request.exptime, false), reply))
     return *interrupted;
   context.counters.cmd_touch.Add();

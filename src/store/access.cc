@@ -65,15 +65,23 @@ Found Access::Find(const Key& key, Seconds now) const {
   return {item, state_.StateOf(item, now)};
 }
 
-void Access::NoteHit(const ItemRef& item, Seconds now) const {
+namespace {
+
+void Note(const ItemRef& item, Seconds now, uint32_t marks) {
   std::atomic<uint32_t>& word = item.StateWord();
   uint32_t state = word.load(std::memory_order_relaxed);
-  uint32_t noted = (state | State::kFetched) & ((1u << State::kAccessShift) - 1);
+  uint32_t noted = (state | marks) & ((1u << State::kAccessShift) - 1);
   if ((state & State::kFrequencyMask) != State::kFrequencyMask) ++noted;
   noted |= (now / 8) << State::kAccessShift;
   // Lost to another's change: one hit less counts, nothing more.
   if (noted != state) word.compare_exchange_strong(state, noted, std::memory_order_relaxed);
 }
+
+}  // namespace
+
+void Access::NoteHit(const ItemRef& item, Seconds now) const { Note(item, now, State::kFetched); }
+
+void Access::NoteUse(const ItemRef& item, Seconds now) const { Note(item, now, 0); }
 
 uint32_t Access::SizeClassOf(const ItemRef& item) const {
   return state_.pool.ClassOf(state_.pool.HandleOf(item.chunk())) + 1;

@@ -124,8 +124,7 @@ class Slot {
     bool dirty = false;
     bool stale = false;  // meta I
     bool won = false;
-    bool keep_history =
-        false;  // frequency, fetched and last access of the present item go on (append, incr, moved copies)
+    bool keep_history = false;  // frequency, fetched and last access of the present item go on (moved copies)
   };
   // The draft takes the place of what is here.
   void Publish(Draft&& draft, const PublishOptions& options);
@@ -233,6 +232,8 @@ class Access {
   Found Find(const Key& key, Seconds now) const;
   // Counts a hit for eviction and `la`. Writes only if something changes.
   void NoteHit(const ItemRef& item, Seconds now) const;
+  // The same for a client that was not given the value: to `fetch` and `h` of the meta protocol that is none.
+  void NoteUse(const ItemRef& item, Seconds now) const;
 
   // Writing.
   Reserve NewDraft(const DraftShape& shape, Draft* draft);
