@@ -226,10 +226,11 @@ class Server:
     """The server with these arguments, on a free port of 127.0.0.1 unless they hold -p or -s.
 
     "{state}" in an argument stands for the state directory, which lives as long as this object: stop, kill and start again to
-    see what survives. sessions=True adds --sessions=sqlite:{state}/sessions.db.
+    see what survives. sessions=True adds --sessions=sqlite:{state}/sessions.db. program is another server, to compare with.
     """
 
-    def __init__(self, *arguments, sessions=False, environment=None, start=True):
+    def __init__(self, *arguments, sessions=False, environment=None, start=True, program=None):
+        self.program = program or server_program()
         self.directory = tempfile.mkdtemp(prefix="holdfast-test-")
         self.state_dir = os.path.join(self.directory, "state")
         os.mkdir(self.state_dir, 0o700)
@@ -276,7 +277,7 @@ class Server:
         # The kernel takes the thread for the parent: a server started by another thread must survive that thread.
         in_child = die_with_parent if threading.current_thread() is threading.main_thread() else None
         with open(self.stderr_path, "ab") as stderr:
-            self.process = subprocess.Popen([server_program(), *self.arguments, *listen], stdin=subprocess.DEVNULL, stdout=stderr,
+            self.process = subprocess.Popen([self.program, *self.arguments, *listen], stdin=subprocess.DEVNULL, stdout=stderr,
                                             stderr=stderr, env=self.environment, cwd=self.directory, preexec_fn=in_child)
         deadline = time.monotonic() + START_TIMEOUT_S
         while self.process.poll() is None:
