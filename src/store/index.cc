@@ -104,7 +104,7 @@ uint64_t Index::Find(const Key& key) const {
     if (Scan(first_bucket, key, &handle) != nullptr) return handle;
     if (!Header::Slice(first_header, first.slice)) {
       if (!Header::Locked(first_header) && first_bucket.header.load(std::memory_order_acquire) == first_header &&
-          MapOf(key.hash).bucket == first.bucket) {
+          MapOf(key.hash) == first) {
         return 0;
       }
       continue;
@@ -119,7 +119,7 @@ uint64_t Index::Find(const Key& key) const {
         first_bucket.header.load(std::memory_order_acquire) != first_header) {
       continue;
     }
-    if (MapOf(key.hash).bucket == first.bucket && MapOf(second_hash).bucket == second.bucket) return 0;
+    if (MapOf(key.hash) == first && MapOf(second_hash) == second) return 0;
   }
 }
 
@@ -156,7 +156,7 @@ Index::Locked Index::Lock(const Key& key) {
     locked.first = &buckets_[first.bucket];
     locked.second = nullptr;
     LockBucket(locked.first);
-    if (MapOf(key.hash).bucket != first.bucket) {
+    if (MapOf(key.hash) != first) {
       UnlockBucket(locked.first);
       continue;
     }
@@ -176,7 +176,7 @@ Index::Locked Index::Lock(const Key& key) {
     } else if (locked.second > locked.first) {
       LockBucket(locked.second);
     }
-    if (MapOf(key.hash).bucket == first.bucket && MapOf(second_hash).bucket == second.bucket) break;
+    if (MapOf(key.hash) == first && MapOf(second_hash) == second) break;
     Unlock(locked);
   }
   locked.place = Scan(*locked.first, key, &locked.handle);

@@ -88,6 +88,7 @@ class Index {
   struct Mapped {
     uint64_t bucket;
     uint32_t slice;  // eighth of the bucket's hash range
+    bool operator==(const Mapped&) const = default;
   };
   struct Move;
 

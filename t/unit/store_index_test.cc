@@ -3,9 +3,16 @@
 #include "store/index.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <sys/mman.h>
 
+#include <atomic>
 #include <chrono>
+#include <cstring>
 #include <random>
+#include <string>
+#include <thread>
+#include <vector>
 
 #include "lib/crc_collisions.h"
 #include "lib/store_fixture.h"
@@ -46,6 +53,101 @@ TEST(Index, keys_made_to_collide_are_all_kept_in_linear_time) {
   EXPECT_EQ(f.store->Totals().items, keys.size());
   for (const std::string& key : keys) f.access->Lock(Key::Of(key), f.now()).Remove();
   for (const std::string& key : keys) ASSERT_EQ(f.Get(key), "(none)");
+}
+
+// Holds up whoever touches the buckets, between its look at the mapping and its look at the bucket.
+std::atomic<bool> held_up{false}, released{false};
+
+void HoldUp(int) {
+  held_up = true;
+  while (!released) {
+  }
+}
+
+// An index of 64 buckets with a key in its second place, whose first bucket, number 0, is the same after growth, but
+// whose slice of that bucket is not.
+struct GrownUnderfoot {
+  GrownUnderfoot() : items(1 << 16) {
+    auto created = Index::Create(128, 64, items.data(), false);
+    CHECK(created.ok());
+    index = std::move(created.value());
+    for (int i = 0; strays < 8; ++i) {
+      const std::string name = "key" + std::to_string(i);
+      const Key key = Key::Of(name);
+      const uint64_t slice = static_cast<uint64_t>(key.hash) * (64 * 8) >> 32;
+      if (slice >= 8 || (strays == 7) != (slice == 4)) continue;
+      ++strays;
+      Index::Locked locked = index->Lock(key);
+      index->Insert(locked, key, NewItem(name));
+      bucket = locked.first;
+      index->Unlock(locked);
+      (strays < 8 ? resident : stray) = name;
+    }
+    index->NoteItems(400);
+    index->GrowSteps(31);
+  }
+
+  uint64_t NewItem(const std::string& name) {
+    char* const chunk = items.data() + used;
+    const uint32_t lengths = static_cast<uint32_t>(name.size()) << 24;
+    std::memcpy(chunk, &lengths, sizeof lengths);
+    std::memcpy(chunk + kItemHeadBytes, name.data(), name.size());
+    used += 64;
+    return static_cast<uint64_t>(chunk - items.data()) / 8;
+  }
+
+  // Runs look, and moves bucket 0 in the middle of it.
+  template <class Look>
+  void MoveWithin(Look&& look) {
+    held_up = released = false;
+    struct sigaction action = {}, before = {};
+    action.sa_handler = HoldUp;
+    sigaction(SIGSEGV, &action, &before);
+    CHECK(mprotect(bucket, 4096, PROT_NONE) == 0);
+    std::thread thread(look);
+    while (!held_up) std::this_thread::yield();
+    CHECK(mprotect(bucket, 4096, PROT_READ | PROT_WRITE) == 0);
+    index->GrowSteps(1);
+    released = true;
+    thread.join();
+    sigaction(SIGSEGV, &before, nullptr);
+  }
+
+  std::vector<char> items;
+  size_t used = 64;
+  std::unique_ptr<Index> index;
+  Index::Bucket* bucket = nullptr;
+  int strays = 0;
+  std::string resident, stray;  // in the first place and in the second
+};
+
+TEST(Index, a_reader_held_up_while_its_bucket_moves_does_not_miss) {
+  GrownUnderfoot f;
+  const Key key = Key::Of(f.stray);
+  ASSERT_TRUE(f.index->growing());
+  const uint64_t handle = f.index->Find(key);
+  ASSERT_NE(handle, 0u);
+  uint64_t found = 0;
+  f.MoveWithin([&] { found = f.index->Find(key); });
+  EXPECT_FALSE(f.index->growing());
+  EXPECT_EQ(found, handle);
+}
+
+TEST(Index, a_writer_held_up_while_its_bucket_moves_finds_the_key) {
+  GrownUnderfoot f;
+  const Key key = Key::Of(f.stray);
+  // A free slot in the first place tempts it to look no further.
+  Index::Locked resident = f.index->Lock(Key::Of(f.resident));
+  f.index->Erase(resident);
+  f.index->Unlock(resident);
+  uint64_t found = 0;
+  f.MoveWithin([&] {
+    Index::Locked locked = f.index->Lock(key);
+    found = locked.handle;
+    f.index->Unlock(locked);
+  });
+  EXPECT_EQ(found, f.index->Find(key));
+  EXPECT_NE(found, 0u);
 }
 
 }  // namespace
