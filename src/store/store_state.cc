@@ -102,12 +102,13 @@ uint64_t StoreState::ChunkBytes(const ItemRef& item) const {
 }
 
 uint64_t StoreState::NextCas(AccessLocal& local, uint64_t above) {
-  if (local.cas_next == local.cas_end) {
+  // Every number is given out once, so that a removed item's never comes back. One too low is no use: take new ones.
+  if (local.cas_next == local.cas_end || local.cas_next <= above) {
     local.cas_next = cas_last.fetch_add(kCasBlock, std::memory_order_relaxed) + 1;
     local.cas_end = local.cas_next + kCasBlock;
   }
-  const uint64_t next = local.cas_next++;
-  return std::max(next, above + 1);
+  // Only a number of the client's choice (meta E) is above all that were given out.
+  return std::max(local.cas_next++, above + 1);
 }
 
 void StoreState::HandOver(AccessLocal& local) {

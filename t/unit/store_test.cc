@@ -45,6 +45,20 @@ TEST(Store, the_cas_of_a_key_only_rises) {
   }
 }
 
+TEST(Store, a_removed_items_cas_never_comes_back) {
+  StoreFixture f;
+  Access other(*f.store);
+  f.Set("warm", "v");
+  test::Set(other, "k", "1", f.now());
+  f.Set("k", "2");
+  const uint64_t seen = f.access->Find(Key::Of("k"), f.now()).item.cas();
+  other.Lock(Key::Of("k"), f.now()).Remove();
+  for (int i = 0; i < 300; ++i) {
+    test::Set(other, "k", "3", f.now());
+    ASSERT_NE(f.access->Find(Key::Of("k"), f.now()).item.cas(), seen) << i;
+  }
+}
+
 TEST(Store, without_cas_items_have_none) {
   StoreFixture f({.cas = false});
   f.Set("k", "v");
