@@ -146,7 +146,8 @@ Reserve Access::NewDraft(const DraftShape& shape, Draft* draft) {
     if (!may_come) local_->counters.out_of_memory.Add();
     return may_come ? Reserve::kRetry : Reserve::kNoMemory;
   };
-  if (pages != 0 && pool.pages_free() < pages + SlabPool::kCleanerPages) return refuse();
+  // Rather than to be given up half-way. Without evictions there may be chunks to reuse instead of pages.
+  if (pages != 0 && state_.settings.evictions && pool.pages_free() < pages + SlabPool::kCleanerPages) return refuse();
 
   const uint64_t present = state_.index->Find(shape.key);
   const Queue queue = present != 0 ? pool.QueueOf(present) : state_.policy->QueueForNew(shape.key.hash);

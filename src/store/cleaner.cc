@@ -4,6 +4,10 @@
 // it is dirty, or dropped. All that was taken off is freed with the page, once readers have been quiescent; if
 // something is still in use by then the page is "stuck" and walked again.
 //
+// Where nearly everything was hit, page after page would only be copied. So after kCleanedForOne pages that together
+// gave less than one, the next is emptied whatever was hit; and when a round of all pages gives nothing either, for all
+// is dirty, only sparse pages are cleaned until less is.
+//
 // A piece of a long value goes with its item: it is kept if the item is, which is known from the item's hits, or from
 // the item having been kept lately itself.
 
@@ -20,6 +24,8 @@ namespace holdfast::store {
 namespace {
 constexpr uint64_t kPagesAhead = 4;       // kept free, beyond one for each writing thread
 constexpr uint64_t kPagesCleanedMax = 4;  // in one MakeRoom, beyond what was wanted
+constexpr uint64_t kCleanedForOne = 32;   // before force
+constexpr int64_t kHopeShare = 64;        // so much of memory less dirty, and it is tried again
 bool IsPiece(const char* chunk) { return static_cast<unsigned char>(chunk[3]) == 0; }
 }  // namespace
 
@@ -46,7 +52,7 @@ void Cleaner::MakeRoom(AccessLocal& local, uint64_t pages_wanted) {
   for (const uint32_t page : stuck) Walk(local, page);
   for (uint64_t i = 0; i < pages_wanted + kPagesCleanedMax && !enough(); ++i) {
     const Queue queue = state_.policy->NextQueue(pool.queue_pages(Queue::kSmall), pool.queue_pages(Queue::kMain));
-    const uint32_t page = pool.PickVictim(queue, !state_.settings.evictions);
+    const uint32_t page = pool.PickVictim(queue, !MayGain());
     if (page == SlabPool::kNoPage) return;
     CleanPage(local, page);
   }
@@ -57,10 +63,33 @@ void Cleaner::Stuck(std::vector<uint32_t> pages) {
   stuck_.insert(stuck_.end(), pages.begin(), pages.end());
 }
 
+// Whether the oldest page is worth cleaning, be it by force.
+bool Cleaner::MayGain() const {
+  if (!state_.settings.evictions) return false;
+  if (dirty_bytes_in_vain_ < 0) return true;
+  const auto enough = static_cast<int64_t>(state_.memory_limit_bytes.load(std::memory_order_relaxed)) / kHopeShare;
+  return state_.dirty_bytes.load(std::memory_order_relaxed) + enough <= dirty_bytes_in_vain_;
+}
+
 void Cleaner::CleanPage(AccessLocal& local, uint32_t page) {
-  state_.pool.BeginDraining(page);
+  SlabPool& pool = state_.pool;
+  by_force_ = state_.settings.evictions && cleaned_ >= kCleanedForOne;
+  const uint64_t moved_before = local.counters.moved.value();
+  pool.BeginDraining(page);
   Walk(local, page);
   local.counters.pages_cleaned.Add();
+
+  const uint64_t chunk_bytes = pool.classes().chunk_bytes(pool.ClassOfPage(page));
+  const uint64_t kept = local.counters.moved.value() - moved_before + pool.LiveChunks(page);
+  won_bytes_ += (pool.page_bytes() / chunk_bytes - kept) * chunk_bytes;
+  ++cleaned_;
+  if (won_bytes_ >= pool.page_bytes() / 8 * 7) {  // the rest may be what no chunk fills
+    cleaned_ = won_bytes_ = 0;
+    dirty_bytes_in_vain_ = -1;
+  } else if (cleaned_ >= kCleanedForOne + pool.pages_taken()) {
+    dirty_bytes_in_vain_ = state_.dirty_bytes.load(std::memory_order_relaxed);
+    cleaned_ = won_bytes_ = 0;
+  }
 }
 
 void Cleaner::Walk(AccessLocal& local, uint32_t page) {
@@ -105,6 +134,7 @@ Verdict Cleaner::JudgeItem(const ItemRef& item, uint64_t handle, bool dead) {
   if (item.is_dirty()) return {true, Queue::kMain, frequency};
   if (dead) return {false, from, 0};
   if (!state_.settings.evictions) return {true, from, frequency};
+  if (by_force_) return {false, from, 0};
   return state_.policy->Judge(from, frequency);
 }
 
@@ -162,6 +192,7 @@ bool Cleaner::KeepsPiece(const ItemRef& owner, uint64_t owner_handle, uint64_t p
   if (owner.is_dirty()) return true;
   if (dead) return false;
   if (!state_.settings.evictions) return true;
+  if (by_force_) return false;
   const SlabPool& pool = state_.pool;
   const Queue from = pool.QueueOf(piece_handle);
   const bool owner_was_kept = pool.QueueOf(owner_handle) == Queue::kMain &&

@@ -32,6 +32,7 @@ class Cleaner {
 
  private:
   void CleanPage(AccessLocal& local, uint32_t page);
+  bool MayGain() const;
   void Walk(AccessLocal& local, uint32_t page);
   // True when the chunk was taken off its page and nobody will Free it: the page goes as a whole.
   bool TakeOffItem(AccessLocal& local, uint64_t handle, Seconds now);
@@ -44,7 +45,13 @@ class Cleaner {
   void CountDrop(AccessLocal& local, const ItemRef& item, Queue from, uint32_t hash, bool dead);
 
   StoreState& state_;
-  std::mutex mutex_;        // one cleans at a time
+  std::mutex mutex_;  // one cleans at a time; guards the four below
+  // Since the latest page's worth of chunks was won: pages cleaned for it, and what they gave.
+  uint64_t cleaned_ = 0;
+  uint64_t won_bytes_ = 0;
+  bool by_force_ = false;             // the page at hand is to be emptied of all that is not dirty
+  int64_t dirty_bytes_in_vain_ = -1;  // how much was dirty when even force gave nothing; -1: not so
+
   std::mutex stuck_mutex_;  // guards stuck_
   std::vector<uint32_t> stuck_;
 };

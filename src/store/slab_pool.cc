@@ -9,6 +9,7 @@
 #include "store/slab_pool.h"
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -83,9 +84,12 @@ uint64_t SlabPool::TakeChunk(Class& state, Queue queue) {
   return 0;
 }
 
-// In the younger half of its queue. Before memory was full once, all are.
+// Worth new items. Before memory was full once, and where nothing is evicted, every page is.
 bool SlabPool::IsYoung(const Page& page) const {
-  if (!was_full_.load(std::memory_order_relaxed)) return true;
+  return !was_full_.load(std::memory_order_relaxed) || InYoungerHalf(page);
+}
+
+bool SlabPool::InYoungerHalf(const Page& page) const {
   const PageQueue& queue = queues_[static_cast<int>(page.queue)];
   const uint64_t oldest = queue.oldest.load(std::memory_order_relaxed),
                  newest = queue.newest.load(std::memory_order_relaxed);
@@ -194,14 +198,14 @@ void SlabPool::Unlink(PageQueue& queue, uint32_t number) {
 
 uint32_t SlabPool::PickVictim(Queue queue, bool only_sparse) {
   std::lock_guard<std::mutex> guard(mutex_);
-  was_full_.store(true, std::memory_order_relaxed);
+  if (!only_sparse) was_full_.store(true, std::memory_order_relaxed);
   const uint32_t high = next_fresh_.load(std::memory_order_relaxed);
   uint32_t best = kNoPage;
   uint32_t best_in_use_per_mille = 1000 / kSparseDenominator;
   for (uint32_t i = 0; i < std::min(kSampledPages, high - 1); ++i) {
     if (++sample_at_ >= high) sample_at_ = 1;
     const Page& page = pages_[sample_at_];
-    if (page.state.load(std::memory_order_relaxed) != PageState::kQueued || IsYoung(page)) continue;
+    if (page.state.load(std::memory_order_relaxed) != PageState::kQueued || InYoungerHalf(page)) continue;
     const uint32_t in_use_per_mille = page.in_use.load(std::memory_order_relaxed) * 1000 / page.chunks;
     if (in_use_per_mille >= best_in_use_per_mille) continue;
     best = sample_at_;
@@ -228,17 +232,18 @@ void SlabPool::EndDraining(uint32_t number, uint32_t taken_off, uint64_t tag) {
   page.in_use.fetch_sub(taken_off, std::memory_order_release);
   std::lock_guard<std::mutex> guard(mutex_);
   page.drain_tag = tag;
-  page.hopeful = !HasLive(number);
+  page.hopeful = LiveChunks(number) == 0;
   Enqueue(draining_, number);
   if (page.hopeful) pages_draining_.fetch_add(1, std::memory_order_relaxed);
 }
 
-bool SlabPool::HasLive(uint32_t number) const {
-  bool has_live = false;
+uint32_t SlabPool::LiveChunks(uint32_t number) const {
+  uint32_t live = 0;
   for (uint32_t word = 0; word < live_words_; ++word) {
-    has_live |= live_[static_cast<uint64_t>(number) * live_words_ + word].load(std::memory_order_relaxed) != 0;
+    const uint64_t bits = live_[static_cast<uint64_t>(number) * live_words_ + word].load(std::memory_order_relaxed);
+    live += static_cast<uint32_t>(std::popcount(bits));
   }
-  return has_live;
+  return live;
 }
 
 void SlabPool::CollectDrained(uint64_t safe_before, std::vector<uint32_t>* stuck) {

@@ -58,6 +58,7 @@ class SlabPool {
   uint32_t PickVictim(Queue queue, bool only_sparse);
   Queue QueueOfPage(uint32_t page) const { return pages_[page].queue; }
   uint32_t ClassOfPage(uint32_t page) const { return pages_[page].size_class; }
+  uint32_t LiveChunks(uint32_t page) const;
   void BeginDraining(uint32_t page);
   // Calls visit(handle) for each live chunk of the page.
   template <class F>
@@ -120,7 +121,7 @@ class SlabPool {
     std::atomic<uint64_t> oldest{0}, newest{0};  // sequences
   };
 
-  bool HasLive(uint32_t page) const;
+  bool InYoungerHalf(const Page& page) const;
   template <class F>
   void WalkLive(uint32_t page, uint32_t chunk_bytes, F&& visit) const;
   uint64_t TakeChunk(Class& size_class, Queue queue);
@@ -153,7 +154,7 @@ class SlabPool {
   std::atomic<uint64_t> pages_limit_;
   std::atomic<uint64_t> pages_taken_{0};
   std::atomic<uint64_t> pages_draining_{0};
-  std::atomic<bool> was_full_{false};  // eviction has begun once: chunk reuse is then for young pages only
+  std::atomic<bool> was_full_{false};  // eviction has begun once: chunk reuse is then for the younger half only
   uint64_t next_sequence_ = 1;         // pool mutex
   uint32_t sample_at_ = 1;             // pool mutex: where PickVictim looks next for a nearly empty page
 };

@@ -91,6 +91,67 @@ TEST(Eviction, without_evictions_a_full_store_refuses_and_keeps_what_it_has) {
   for (int i = 0; i < stored; i += 4) ASSERT_EQ(f.Get(Name(i)), value) << i;
 }
 
+TEST(Eviction, without_evictions_what_is_removed_can_be_stored_again) {
+  StoreSettings settings = Small();
+  settings.evictions = false;
+  for (const size_t size : {300u, 1000u, 20000u}) {
+    StoreFixture f(settings);
+    const std::string value(size, 'x');
+    int stored = 0;
+    while (f.Set(Name(stored), value) == Reserve::kOk && stored < 20000) ++stored;
+    ASSERT_LT(stored, 20000);
+    for (int i = 0; i < stored; i += 2) f.access->Lock(Key::Of(Name(i)), f.now()).Remove();
+    for (int i = 0; i < stored; i += 2) ASSERT_EQ(f.Set(Name(i), value), Reserve::kOk) << size << " " << i;
+    for (int i = 0; i < stored; ++i) ASSERT_EQ(f.Get(Name(i)), value) << size << " " << i;
+  }
+}
+
+// How often NewDraft says kRetry, each time after a quiescent state, before it says something else.
+int RetriesOf(StoreFixture& f, const std::string& key, size_t size, Reserve* reserved) {
+  const DraftShape shape{.key = Key::Of(key), .value_size = size};
+  for (int retries = 0; retries < 5000; ++retries) {
+    Draft draft;
+    *reserved = f.access->NewDraft(shape, &draft);
+    if (*reserved != Reserve::kRetry) return retries;
+    f.access->Offline();
+    f.access->Online();
+  }
+  return 5000;
+}
+
+TEST(Eviction, where_every_item_was_hit_a_set_waits_for_few_pages_however_many_there_are) {
+  StoreFixture f({.memory_limit_bytes = 32u << 20, .page_bytes = 4096});
+  const std::string value(440, 'x');
+  int stored = 0;
+  for (; f.store->Totals().pages_free > 40; ++stored) ASSERT_EQ(f.Set(Name(stored), value), Reserve::kOk);
+  for (int round = 0; round < 3; ++round) {
+    for (int i = 0; i < stored; ++i) ASSERT_EQ(f.Get(Name(i)), value);
+  }
+  for (int i = 0; i < 1000; ++i) {
+    Reserve reserved = Reserve::kOk;
+    ASSERT_LT(RetriesOf(f, "new" + Name(i), value.size(), &reserved), 200) << i;
+    ASSERT_EQ(reserved, Reserve::kOk) << i;
+    ASSERT_EQ(f.Set("new" + Name(i), value), Reserve::kOk);
+  }
+}
+
+TEST(Eviction, when_everything_is_dirty_refusing_costs_nothing) {
+  StoreFixture f(Small());
+  const std::string value(700, 'x');
+  int stored = 0;
+  while (f.Set(Name(stored), value, {.dirty = true, .session = true}) == Reserve::kOk && stored < 10000) ++stored;
+  const uint64_t cleaned = f.access->counters().pages_cleaned.value();
+  for (int i = 0; i < 100; ++i) {
+    Reserve reserved = Reserve::kOk;
+    EXPECT_LT(RetriesOf(f, "more" + Name(i), value.size(), &reserved), 10);
+    EXPECT_EQ(reserved, Reserve::kNoMemory);
+  }
+  EXPECT_LT(f.access->counters().pages_cleaned.value() - cleaned, 100u);
+  for (int i = 0; i < stored; ++i) ASSERT_EQ(f.Get(Name(i)), value) << i;
+  for (int i = 0; i < stored; i += 2) f.access->Lock(Key::Of(Name(i)), f.now()).SetDirty(false);
+  for (int i = 0; i < stored / 4; ++i) ASSERT_EQ(f.Set("after" + Name(i), value), Reserve::kOk) << i;
+}
+
 TEST(Eviction, a_shift_of_sizes_never_runs_out_of_memory) {
   StoreFixture f(Small());
   for (const size_t size : {100u, 10000u, 100u, 400000u, 30u, 2000u}) {
