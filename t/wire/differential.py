@@ -1,6 +1,7 @@
 """Holdfast answers the same bytes to the same bytes as memcached 1.6.18, but for the differences of t/lib/oracle/differences.py.
 
-    DIFFERENTIAL_SEED=N     the run to repeat; otherwise each run is another, and prints its seed
+    DIFFERENTIAL_SEED=N     another run; "random": one that nobody has seen, which prints its seed. Left out: always the same,
+                            so that whoever changes something is told of that and not of another's luck
     DIFFERENTIAL_STREAMS=N  how many random streams
     DIFFERENTIAL_ONLY=N     this one stream of the seed
 
@@ -21,7 +22,8 @@ from oracle.pair import Pair, compare
 from oracle.shrink import shrink
 from oracle.stream import Step, Stream
 
-SEED = int(os.environ.get("DIFFERENTIAL_SEED") or random.SystemRandom().randrange(10**9))
+ASKED_SEED = os.environ.get("DIFFERENTIAL_SEED") or "1"
+SEED = random.SystemRandom().randrange(10**9) if ASKED_SEED == "random" else int(ASKED_SEED)
 COUNT = int(os.environ.get("DIFFERENTIAL_STREAMS") or 2500)
 ONLY = os.environ.get("DIFFERENTIAL_ONLY")
 TIME_LIMIT_S = 40  # for who runs this under a sanitizer, on a busy machine: fewer streams then
