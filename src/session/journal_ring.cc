@@ -98,7 +98,8 @@ base::Result<std::unique_ptr<JournalRing>> JournalRing::Open(const std::string& 
   if (is_new) {
     head.bytes = bytes;
     std::strncpy(head.uuid, database_uuid.c_str(), kUuidBytes - 1);
-    std::atomic_thread_fence(std::memory_order_release);
+    // A killed process leaves its stores in program order: only the compiler could change that.
+    std::atomic_signal_fence(std::memory_order_release);
     std::memcpy(head.magic, kMagic, sizeof kMagic);
   } else if (std::memcmp(head.magic, kMagic, sizeof kMagic) != 0 ||
              database_uuid != std::string_view(head.uuid, ::strnlen(head.uuid, kUuidBytes))) {
