@@ -68,7 +68,7 @@ uint64_t SlabPool::TakeChunk(Class& state, Queue queue) {
       UnlistRoom(state, number);
       continue;
     }
-    const uint32_t chunk_bytes = classes_.chunk_bytes(page.size_class);
+    const uint32_t chunk_bytes = classes_.chunk_bytes(ClassOfPage(number));
     uint32_t chunk = page.fresh;
     if (page.free_head != 0) {
       chunk = page.free_head - 1u;
@@ -110,7 +110,7 @@ uint32_t SlabPool::TakePage(uint32_t size_class, Queue queue, Purpose purpose) {
   }
   pages_taken_.fetch_add(1, std::memory_order_relaxed);
   Page& page = pages_[number];
-  page.size_class = static_cast<uint8_t>(size_class);
+  page.size_class.store(static_cast<uint8_t>(size_class), std::memory_order_relaxed);
   page.queue = queue;
   page.chunks = static_cast<uint16_t>(page_bytes_ / classes_.chunk_bytes(size_class));
   page.fresh = page.free_head = 0;
@@ -124,7 +124,7 @@ uint32_t SlabPool::TakePage(uint32_t size_class, Queue queue, Purpose purpose) {
 void SlabPool::Free(uint64_t handle) {
   const uint32_t number = PageOf(handle);
   Page& page = pages_[number];
-  Class& state = class_states_[page.size_class];
+  Class& state = class_states_[ClassOfPage(number)];
   std::lock_guard<base::SpinLock> guard(state.lock);
   std::memcpy(At(handle), &page.free_head, sizeof page.free_head);
   page.free_head = static_cast<uint16_t>(ChunkNumber(handle) + 1);
@@ -138,7 +138,8 @@ void SlabPool::Free(uint64_t handle) {
 uint16_t SlabPool::ChunkNumber(uint64_t handle) const {
   const uint64_t offset = handle * 8;
   const uint64_t page = offset / page_bytes_;
-  return static_cast<uint16_t>((offset - page * page_bytes_) / classes_.chunk_bytes(pages_[page].size_class));
+  return static_cast<uint16_t>((offset - page * page_bytes_) /
+                               classes_.chunk_bytes(ClassOfPage(static_cast<uint32_t>(page))));
 }
 
 std::atomic<uint64_t>& SlabPool::LiveWord(uint64_t handle, uint64_t* bit) const {
@@ -217,7 +218,7 @@ uint32_t SlabPool::PickVictim(Queue queue, bool only_sparse) {
 
 void SlabPool::BeginDraining(uint32_t number) {
   Page& page = pages_[number];
-  Class& state = class_states_[page.size_class];
+  Class& state = class_states_[ClassOfPage(number)];
   {
     std::lock_guard<base::SpinLock> guard(state.lock);
     page.state.store(PageState::kDraining, std::memory_order_relaxed);
@@ -286,7 +287,9 @@ uint64_t SlabPool::bytes_in_use() const {
   for (uint32_t number = 1; number < pages_high(); ++number) {
     const Page& page = pages_[number];
     if (page.state.load(std::memory_order_acquire) < PageState::kQueued) continue;
-    bytes += static_cast<uint64_t>(page.in_use.load(std::memory_order_relaxed)) * classes_.chunk_bytes(page.size_class);
+    // A page that changes hands meanwhile may show the count of one class and the size of another.
+    const uint64_t chunks = page.in_use.load(std::memory_order_relaxed);
+    bytes += std::min<uint64_t>(chunks * classes_.chunk_bytes(ClassOfPage(number)), page_bytes_);
   }
   return bytes;
 }

@@ -50,14 +50,14 @@ class SlabPool {
   uint64_t HandleOf(const char* chunk) const { return static_cast<uint64_t>(chunk - arena_.begin()) / 8; }
   uint32_t PageOf(uint64_t handle) const { return static_cast<uint32_t>(handle * 8 / page_bytes_); }
   Queue QueueOf(uint64_t handle) const { return pages_[PageOf(handle)].queue; }
-  uint32_t ClassOf(uint64_t handle) const { return pages_[PageOf(handle)].size_class; }
+  uint32_t ClassOf(uint64_t handle) const { return ClassOfPage(PageOf(handle)); }
   // Of the page it is on: larger came later to its queue.
   uint64_t SequenceOf(uint64_t handle) const { return pages_[PageOf(handle)].sequence.load(std::memory_order_relaxed); }
 
   // Cleaning. A page that is nearly empty, else the oldest of the queue unless only_sparse; kNoPage when there is none.
   uint32_t PickVictim(Queue queue, bool only_sparse);
   Queue QueueOfPage(uint32_t page) const { return pages_[page].queue; }
-  uint32_t ClassOfPage(uint32_t page) const { return pages_[page].size_class; }
+  uint32_t ClassOfPage(uint32_t page) const { return pages_[page].size_class.load(std::memory_order_relaxed); }
   uint32_t LiveChunks(uint32_t page) const;
   void BeginDraining(uint32_t page);
   // Calls visit(handle) for each live chunk of the page.
@@ -97,7 +97,7 @@ class SlabPool {
   // queue, size_class and chunk counts are set before the page is given out and stay until it is free again.
   struct Page {
     std::atomic<PageState> state{PageState::kUnused};
-    uint8_t size_class = 0;
+    std::atomic<uint8_t> size_class{0};  // read by bytes_in_use also while the page changes hands
     Queue queue = Queue::kSmall;
     bool has_room_listed = false;  // class lock
     uint16_t chunks = 0;
@@ -161,7 +161,7 @@ class SlabPool {
 
 template <class F>
 void SlabPool::ForEachLive(uint32_t page, F&& visit) const {
-  WalkLive(page, classes_.chunk_bytes(pages_[page].size_class), visit);
+  WalkLive(page, classes_.chunk_bytes(ClassOfPage(page)), visit);
 }
 
 template <class F>
@@ -170,7 +170,7 @@ void SlabPool::ForEachLiveIfInUse(uint32_t page, F&& visit) {
   {
     std::lock_guard<std::mutex> guard(mutex_);
     if (pages_[page].state.load(std::memory_order_relaxed) != PageState::kQueued) return;
-    chunk_bytes = classes_.chunk_bytes(pages_[page].size_class);
+    chunk_bytes = classes_.chunk_bytes(ClassOfPage(page));
   }
   WalkLive(page, chunk_bytes, visit);
 }

@@ -123,7 +123,13 @@ TEST(StoreThreads, four_writers_in_full_memory_read_only_whole_values_of_their_k
       }
     });
   }
+  std::atomic<bool> stop{false};
+  std::thread totals([&] {
+    while (!stop) EXPECT_LE(shared.store->Totals().bytes, 4u << 20);
+  });
   for (std::thread& thread : threads) thread.join();
+  stop = true;
+  totals.join();
   EXPECT_EQ(refused, 0);
   EXPECT_EQ(torn, 0);
   Access access(*shared.store);
