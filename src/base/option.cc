@@ -299,7 +299,10 @@ std::string SettingText(const Option& option) {
       return std::string(words[value.flag ? 1 : 0]);
     }
     case OptionType::kInteger:
-      if (row.choices != nullptr) break;
+      if (row.choices != nullptr) {
+        if (row.setting_words == nullptr) break;
+        return std::string(Split(row.setting_words, '|').at(static_cast<size_t>(value.integer)));
+      }
       if (row.unit == OptionUnit::kOctal) {
         std::string text = FormatValue(row, value);
         text.erase(0, std::min(text.find_first_not_of('0'), text.size() - 1));

@@ -103,7 +103,8 @@ struct OptionRow {
   const char* ignored_silently = nullptr;  // the value of an ignored option that needs no warning: -U 0
   const char* refused = nullptr;           // giving it is an error with this reason
   const char* setting = nullptr;           // name in `stats settings`; null: not there
-  const char* setting_words = nullptr;     // of a flag: "off|on" for false and true of the member; null: no|yes
+  // Of a flag: "off|on" for false and true of the member; null: no|yes. Of choices: other words; null: the same.
+  const char* setting_words = nullptr;
   const char* setting_fixed = nullptr;     // always this value, for options without a member
   OptionOrigin origin = OptionOrigin::kHoldfast;
 };

@@ -1,4 +1,5 @@
-// codec.h - one connection's parser, whichever syntax its first byte chose, and the writer that goes with a request.
+// codec.h - one connection's parser, whichever syntax its first byte or -B chose, and the writer that goes with a
+// request.
 //
 // Threads: one connection's, on its worker. A Codec is small and copied to remember a position in the stream.
 // Owns:    the parser's state. Borrows the settings.
@@ -15,13 +16,16 @@
 #include "protocol/meta_writer.h"
 #include "protocol/text_parser.h"
 #include "protocol/text_writer.h"
+#include "server/settings.h"
 
 namespace holdfast::server {
 
 class Codec {
  public:
-  explicit Codec(const protocol::ParserSettings& settings)
-      : parser_(protocol::TextParser(settings)), settings_(&settings) {}
+  Codec(WireProtocol protocol, const protocol::ParserSettings& settings)
+      : parser_(protocol::TextParser(settings)), settings_(&settings), detected_(protocol != WireProtocol::kAuto) {
+    if (protocol == WireProtocol::kBinary) parser_ = protocol::BinaryParser(settings);
+  }
 
   protocol::ParseResult Parse(std::string_view input, protocol::Request* request) {
     if (!detected_ && !input.empty()) Detect(input.front());
@@ -48,7 +52,7 @@ class Codec {
 
   std::variant<protocol::TextParser, protocol::BinaryParser> parser_;
   const protocol::ParserSettings* settings_;
-  bool detected_ = false;
+  bool detected_;
 };
 
 inline void WriteReply(const protocol::Request& request, const protocol::Reply& reply, base::Output& output) {

@@ -24,7 +24,7 @@ bool IsSessionRead(command::Context& context, const protocol::Request& request) 
 
 }  // namespace
 
-Serve::Serve(WorkerState& worker, Connection&) : worker_(worker), codec_(worker.shared().parser) {}
+Serve::Serve(WorkerState& worker, Connection&) : worker_(worker), codec_(worker.shared().protocol, worker.shared().parser) {}
 
 Turn Serve::OnTurn(Connection& connection) {
   if (held_ != nullptr) {

@@ -63,8 +63,8 @@ base::Status Server::OpenSockets() {
 }
 
 base::Status Server::MakeWorkers() {
-  shared_ = std::make_unique<Shared>(Shared{clock_, *store_, nullptr, control_, ParserSettingsOf(settings_.store),
-                                            settings_.server.requests_per_turn});
+  shared_ = std::make_unique<Shared>(Shared{clock_, *store_, nullptr, control_, settings_.server.protocol,
+                                            ParserSettingsOf(settings_.store), settings_.server.requests_per_turn});
   for (uint32_t i = 0; i < settings_.server.threads; ++i) {
     counters_.push_back(std::make_unique<command::CommandCounters>());
     auto state = std::make_unique<WorkerState>(*shared_, i, *counters_.back());

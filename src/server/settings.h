@@ -12,6 +12,9 @@
 
 namespace holdfast::server {
 
+// Which protocol a connection speaks: what its first byte says, or always the same.
+enum class WireProtocol : uint8_t { kAuto, kAscii, kBinary };
+
 struct ServerSettings {
   // Network
   int port = 11211;
@@ -25,6 +28,7 @@ struct ServerSettings {
   uint64_t connection_memory_bytes = 256ull << 20;
 
   // Work
+  WireProtocol protocol = WireProtocol::kAuto;
   uint32_t threads = 4;
   uint32_t requests_per_turn = 20;
   bool flush_allowed = true;

@@ -26,6 +26,7 @@ struct Shared {
   store::Store& store;
   session::Sessions* sessions;  // null: off
   command::Control& control;
+  WireProtocol protocol;
   protocol::ParserSettings parser;
   uint32_t requests_per_turn;
 };
