@@ -342,6 +342,17 @@ class Server:
         with open(f"/proc/{self.pid}/statm") as file:
             return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
+    def assert_grown_less(self, before, bytes_max):
+        """The server's memory has grown by less than this. Nothing is asked of a sanitizer's, which keeps what is freed."""
+        grown = self.resident_bytes() - before
+        if grown >= bytes_max and not self.is_sanitized():
+            raise AssertionError(f"memory has grown by {grown} bytes, the limit is {bytes_max}")
+
+    def is_sanitized(self):
+        with open(self.program, "rb") as file:
+            program = file.read()
+        return b"__asan_init" in program or b"__tsan_init" in program
+
     def address(self):
         return self.unix_path or ("127.0.0.1", self.port)
 

@@ -179,6 +179,27 @@ class Text(unittest.TestCase):
         self.assertEqual(self.connection.stats()["cmd_set"], "0")
         self.ask(b"stats nonsense\r\n", b"ERROR\r\n")
 
+    def test_stats_have_the_names_that_tools_look_for(self):
+        stats = self.connection.stats()
+        for name in ("pid uptime time pointer_size max_connections curr_connections total_connections rejected_connections cmd_get cmd_set "
+                     "cmd_flush cmd_touch cmd_meta get_hits get_misses get_expired get_flushed delete_misses delete_hits incr_misses incr_hits "
+                     "decr_misses decr_hits cas_misses cas_hits cas_badval touch_hits touch_misses store_too_large store_no_memory auth_cmds "
+                     "auth_errors bytes_read bytes_written limit_maxbytes accepting_conns listen_disabled_num time_in_listen_disabled_us threads "
+                     "conn_yields bytes curr_items total_items expired_unfetched evicted_unfetched evictions reclaimed").split():
+            self.assertRegex(stats[name], r"^\d+$", name)
+        for name in ("rusage_user", "rusage_system"):
+            self.assertRegex(stats[name], r"^\d+\.\d{6}$", name)
+        for name in ("version", "libevent"):
+            self.assertIn(name, stats)
+        self.assertEqual((stats["limit_maxbytes"], stats["threads"], stats["pid"]), (str(64 << 20), "2", str(self.server.pid)))
+
+    def test_gat_reads_and_touches_and_tells_the_cas_if_asked(self):
+        self.ask(b"set a 5 0 1\r\nx\r\nset b 0 0 1\r\ny\r\n", b"STORED\r\n" * 2)
+        self.ask(b"gat 100 a none b\r\nmg a t\r\nmg b t\r\n", b"VALUE a 5 1\r\nx\r\nVALUE b 0 1\r\ny\r\nEND\r\nHD t100\r\nHD t100\r\n")
+        number = self.cas_of(b"a")
+        self.ask(b"gats 0 a\r\nmg a t\r\n", b"VALUE a 5 1 " + number + b"\r\nx\r\nEND\r\nHD t-1\r\n")
+        self.ask(b"gat -1 a b\r\nget a b\r\n", b"VALUE a 5 1\r\nx\r\nVALUE b 0 1\r\ny\r\nEND\r\nEND\r\n")
+
     def test_other_protocols_hellos_do_no_harm(self):
         for hello in (b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03" + b"\0" * 300,
                       b"\x00" * 3000, b"A" * 5000, b"\x81" + b"\0" * 23):
