@@ -67,6 +67,7 @@ struct Frame {
   uint64_t request = 0;  // which of the connection's requests: a late wake-up is known by it
   session::LoadOutcome in_hand = session::LoadOutcome::kNone;  // what it was woken with
   uint32_t retries = 0;
+  int64_t retry_until_us = 0;   // steady; then memory is taken to be out. 0: no retry for memory yet
   bool abandons_batch = false;  // for the caller: an error has taken the place of the rest of this get
 };
 
@@ -76,8 +77,9 @@ enum class Progress : uint8_t {
   kRetry,   // to be executed again after this worker's next quiescent state
 };
 
-// Retries after which memory is taken to be out: each is a round of the worker's loop.
-inline constexpr uint32_t kRetriesMax = 2000;
+// How long a request waits for memory that readers still hold: longer than a worker that was preempted stays away, and
+// time, not rounds, for rounds pass in no time when there is nothing else to do.
+inline constexpr int64_t kRetryMicrosMax = 1'000'000;
 
 Progress Execute(Context& context, const Request& request, Frame& frame, Reply* reply);
 

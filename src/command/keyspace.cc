@@ -64,6 +64,13 @@ void Place::NoteMiss() {
   }
 }
 
+bool Place::MayRetry() {
+  const int64_t now_us = context_.clock.SteadyMicros();
+  if (frame_.retry_until_us == 0) frame_.retry_until_us = now_us + kRetryMicrosMax;
+  ++frame_.retries;
+  return now_us < frame_.retry_until_us;
+}
+
 std::optional<Progress> Place::Refused(Reserve reserve, Reply* reply) {
   switch (reserve) {
     case Reserve::kOk:
@@ -73,7 +80,7 @@ std::optional<Progress> Place::Refused(Reserve reserve, Reply* reply) {
       context_.counters.store_too_large.Add();
       return Progress::kDone;
     case Reserve::kRetry:
-      if (++frame_.retries <= kRetriesMax) return Progress::kRetry;
+      if (MayRetry()) return Progress::kRetry;
       break;
     case Reserve::kNoMemory:
       break;

@@ -68,6 +68,7 @@ class Place {
 
  private:
   Presence Decide(store::ItemState state);
+  bool MayRetry();
   std::optional<Progress> Refused(store::Reserve reserve, Reply* reply);
   std::optional<Progress> RepublishWith(const store::ItemRef& seen, Seconds expiry, Reply* reply);
 

@@ -154,7 +154,10 @@ void Serve::PreloadSessions(uint32_t from, uint32_t count) {
 Turn Serve::Hold(Connection& connection, std::unique_ptr<Held> held, Progress progress) {
   held->parked = progress == Progress::kParked;
   held_ = std::move(held);
-  if (!held_->parked) return Turn::kYield;
+  if (!held_->parked) {
+    worker_.NoteRetry();
+    return Turn::kYield;
+  }
   worker_.NoteParked(connection, *this);
   return Turn::kParked;
 }

@@ -2,6 +2,9 @@
 
 #include "server/worker_state.h"
 
+#include <thread>
+#include <utility>
+
 #include "server/serve.h"
 
 namespace holdfast::server {
@@ -14,7 +17,11 @@ void WorkerState::OnStart(network::Worker&) {
   context_->now = shared_.clock.Now();
 }
 
-void WorkerState::BeforeWait() { access_->Offline(); }
+void WorkerState::BeforeWait() {
+  access_->Offline();
+  // Offline first: who yields while online holds the others' memory in turn.
+  if (std::exchange(retrying_, false)) std::this_thread::yield();
+}
 
 void WorkerState::AfterWait() {
   access_->Online();

@@ -48,6 +48,8 @@ class WorkerState final : public network::WorkerHooks {
   // Requests that wait, by connection.
   void NoteParked(network::Connection& connection, Serve& serve) { parked_[connection.id()] = {&connection, &serve}; }
   void NoteUnparked(uint64_t connection_id) { parked_.erase(connection_id); }
+  // A request is tried again in the next round: the memory it waits for may be held by a thread that has no processor.
+  void NoteRetry() { retrying_ = true; }
   void Wake(const session::Waiter& waiter, session::LoadOutcome outcome);
 
   Shared& shared() { return shared_; }
@@ -74,6 +76,7 @@ class WorkerState final : public network::WorkerHooks {
   std::optional<store::Access> access_;      // empty before OnStart and after OnStop
   std::optional<command::Context> context_;  // as access_
   std::unordered_map<uint64_t, Parked> parked_;
+  bool retrying_ = false;
 };
 
 }  // namespace holdfast::server

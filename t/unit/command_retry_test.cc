@@ -1,0 +1,80 @@
+// A set that finds memory held by a slow reader waits for it by time, however many rounds that takes, and not for ever.
+
+#include <gtest/gtest.h>
+
+#include "command/command.h"
+#include "lib/store_fixture.h"
+
+namespace holdfast::command {
+namespace {
+
+class NoControl final : public Control {
+ public:
+  std::string_view version() const override { return "test"; }
+  void SetVerbosity(uint32_t) override {}
+  bool Stats(std::string_view, const std::function<void(std::string_view, std::string_view)>&) override {
+    return false;
+  }
+  void ResetStats() override {}
+  std::string Run(std::string_view) override { return {}; }
+  bool flush_allowed() const override { return true; }
+};
+
+struct FullOfClean {
+  FullOfClean() : fixture({.memory_limit_bytes = 1 << 20, .item_bytes_max = 256 << 10}) {
+    context.now = fixture.now();
+    for (int i = 0; i < 4000; ++i) fixture.Set("key" + std::to_string(i), std::string(300, 'x'));
+  }
+  // One round of the worker.
+  Progress Try(const std::string& key) {
+    fixture.access->Offline();
+    fixture.access->Online();
+    request.verb = protocol::Verb::kStore;
+    request.key = key;
+    request.SetValue(value);
+    return Execute(context, request, frame, &reply);
+  }
+  // Sets until one has to wait for what `slow` keeps.
+  bool FillUntilRetry() {
+    for (int i = 0; i < 10000; ++i) {
+      frame = Frame();
+      if (Try("more" + std::to_string(i)) == Progress::kRetry) return true;
+    }
+    return false;
+  }
+
+  test::StoreFixture fixture;
+  store::Access slow{*fixture.store};  // online, and never quiescent
+  NoControl control;
+  CommandCounters counters;
+  Context context{*fixture.access, nullptr, fixture.clock, control, counters};
+  std::string value = std::string(300, 'y');
+  protocol::Request request;
+  protocol::Reply reply;
+  Frame frame;
+};
+
+TEST(Retry, rounds_without_number_do_not_make_memory_out_and_the_set_succeeds_when_the_reader_moves_on) {
+  FullOfClean f;
+  ASSERT_TRUE(f.FillUntilRetry());
+  for (int round = 0; round < 10000; ++round) ASSERT_EQ(f.Try("waits"), Progress::kRetry);
+  f.fixture.clock.AdvanceMillis(900);
+  ASSERT_EQ(f.Try("waits"), Progress::kRetry);
+  f.slow.Offline();
+  Progress progress = Progress::kRetry;
+  for (int round = 0; round < 10 && progress == Progress::kRetry; ++round) progress = f.Try("waits");
+  EXPECT_EQ(progress, Progress::kDone);
+  EXPECT_EQ(f.reply.code, protocol::ReplyCode::kStored);
+}
+
+TEST(Retry, after_its_time_the_set_is_refused) {
+  FullOfClean f;
+  ASSERT_TRUE(f.FillUntilRetry());
+  ASSERT_EQ(f.Try("waits"), Progress::kRetry);
+  f.fixture.clock.AdvanceMicros(kRetryMicrosMax);
+  EXPECT_EQ(f.Try("waits"), Progress::kDone);
+  EXPECT_EQ(f.reply.code, protocol::ReplyCode::kNoMemory);
+}
+
+}  // namespace
+}  // namespace holdfast::command
