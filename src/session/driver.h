@@ -7,9 +7,14 @@
 //   value   new.version > version AND new.born > floor
 //   expiry  new.touched > touched AND new.born > floor
 //   delete  floor = max(floor, version); a row born before it becomes a tombstone
+//   claim   owner is the one expected
 //
-// Times here are those of our steady clock. The driver turns them into the database's, by the database's clock, in the
-// moment of the statement; so neither a batch that is held up nor a step of a wall clock moves an expiry.
+// Times here are those of our steady clock, unless they are called the database's. The driver turns them into the
+// database's, by the database's clock, in the moment of the statement; so neither a batch that is held up nor a step of
+// a wall clock moves an expiry.
+//
+// Several servers may share a database. Each has a number leased in the table `nodes`; a row's owner is the number of
+// the server that wrote or claimed it last, and only that one may have changes of it that the database lacks.
 //
 // Threads: a Driver belongs to one thread at a time. Database: NewDriver from any.
 // Blocks:  all calls of a Driver, for as long as the database takes.
@@ -55,11 +60,14 @@ enum class ChangeKind : uint8_t {
   kValue,   // the whole row
   kExpiry,  // touched and expires_us alone, of the row that still has base_version
   kDelete,  // a tombstone with floor = version, to live until expires_us
+  // The whole row, if the live row's version is base_version (0: if there is no live row, an expired one counts as
+  // none). Held already is kDone, anything else kOvertaken.
+  kCompared,
 };
 
 struct Change {
   ChangeKind kind = ChangeKind::kValue;
-  uint64_t base_version = 0;  // kExpiry
+  uint64_t base_version = 0;  // kExpiry, kCompared
   Row row;
 };
 
@@ -68,6 +76,48 @@ enum class ChangeOutcome : uint8_t {
   kOvertaken,  // it holds something later: load the row
   kNeedsRow,   // kExpiry only: the row is gone or another; send the whole
   kBad,        // this row can never be written as it is; detail says why
+};
+
+// A row without its value.
+struct RowStamps {
+  std::string key;
+  uint64_t version = 0;
+  uint64_t born = 0;
+  uint64_t floor = 0;
+  uint64_t touched = 0;
+  int64_t expires_us = kNeverMicros;
+  RowState state = RowState::kLive;
+  uint32_t owner = 0;
+};
+
+// A place in the order in which rows were changed: behind this row of this time by the database's clock.
+struct ChangeCursor {
+  int64_t changed_us = 0;
+  std::string key;
+};
+
+// The owner of a row is to be another, if it is `from`.
+struct OwnerChange {
+  std::string_view key;
+  uint32_t from = 0;
+  uint32_t to = 0;
+};
+
+// A row of `nodes`: a server's number for as long as it renews it. Number and start together name one process.
+struct NodeLease {
+  uint32_t number = 0;
+  std::string name;        // for people
+  std::string address;     // where the others may ask it, host:port
+  int64_t started_us = 0;  // the database's clock, when the number was taken
+  int64_t until_us = 0;    // the database's clock; 0: given back
+};
+
+// What stays the same for a database; a copy or a restored one differs in one of them.
+struct DatabaseIdentity {
+  int schema_version = 0;
+  std::string uuid;
+  uint64_t generation = 0;
+  bool operator==(const DatabaseIdentity&) const = default;
 };
 
 // What a failed call means for the caller.
@@ -100,15 +150,32 @@ class Driver {
   // Deletes at most limit rows that expired more than grace_us ago, and tombstones that have lived their life.
   virtual Failure Sweep(int64_t grace_us, uint32_t limit, uint64_t* deleted) = 0;
 
+  // As Load, without the values: for checking whether what is in memory still holds.
+  virtual Failure LoadStamps(std::span<const std::string_view> keys, std::vector<RowStamps>* rows) = 0;
+
+  // Rows that other servers than `node` own and that were changed behind `after`, in the order of their change, at most
+  // limit. *next gets the place of the last of them, or after when there is none. Commits become visible out of order:
+  // the caller goes back some way now and then.
+  virtual Failure ReadChanges(uint32_t node, const ChangeCursor& after, uint32_t limit, std::vector<RowStamps>* rows,
+                              ChangeCursor* next) = 0;
+
+  // Changes owners (and when the row was changed), each for itself; who has it in the end, Load says.
+  virtual Failure Claim(std::span<const OwnerChange> changes) = 0;
+
+  // All of `nodes`, and what time it is there.
+  virtual Failure ReadNodes(std::vector<NodeLease>* nodes, int64_t* database_now_us) = 0;
+  // Puts a row of `nodes`, if what stands there under this number has `expected`'s start and end; null: if there is
+  // none. In one atomic step. *done says whether.
+  virtual Failure PutNode(const NodeLease& lease, const NodeLease* expected, bool* done) = 0;
+
+  // Takes or prolongs a lease of that name (the reaper's) for holder, if nobody else holds it. *held says whether.
+  virtual Failure TakeLease(std::string_view name, uint32_t holder, int64_t life_us, bool* held) = 0;
+
+  // Reads it anew: the database may have been replaced, or restored from a copy, while we were connected or away.
+  virtual Failure ReadIdentity(DatabaseIdentity* identity) = 0;
+
   // Called when there has been nothing to write for a while: upkeep that would disturb otherwise.
   virtual void Idle() = 0;
-};
-
-// What stays the same for a database; a copy or a restored one differs in one of them.
-struct DatabaseIdentity {
-  int schema_version = 0;
-  std::string uuid;
-  uint64_t generation = 0;
 };
 
 class Database {
@@ -125,6 +192,8 @@ class Database {
   virtual std::string Describe() const = 0;
   // The file that it is, for what lies beside it; empty when it is not on this machine.
   virtual std::string local_path() const = 0;
+  // May several servers use it at the same time? Then numbers are leased and changes of others looked for.
+  virtual bool is_shared() const = 0;
   // The largest value a row may hold.
   virtual uint64_t value_bytes_max() const = 0;
 };

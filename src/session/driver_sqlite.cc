@@ -60,11 +60,45 @@ const char* const kDeleteSql =
     "WHERE excluded.floor > floor "
     "RETURNING state";
 
+// The guard compares; an expired row and a tombstone count as none, but their floor does not.
+const char* const kComparedSql =
+    "INSERT INTO sessions (sid, version, born, floor, touched, expires_at, state, flags, owner, updated_at, data) "
+    "SELECT ?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9, ?10 WHERE ?11 = 0 OR EXISTS (SELECT 1 FROM sessions WHERE sid = ?1) "
+    "ON CONFLICT (sid) DO UPDATE SET version = excluded.version, born = excluded.born, "
+    "  floor = max(floor, excluded.floor), touched = excluded.touched, expires_at = excluded.expires_at, state = 0, "
+    "  flags = excluded.flags, owner = excluded.owner, updated_at = excluded.updated_at, data = excluded.data "
+    "WHERE excluded.born > floor AND excluded.version > version "
+    "  AND iif(state = 0 AND expires_at > excluded.updated_at, version, 0) = ?11 "
+    "RETURNING version";
+
 const char* const kLookSql = "SELECT version, touched, state FROM sessions WHERE sid = ?1";
 
 const char* const kSweepSql =
     "DELETE FROM sessions WHERE rowid IN "
     "(SELECT rowid FROM sessions WHERE expires_at < ?1 ORDER BY expires_at LIMIT ?2)";
+
+const char* const kLoadStampsSql =
+    "SELECT version, born, floor, touched, expires_at, state, owner FROM sessions WHERE sid = ?1";
+
+const char* const kChangesSql =
+    "SELECT version, born, floor, touched, expires_at, state, owner, updated_at, sid FROM sessions "
+    "WHERE (updated_at, sid) > (?1, ?2) AND owner <> ?3 ORDER BY updated_at, sid LIMIT ?4";
+
+const char* const kClaimSql = "UPDATE sessions SET owner = ?3, updated_at = ?4 WHERE sid = ?1 AND owner = ?2";
+
+const char* const kNodesSql = "SELECT number, name, address, started_at, lease FROM nodes ORDER BY number";
+
+const char* const kNewNodeSql =
+    "INSERT INTO nodes (number, name, address, started_at, lease) VALUES (?1, ?2, ?3, ?4, ?5) ON CONFLICT DO NOTHING";
+
+const char* const kPutNodeSql =
+    "UPDATE nodes SET name = ?2, address = ?3, started_at = ?4, lease = ?5 "
+    "WHERE number = ?1 AND started_at = ?6 AND lease = ?7";
+
+const char* const kLeaseSql =
+    "INSERT INTO lease (name, holder, until) VALUES (?1, ?2, ?4) "
+    "ON CONFLICT (name) DO UPDATE SET holder = excluded.holder, until = excluded.until "
+    "WHERE holder = excluded.holder OR until < ?3";
 
 // The moment of a statement by both clocks.
 struct Moment {
@@ -109,6 +143,14 @@ class SqliteDriver final : public Driver {
   Failure Load(std::span<const std::string_view> keys, std::vector<Row>* rows) override;
   Failure Write(std::span<const Change> changes, std::vector<ChangeOutcome>* outcomes) override;
   Failure Sweep(int64_t grace_us, uint32_t limit, uint64_t* deleted) override;
+  Failure LoadStamps(std::span<const std::string_view> keys, std::vector<RowStamps>* rows) override;
+  Failure ReadChanges(uint32_t node, const ChangeCursor& after, uint32_t limit, std::vector<RowStamps>* rows,
+                      ChangeCursor* next) override;
+  Failure Claim(std::span<const OwnerChange> changes) override;
+  Failure ReadNodes(std::vector<NodeLease>* nodes, int64_t* database_now_us) override;
+  Failure PutNode(const NodeLease& lease, const NodeLease* expected, bool* done) override;
+  Failure TakeLease(std::string_view name, uint32_t holder, int64_t life_us, bool* held) override;
+  Failure ReadIdentity(DatabaseIdentity* identity) override;
   void Idle() override;
 
  private:
@@ -137,17 +179,25 @@ class SqliteDriver final : public Driver {
   int LoadRow(std::string_view key, const Moment& now, std::vector<Row>* rows);
   int Apply(const Change& change, const Moment& now, ChangeOutcome* outcome);
   int Upsert(const Row& row, const Moment& now, ChangeOutcome* outcome);
+  int Compare(const Change& change, const Moment& now, ChangeOutcome* outcome);
+  static void BindRow(Statement::Run& run, const Row& row, const Moment& now);
+  int LookWhoHolds(const Row& row, ChangeOutcome* outcome);
+  static void ReadStamps(Statement::Run& run, const Moment& now, RowStamps* row);
   int Extend(const Change& change, const Moment& now, ChangeOutcome* outcome);
   int Bury(const Row& row, const Moment& now, ChangeOutcome* outcome);
 
   const std::shared_ptr<SqliteFile> file_;
   const base::Clock& clock_;
   SqliteConnection connection_;  // null until Open has succeeded
-  Statement load_, upsert_, expiry_, delete_, look_, sweep_;
+  Statement load_, upsert_, compared_, expiry_, delete_, look_, sweep_;
+  Statement load_stamps_, changes_, claim_, nodes_, new_node_, put_node_, lease_;
 };
 
 void SqliteDriver::Close() {
-  for (Statement* statement : {&load_, &upsert_, &expiry_, &delete_, &look_, &sweep_}) *statement = Statement();
+  for (Statement* statement : {&load_, &upsert_, &compared_, &expiry_, &delete_, &look_, &sweep_, &load_stamps_,
+                               &changes_, &claim_, &nodes_, &new_node_, &put_node_, &lease_}) {
+    *statement = Statement();
+  }
   connection_.reset();
 }
 
@@ -155,9 +205,11 @@ Failure SqliteDriver::Open() {
   Close();
   std::string detail;
   if (const int code = file_->Connect(&connection_, &detail); code != SQLITE_OK) return Failure{ClassOf(code), detail};
-  const std::pair<Statement*, const char*> statements[] = {{&load_, kLoadSql},     {&upsert_, kUpsertSql},
-                                                           {&expiry_, kExpirySql}, {&delete_, kDeleteSql},
-                                                           {&look_, kLookSql},     {&sweep_, kSweepSql}};
+  const std::pair<Statement*, const char*> statements[] = {
+      {&load_, kLoadSql},        {&upsert_, kUpsertSql}, {&compared_, kComparedSql}, {&expiry_, kExpirySql},
+      {&delete_, kDeleteSql},    {&look_, kLookSql},     {&sweep_, kSweepSql},       {&load_stamps_, kLoadStampsSql},
+      {&changes_, kChangesSql},  {&claim_, kClaimSql},   {&nodes_, kNodesSql},       {&new_node_, kNewNodeSql},
+      {&put_node_, kPutNodeSql}, {&lease_, kLeaseSql}};
   for (const auto& [statement, sql] : statements) {
     if (const int code = statement->Prepare(connection_.get(), sql); code != SQLITE_OK) return Fail(code);
   }
@@ -230,23 +282,29 @@ int SqliteDriver::Apply(const Change& change, const Moment& now, ChangeOutcome* 
       return Extend(change, now, outcome);
     case ChangeKind::kDelete:
       return Bury(change.row, now, outcome);
+    case ChangeKind::kCompared:
+      return Compare(change, now, outcome);
   }
   return SQLITE_ERROR;
+}
+
+void SqliteDriver::BindRow(Statement::Run& run, const Row& row, const Moment& now) {
+  run.Blob(1, row.key);
+  run.Integer(2, row.version);
+  run.Integer(3, row.born);
+  run.Integer(4, row.floor);
+  run.Integer(5, row.touched);
+  run.Integer(6, now.ToDatabase(row.expires_us));
+  run.Integer(7, int64_t{row.client_flags});
+  run.Integer(8, int64_t{row.owner});
+  run.Integer(9, now.wall_us);
+  run.Blob(10, row.data);
 }
 
 int SqliteDriver::Upsert(const Row& row, const Moment& now, ChangeOutcome* outcome) {
   {
     Statement::Run run(upsert_);
-    run.Blob(1, row.key);
-    run.Integer(2, row.version);
-    run.Integer(3, row.born);
-    run.Integer(4, row.floor);
-    run.Integer(5, row.touched);
-    run.Integer(6, now.ToDatabase(row.expires_us));
-    run.Integer(7, int64_t{row.client_flags});
-    run.Integer(8, int64_t{row.owner});
-    run.Integer(9, now.wall_us);
-    run.Blob(10, row.data);
+    BindRow(run, row, now);
     int code = run.Step();
     if (code == SQLITE_ROW) {
       *outcome = run.StampAt(0) == row.version ? ChangeOutcome::kDone : ChangeOutcome::kOvertaken;
@@ -255,6 +313,11 @@ int SqliteDriver::Upsert(const Row& row, const Moment& now, ChangeOutcome* outco
     }
     if (code != SQLITE_DONE) return code;
   }
+  return LookWhoHolds(row, outcome);
+}
+
+// Nothing was changed: because the row holds this already?
+int SqliteDriver::LookWhoHolds(const Row& row, ChangeOutcome* outcome) {
   Statement::Run look(look_);
   look.Blob(1, row.key);
   const int code = look.Step();
@@ -262,6 +325,21 @@ int SqliteDriver::Upsert(const Row& row, const Moment& now, ChangeOutcome* outco
   const bool held = code == SQLITE_ROW && look.StampAt(0) == row.version;
   *outcome = held ? ChangeOutcome::kDone : ChangeOutcome::kOvertaken;
   return SQLITE_OK;
+}
+
+int SqliteDriver::Compare(const Change& change, const Moment& now, ChangeOutcome* outcome) {
+  {
+    Statement::Run run(compared_);
+    BindRow(run, change.row, now);
+    run.Integer(11, change.base_version);
+    int code = run.Step();
+    if (code == SQLITE_ROW) {
+      code = run.Step();
+      return code == SQLITE_DONE ? SQLITE_OK : code;
+    }
+    if (code != SQLITE_DONE) return code;
+  }
+  return LookWhoHolds(change.row, outcome);
 }
 
 int SqliteDriver::Extend(const Change& change, const Moment& now, ChangeOutcome* outcome) {
@@ -324,6 +402,122 @@ Failure SqliteDriver::Sweep(int64_t grace_us, uint32_t limit, uint64_t* deleted)
   const int code = run.Step();
   if (code != SQLITE_DONE) return Fail(code);
   *deleted = static_cast<uint64_t>(sqlite3_changes64(connection_.get()));
+  return {};
+}
+
+// -- Several servers ------------------------------------------------------------------------------
+
+void SqliteDriver::ReadStamps(Statement::Run& run, const Moment& now, RowStamps* row) {
+  row->version = run.StampAt(0);
+  row->born = run.StampAt(1);
+  row->floor = run.StampAt(2);
+  row->touched = run.StampAt(3);
+  row->expires_us = now.FromDatabase(run.IntegerAt(4));
+  row->state = run.IntegerAt(5) == 0 ? RowState::kLive : RowState::kTombstone;
+  row->owner = static_cast<uint32_t>(run.IntegerAt(6));
+}
+
+Failure SqliteDriver::LoadStamps(std::span<const std::string_view> keys, std::vector<RowStamps>* rows) {
+  const Transaction transaction(*this, "BEGIN");
+  if (transaction.code() != SQLITE_OK) return Fail(transaction.code());
+  const Moment now = Now();
+  for (const std::string_view key : keys) {
+    Statement::Run run(load_stamps_);
+    run.Blob(1, key);
+    const int code = run.Step();
+    if (code == SQLITE_DONE) continue;
+    if (code != SQLITE_ROW) return Fail(code);
+    RowStamps& row = rows->emplace_back();
+    row.key = key;
+    ReadStamps(run, now, &row);
+  }
+  return {};
+}
+
+Failure SqliteDriver::ReadChanges(uint32_t node, const ChangeCursor& after, uint32_t limit,
+                                  std::vector<RowStamps>* rows, ChangeCursor* next) {
+  ChangeCursor place = after;
+  const Moment now = Now();
+  Statement::Run run(changes_);
+  run.Integer(1, after.changed_us);
+  run.Blob(2, after.key);
+  run.Integer(3, int64_t{node});
+  run.Integer(4, int64_t{limit});
+  int code;
+  while ((code = run.Step()) == SQLITE_ROW) {
+    RowStamps& row = rows->emplace_back();
+    ReadStamps(run, now, &row);
+    row.key = run.BlobAt(8);
+    place = {run.IntegerAt(7), row.key};
+  }
+  if (code != SQLITE_DONE) return Fail(code);
+  *next = std::move(place);
+  return {};
+}
+
+Failure SqliteDriver::Claim(std::span<const OwnerChange> changes) {
+  Transaction transaction(*this, "BEGIN IMMEDIATE");
+  if (transaction.code() != SQLITE_OK) return Fail(transaction.code());
+  const Moment now = Now();
+  for (const OwnerChange& change : changes) {
+    Statement::Run run(claim_);
+    run.Blob(1, change.key);
+    run.Integer(2, int64_t{change.from});
+    run.Integer(3, int64_t{change.to});
+    run.Integer(4, now.wall_us);
+    if (const int code = run.Step(); code != SQLITE_DONE) return Fail(code);
+  }
+  if (const int code = transaction.Commit(); code != SQLITE_OK) return Fail(code);
+  return {};
+}
+
+Failure SqliteDriver::ReadNodes(std::vector<NodeLease>* nodes, int64_t* database_now_us) {
+  *database_now_us = clock_.WallMicros();
+  Statement::Run run(nodes_);
+  int code;
+  while ((code = run.Step()) == SQLITE_ROW) {
+    NodeLease& node = nodes->emplace_back();
+    node.number = static_cast<uint32_t>(run.IntegerAt(0));
+    node.name = run.BlobAt(1);
+    node.address = run.BlobAt(2);
+    node.started_us = run.IntegerAt(3);
+    node.until_us = run.IntegerAt(4);
+  }
+  return code == SQLITE_DONE ? Failure() : Fail(code);
+}
+
+Failure SqliteDriver::PutNode(const NodeLease& lease, const NodeLease* expected, bool* done) {
+  Statement::Run run(expected == nullptr ? new_node_ : put_node_);
+  run.Integer(1, int64_t{lease.number});
+  run.Text(2, lease.name);
+  run.Text(3, lease.address);
+  run.Integer(4, lease.started_us);
+  run.Integer(5, lease.until_us);
+  if (expected != nullptr) {
+    run.Integer(6, expected->started_us);
+    run.Integer(7, expected->until_us);
+  }
+  if (const int code = run.Step(); code != SQLITE_DONE) return Fail(code);
+  *done = sqlite3_changes(connection_.get()) > 0;
+  return {};
+}
+
+Failure SqliteDriver::TakeLease(std::string_view name, uint32_t holder, int64_t life_us, bool* held) {
+  const int64_t now_us = clock_.WallMicros();
+  Statement::Run run(lease_);
+  run.Text(1, name);
+  run.Integer(2, int64_t{holder});
+  run.Integer(3, now_us);
+  run.Integer(4, now_us + life_us);
+  if (const int code = run.Step(); code != SQLITE_DONE) return Fail(code);
+  *held = sqlite3_changes(connection_.get()) > 0;
+  return {};
+}
+
+Failure SqliteDriver::ReadIdentity(DatabaseIdentity* identity) {
+  if (const base::Status status = file_->ReadIdentity(connection_.get(), identity); !status.ok()) {
+    return Failure{FailureClass::kConfiguration, status.message()};
+  }
   return {};
 }
 

@@ -28,6 +28,7 @@ class SqliteDatabase final : public Database {
   const DatabaseIdentity& identity() const override { return file_->identity(); }
   std::string Describe() const override { return "SQLite file " + file_->path(); }
   std::string local_path() const override { return file_->path(); }
+  bool is_shared() const override { return false; }                 // the file is locked by one server
   uint64_t value_bytes_max() const override { return 256u << 20; }  // SQLite's own limit is 1 GB a row
 
  private:

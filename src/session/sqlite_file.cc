@@ -282,18 +282,20 @@ Status SqliteFile::Initialise() {
     return Status(ErrorKind::kSystem,
                   "session file " + path_ + ": cannot create its tables: " + sqlite3_errmsg(connection.get()));
   }
-  return ReadIdentity(connection.get());
+  return ReadIdentity(connection.get(), &identity_);
 }
 
-Status SqliteFile::ReadIdentity(sqlite3* connection) {
+Status SqliteFile::ReadIdentity(sqlite3* connection, DatabaseIdentity* identity) const {
+  DatabaseIdentity read;
   std::string generation;
-  int code = QueryText(connection, "SELECT value FROM meta WHERE name = 'database_uuid'", &identity_.uuid);
+  int code = QueryText(connection, "SELECT value FROM meta WHERE name = 'database_uuid'", &read.uuid);
   if (code == SQLITE_OK) code = QueryText(connection, "SELECT value FROM meta WHERE name = 'generation'", &generation);
-  if (code != SQLITE_OK || identity_.uuid.empty() || generation.empty()) {
+  if (code != SQLITE_OK || read.uuid.empty() || generation.empty()) {
     return Damaged(path_, "its meta table lacks database_uuid or generation");
   }
-  identity_.schema_version = kSchemaVersion;
-  identity_.generation = std::strtoull(generation.c_str(), nullptr, 10);
+  read.schema_version = kSchemaVersion;
+  read.generation = std::strtoull(generation.c_str(), nullptr, 10);
+  *identity = std::move(read);
   return {};
 }
 

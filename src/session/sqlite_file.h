@@ -38,6 +38,8 @@ class SqliteFile {
 
   // A connection with our settings. detail says why not.
   int Connect(SqliteConnection* connection, std::string* detail) const;
+  // As the file says now.
+  base::Status ReadIdentity(sqlite3* connection, DatabaseIdentity* identity) const;
   // Somebody has put another file in its place, or removed it: what we write would be lost.
   bool Replaced() const;
 
@@ -47,7 +49,6 @@ class SqliteFile {
   base::Status CheckSound() const;
   base::Status CheckContents(sqlite3* connection) const;
   base::Status Initialise();
-  base::Status ReadIdentity(sqlite3* connection);
 
   const std::string path_;
   int descriptor_ = -1;

@@ -19,6 +19,7 @@
 #include <vector>
 
 #include "base/check.h"
+#include "lib/passing_driver.h"
 #include "lib/virtual_clock.h"
 #include "session/driver.h"
 #include "session/session.h"
@@ -34,34 +35,26 @@ using session::WriteOutcome;
 using store::Key;
 
 // Passes on to the real driver, unless told otherwise.
-class FaultyDriver final : public session::Driver {
+class FaultyDriver final : public PassingDriver {
  public:
   enum class Fault { kNone, kRefuse, kLoseReply };
 
-  explicit FaultyDriver(std::unique_ptr<session::Driver> driver) : driver_(std::move(driver)) {}
+  using PassingDriver::PassingDriver;
 
-  session::Failure Open() override { return driver_->Open(); }
   session::Failure Load(std::span<const std::string_view> keys, std::vector<session::Row>* rows) override {
     ++loads;
     keys_loaded += keys.size();
-    if (fault == Fault::kRefuse) return Away();
-    session::Failure failure = driver_->Load(keys, rows);
-    return fault == Fault::kLoseReply ? Away() : failure;
+    return PassingDriver::Load(keys, rows);
   }
   session::Failure Write(std::span<const session::Change> changes, std::vector<ChangeOutcome>* outcomes) override {
     ++writes;
-    if (fault == Fault::kRefuse) return Away();
-    for (const session::Change& change : changes) written.push_back(change);
-    session::Failure failure = driver_->Write(changes, outcomes);
+    if (fault != Fault::kRefuse) written.insert(written.end(), changes.begin(), changes.end());
+    session::Failure failure = PassingDriver::Write(changes, outcomes);
     for (size_t i = 0; i < outcomes->size(); ++i) {
       if (changes[i].row.key == bad_key) (*outcomes)[i] = ChangeOutcome::kBad;
     }
-    return fault == Fault::kLoseReply ? Away() : failure;
+    return failure;
   }
-  session::Failure Sweep(int64_t grace_us, uint32_t limit, uint64_t* deleted) override {
-    return fault == Fault::kNone ? driver_->Sweep(grace_us, limit, deleted) : Away();
-  }
-  void Idle() override { driver_->Idle(); }
 
   Fault fault = Fault::kNone;
   std::string bad_key;  // its rows count as never writable
@@ -71,8 +64,12 @@ class FaultyDriver final : public session::Driver {
   std::vector<session::Change> written;
 
  private:
+  session::Failure Pass(const std::function<session::Failure()>& call) override {
+    if (fault == Fault::kRefuse) return Away();
+    session::Failure failure = call();
+    return fault == Fault::kLoseReply ? Away() : failure;
+  }
   static session::Failure Away() { return {session::FailureClass::kRetry, "the database is away"}; }
-  const std::unique_ptr<session::Driver> driver_;
 };
 
 // A journal that can be full.

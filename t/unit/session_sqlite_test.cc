@@ -515,5 +515,140 @@ TEST_F(Sqlite, TheLogIsFoldedInWhenIdle) {
   EXPECT_EQ(std::filesystem::file_size(path_ + "-wal"), 0u);
 }
 
+// -- Several servers ------------------------------------------------------------------------------
+
+TEST_F(Sqlite, stamps_are_read_without_the_value) {
+  OpenOrFail();
+  EXPECT_EQ(WriteOne(Value(2000, 1000, 900, "one")), ChangeOutcome::kDone);
+  const std::string_view keys[] = {"absent", "k"};
+  std::vector<RowStamps> rows;
+  ASSERT_TRUE(reader_->LoadStamps(keys, &rows).ok());
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].key, "k");
+  EXPECT_EQ(rows[0].version, 2000u);
+  EXPECT_EQ(rows[0].born, 1000u);
+  EXPECT_EQ(rows[0].floor, 900u);
+  EXPECT_EQ(rows[0].expires_us, clock_.SteadyMicros() + 1000 * kSecond);
+}
+
+TEST_F(Sqlite, changes_of_others_come_in_order_and_in_pages) {
+  OpenOrFail();
+  for (int i = 0; i < 5; ++i) {
+    Change change = Value(2000 + static_cast<uint64_t>(i), 1000, 0, "x");
+    change.row.key = "k" + std::to_string(i);
+    change.row.owner = i == 2 ? 7 : 3;
+    WriteOne(change);
+    if (i % 2 == 1) clock_.AdvanceMillis(10);
+  }
+  ChangeCursor place;
+  std::string seen;
+  for (;;) {
+    std::vector<RowStamps> rows;
+    ASSERT_TRUE(reader_->ReadChanges(7, place, 2, &rows, &place).ok());
+    if (rows.empty()) break;
+    for (const RowStamps& row : rows) seen += row.key + " ";
+  }
+  EXPECT_EQ(seen, "k0 k1 k3 k4 ");
+  EXPECT_EQ(place.changed_us, clock_.WallMicros());
+}
+
+TEST_F(Sqlite, a_claim_needs_the_expected_owner_and_shows_as_a_change) {
+  OpenOrFail();
+  Change change = Value(2000, 1000, 0, "x");
+  change.row.owner = 3;
+  WriteOne(change);
+  clock_.AdvanceSeconds(1);
+  const OwnerChange wrong{"k", 4, 5};
+  ASSERT_TRUE(writer_->Claim({&wrong, 1}).ok());
+  EXPECT_EQ(LoadRow().owner, 3u);
+  const OwnerChange right{"k", 3, 5};
+  ASSERT_TRUE(writer_->Claim({&right, 1}).ok());
+  EXPECT_EQ(LoadRow().owner, 5u);
+  EXPECT_EQ(LoadRow().version, 2000u);
+  std::vector<RowStamps> rows;
+  ChangeCursor place{clock_.WallMicros() - 1, ""};
+  ASSERT_TRUE(reader_->ReadChanges(3, place, 10, &rows, &place).ok());
+  ASSERT_EQ(rows.size(), 1u);
+  EXPECT_EQ(rows[0].owner, 5u);
+}
+
+TEST_F(Sqlite, a_node_row_is_put_only_over_what_was_expected) {
+  OpenOrFail();
+  NodeLease lease{7, "web1", "10.0.0.1:11211", 100, 200};
+  bool done = false;
+  ASSERT_TRUE(writer_->PutNode(lease, nullptr, &done).ok());
+  EXPECT_TRUE(done);
+  NodeLease other{7, "web2", "10.0.0.2:11211", 150, 300};
+  ASSERT_TRUE(writer_->PutNode(other, nullptr, &done).ok());
+  EXPECT_FALSE(done);
+  NodeLease longer = lease;
+  longer.until_us = 400;
+  ASSERT_TRUE(writer_->PutNode(longer, &other, &done).ok());
+  EXPECT_FALSE(done);
+  ASSERT_TRUE(writer_->PutNode(longer, &lease, &done).ok());
+  EXPECT_TRUE(done);
+  std::vector<NodeLease> nodes;
+  int64_t now_us = 0;
+  ASSERT_TRUE(reader_->ReadNodes(&nodes, &now_us).ok());
+  ASSERT_EQ(nodes.size(), 1u);
+  EXPECT_EQ(nodes[0].name, "web1");
+  EXPECT_EQ(nodes[0].address, "10.0.0.1:11211");
+  EXPECT_EQ(nodes[0].until_us, 400);
+  EXPECT_EQ(now_us, clock_.WallMicros());
+}
+
+TEST_F(Sqlite, a_lease_is_held_by_one_until_it_ends) {
+  OpenOrFail();
+  bool held = false;
+  ASSERT_TRUE(writer_->TakeLease("reaper", 1, 10 * kSecond, &held).ok());
+  EXPECT_TRUE(held);
+  ASSERT_TRUE(writer_->TakeLease("reaper", 2, 10 * kSecond, &held).ok());
+  EXPECT_FALSE(held);
+  clock_.AdvanceSeconds(9);
+  ASSERT_TRUE(writer_->TakeLease("reaper", 1, 10 * kSecond, &held).ok());
+  EXPECT_TRUE(held);
+  clock_.AdvanceSeconds(9);
+  ASSERT_TRUE(writer_->TakeLease("reaper", 2, 10 * kSecond, &held).ok());
+  EXPECT_FALSE(held);
+  clock_.AdvanceSeconds(2);
+  ASSERT_TRUE(writer_->TakeLease("reaper", 2, 10 * kSecond, &held).ok());
+  EXPECT_TRUE(held);
+}
+
+TEST_F(Sqlite, a_compared_write_needs_the_version_it_was_made_from) {
+  OpenOrFail();
+  const auto compared = [this](uint64_t version, uint64_t born, uint64_t base) {
+    Change change = Value(version, born, 0, "v" + std::to_string(version));
+    change.kind = ChangeKind::kCompared;
+    change.base_version = base;
+    return change;
+  };
+  EXPECT_EQ(WriteOne(compared(2000, 2000, 1)), ChangeOutcome::kOvertaken);  // there is none
+  EXPECT_EQ(LoadRow().version, 0u);
+  EXPECT_EQ(WriteOne(compared(2000, 2000, 0)), ChangeOutcome::kDone);
+  EXPECT_EQ(WriteOne(compared(2000, 2000, 0)), ChangeOutcome::kDone);  // the reply was lost: held already
+  EXPECT_EQ(WriteOne(compared(2500, 2500, 0)), ChangeOutcome::kOvertaken);
+  EXPECT_EQ(WriteOne(compared(3000, 2000, 1999)), ChangeOutcome::kOvertaken);
+  EXPECT_EQ(WriteOne(compared(3000, 2000, 2000)), ChangeOutcome::kDone);
+  EXPECT_EQ(LoadRow().data, "v3000");
+  EXPECT_EQ(WriteOne(Delete(4000)), ChangeOutcome::kDone);
+  EXPECT_EQ(WriteOne(compared(5000, 2000, 0)), ChangeOutcome::kOvertaken);  // born before the delete
+  EXPECT_EQ(WriteOne(compared(5000, 5000, 0)), ChangeOutcome::kDone);
+  clock_.AdvanceSeconds(1001);
+  EXPECT_EQ(WriteOne(compared(6000, 6000, 5000)), ChangeOutcome::kOvertaken);  // it has expired
+  EXPECT_EQ(WriteOne(compared(6000, 6000, 0)), ChangeOutcome::kDone);
+}
+
+TEST_F(Sqlite, the_identity_is_read_as_it_is_now) {
+  OpenOrFail();
+  DatabaseIdentity identity;
+  ASSERT_TRUE(reader_->ReadIdentity(&identity).ok());
+  EXPECT_EQ(identity, database_->identity());
+  Sql("UPDATE meta SET value = '2' WHERE name = 'generation'");
+  ASSERT_TRUE(reader_->ReadIdentity(&identity).ok());
+  EXPECT_EQ(identity.generation, 2u);
+  EXPECT_EQ(database_->identity().generation, 1u);
+}
+
 }  // namespace
 }  // namespace holdfast::session

@@ -14,6 +14,7 @@
 #include <thread>
 
 #include "base/check.h"
+#include "lib/passing_driver.h"
 #include "session/session_options.h"
 
 namespace holdfast::session {
@@ -31,24 +32,14 @@ class Gate {
   std::atomic<bool> away_{false};
 };
 
-class GatedDriver final : public Driver {
+class GatedDriver final : public test::PassingDriver {
  public:
-  GatedDriver(std::unique_ptr<Driver> driver, const Gate& gate) : driver_(std::move(driver)), gate_(gate) {}
-  Failure Open() override { return gate_.away() ? Away() : driver_->Open(); }
-  Failure Load(std::span<const std::string_view> keys, std::vector<Row>* rows) override {
-    return gate_.away() ? Away() : driver_->Load(keys, rows);
-  }
-  Failure Write(std::span<const Change> changes, std::vector<ChangeOutcome>* outcomes) override {
-    return gate_.away() ? Away() : driver_->Write(changes, outcomes);
-  }
-  Failure Sweep(int64_t grace_us, uint32_t limit, uint64_t* deleted) override {
-    return driver_->Sweep(grace_us, limit, deleted);
-  }
-  void Idle() override { driver_->Idle(); }
+  GatedDriver(std::unique_ptr<Driver> driver, const Gate& gate) : PassingDriver(std::move(driver)), gate_(gate) {}
 
  private:
-  static Failure Away() { return {FailureClass::kNextNode, "the database is away"}; }
-  const std::unique_ptr<Driver> driver_;
+  Failure Pass(const std::function<Failure()>& call) override {
+    return gate_.away() ? Failure{FailureClass::kNextNode, "the database is away"} : call();
+  }
   const Gate& gate_;
 };
 
@@ -59,6 +50,7 @@ class GatedDatabase final : public Database {
   const DatabaseIdentity& identity() const override { return database_->identity(); }
   std::string Describe() const override { return database_->Describe(); }
   std::string local_path() const override { return database_->local_path(); }
+  bool is_shared() const override { return database_->is_shared(); }
   uint64_t value_bytes_max() const override { return database_->value_bytes_max(); }
 
  private:
