@@ -134,7 +134,11 @@ Status OptionSet::Assign(Option& option, OptionSource source, const std::string&
       return UsageError(where, std::string("a value is missing: ") + (row.argument ? row.argument : "VALUE"));
     if (row.implied != nullptr) text = row.implied;
   }
-  if (row.ignored != nullptr) return Ignore(option, source, place, text);
+  if (row.ignored != nullptr) NoteIgnored(option, source, place, text);
+  if (row.field.type == OptionType::kNone) {
+    option.source = std::max(option.source, source);
+    return {};
+  }
   if (!text.has_value() && row.counts) {
     // From the default on, for what a weaker source said is replaced.
     OptionValue value = row.field.get(option.settings);
@@ -155,18 +159,23 @@ Status OptionSet::AssignNegated(Option& option, OptionSource source, const std::
   return Assign(option, source, place, "no");
 }
 
-Status OptionSet::Ignore(Option& option, OptionSource source, const std::string& place,
-                         std::optional<std::string_view> text) {
-  const bool first = option.source == OptionSource::kDefault;
-  option.source = std::max(option.source, source);
-  option.place = place;
+void OptionSet::NoteIgnored(Option& option, OptionSource source, const std::string& place,
+                            std::optional<std::string_view> text) {
   const bool silent =
       text.has_value() && option.row->ignored_silently != nullptr && *text == option.row->ignored_silently;
-  if (first && !silent) {
-    warnings_.push_back(PlaceAndName(*option.row, source, place) +
-                        " is accepted but has no effect: " + option.row->ignored);
+  if (silent || std::find(ignored_.begin(), ignored_.end(), &option) != ignored_.end()) return;
+  ignored_.push_back(&option);
+  ignored_names_.push_back(PlaceAndName(*option.row, source, place));
+}
+
+std::vector<std::string> OptionSet::Warnings() const {
+  std::vector<std::string> warnings = warnings_;
+  if (ignored_.size() == 1) {
+    warnings.push_back(ignored_names_[0] + " is accepted but has no effect: " + ignored_[0]->row->ignored);
+  } else if (!ignored_.empty()) {
+    warnings.push_back("accepted but without effect, for reasons in holdfast(1): " + Join(ignored_names_, ", "));
   }
-  return {};
+  return warnings;
 }
 
 void OptionSet::Store(Option& option, OptionSource source, const std::string& place, OptionValue value) {

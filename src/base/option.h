@@ -99,13 +99,14 @@ struct OptionRow {
   bool flag_only = false;         // an order rather than a setting (--help): not in file, environment and dump
   const char* help = "";          // one line, no full stop
   const char* more = nullptr;     // sentences for the manual
-  const char* ignored = nullptr;  // accepted, with one warning that gives this reason
+  // Accepted without effect, which is said in one line, for this reason. A member takes its value all the same.
+  const char* ignored = nullptr;
   const char* ignored_silently = nullptr;  // the value of an ignored option that needs no warning: -U 0
   const char* refused = nullptr;           // giving it is an error with this reason
   const char* setting = nullptr;           // name in `stats settings`; null: not there
   // Of a flag: "off|on" for false and true of the member; null: no|yes. Of choices: other words; null: the same.
   const char* setting_words = nullptr;
-  const char* setting_fixed = nullptr;     // always this value, for options without a member
+  const char* setting_fixed = nullptr;  // always this value, for options without a member
   OptionOrigin origin = OptionOrigin::kHoldfast;
 };
 
@@ -145,8 +146,9 @@ class OptionSet {
   Status ReadFile(const std::string& path);
   Status ReadFileText(std::string_view text, const std::string& path);
 
-  // What the operator should know, one line each; in the order of reading.
-  const std::vector<std::string>& warnings() const { return warnings_; }
+  // What the operator should know, one line each, in the order of reading; options without effect in one line at the
+  // end.
+  std::vector<std::string> Warnings() const;
 
   // An option by its exact name, which must exist.
   const Option& Find(std::string_view name) const;
@@ -185,13 +187,15 @@ class OptionSet {
   Status Assign(Option& option, OptionSource source, const std::string& place, std::optional<std::string_view> text);
   Status AssignNegated(Option& option, OptionSource source, const std::string& place,
                        std::optional<std::string_view> text);
-  Status Ignore(Option& option, OptionSource source, const std::string& place, std::optional<std::string_view> text);
+  void NoteIgnored(Option& option, OptionSource source, const std::string& place, std::optional<std::string_view> text);
   void Store(Option& option, OptionSource source, const std::string& place, OptionValue value);
   // The known name that the writer of `name` may have meant, ready to be typed: "; did you mean --x?" or empty.
   std::string Suggestion(std::string_view name, OptionSource source) const;
 
   std::vector<Option> options_;
   std::vector<std::string> warnings_;
+  std::vector<const Option*> ignored_;      // given ones, in the order of reading: all tables are there by then
+  std::vector<std::string> ignored_names_;  // of these, with places
 };
 
 // Whether the option must have a value after it.

@@ -1,5 +1,5 @@
 // Both documents go through the same groups in the same order; within a group the order is that of the tables. Options
-// without effect are one paragraph of names in --help and one entry each in the manual, with the reason.
+// without effect or refused are a paragraph of names in --help and one entry each in the manual, with the reason.
 
 #include "base/option_document.h"
 
@@ -28,7 +28,7 @@ const char* TitleOf(Group group) {
     case Group::kMemcached:
       return "Options of memcached";
     case Group::kExtended:
-      return "Extended options (-o name=value,name=value)";
+      return "Extended options of memcached (-o name=value,name=value)";
     case Group::kHoldfast:
       break;
   }
@@ -72,7 +72,6 @@ void HelpEntry(std::string* help, const Option& option) {
   line.append(kHelpColumn - line.size(), ' ');
   std::string text = option.row->help;
   if (ShowsDefault(option)) text += " (default " + option.default_text + ")";
-  if (option.row->refused != nullptr) text += " (refused: " + std::string(option.row->refused) + ")";
   *help += line + Wrap(text, kHelpWidth - kHelpColumn, kHelpColumn) + "\n";
 }
 
@@ -162,6 +161,10 @@ std::string ManualHead(const OptionRow& row) {
   return head + RoffEscaped(argument) + (row.implied != nullptr ? "\\fR]\n" : "\\fR\n");
 }
 
+void NameAll(std::string* help, const char* what, const std::vector<std::string>& names) {
+  if (!names.empty()) *help += "  " + Wrap(what + Join(names, ", "), kHelpWidth - 4, 4) + "\n";
+}
+
 }  // namespace
 
 std::string HelpText(const OptionSet& options, const std::string& usage) {
@@ -170,16 +173,18 @@ std::string HelpText(const OptionSet& options, const std::string& usage) {
     const std::vector<const Option*> members = InGroup(options, group);
     if (members.empty()) continue;
     help += "\n" + std::string(TitleOf(group)) + ":\n";
-    std::vector<std::string> without_effect;
+    std::vector<std::string> without_effect, refused;
     for (const Option* option : members) {
-      if (option->row->ignored != nullptr) {
+      if (option->row->refused != nullptr) {
+        refused.push_back(SpelledName(*option->row));
+      } else if (option->row->ignored != nullptr) {
         without_effect.push_back(SpelledName(*option->row));
       } else {
         HelpEntry(&help, *option);
       }
     }
-    if (without_effect.empty()) continue;
-    help += "  " + Wrap("accepted without effect: " + Join(without_effect, ", "), kHelpWidth - 4, 4) + "\n";
+    NameAll(&help, "accepted without effect: ", without_effect);
+    NameAll(&help, "refused: ", refused);
   }
   return help;
 }

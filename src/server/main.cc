@@ -44,6 +44,10 @@ std::optional<int> ObeyOrders(const base::OptionSet& options, const Settings& se
     std::printf("%s %s\n", PACKAGE_NAME, PACKAGE_VERSION);
     return 0;
   }
+  if (settings.server.license) {
+    std::printf("%s %s comes without a license text: ask those you have it from.\n", PACKAGE_NAME, PACKAGE_VERSION);
+    return 0;
+  }
   if (settings.server.manual) {
     std::fputs(Manual(options).c_str(), stdout);
     return 0;
@@ -97,7 +101,7 @@ int Run(int argc, char** argv) {
   const base::SystemClock clock;
   base::Log log(LogLevelOf(static_cast<uint32_t>(settings.server.verbosity)),
                 base::LogFormatOf(std::getenv("JOURNAL_STREAM")), clock);
-  for (const std::string& warning : options.warnings()) log.Warning(warning);
+  for (const std::string& warning : options.Warnings()) log.Warning(warning);
   if (security::IsRoot() && settings.server.user.empty()) return Fail(BecomeOrdinary(settings));
 
   std::optional<security::Background> background;

@@ -4,6 +4,8 @@
 
 #include "config.h"
 
+#include "server/memcached_options.h"
+
 #ifdef HAVE_JEMALLOC
 #include <jemalloc/jemalloc.h>
 #endif
@@ -18,6 +20,7 @@ bool ServerControl::Stats(std::string_view arguments,
                           const std::function<void(std::string_view, std::string_view)>& row) {
   if (arguments == "settings") {
     options_.ForEachSetting(row);
+    for (const FixedSetting& setting : FixedSettings()) row(setting.name, setting.value);
     row("malloc", MallocName());
     return true;
   }

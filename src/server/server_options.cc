@@ -2,6 +2,7 @@
 
 #include "server/server_options.h"
 
+#include "server/memcached_options.h"
 #include "session/session_options.h"
 #include "store/store_options.h"
 
@@ -13,12 +14,7 @@ using base::Member;
 using base::OptionOrigin;
 using base::OptionUnit;
 
-constexpr char kNoUdp[] = "UDP is not built: it has been the means of amplification attacks; TCP is as before";
-constexpr char kNoSasl[] = "SASL does not work yet, and an option that asks for security is never ignored";
-constexpr char kNoAuthFile[] =
-    "ASCII authentication does not work yet, and an option that asks for security is never ignored";
-constexpr char kNoTls[] = "TLS does not work yet, and an option that asks for security is never ignored";
-
+constexpr char kNoUdp[] = "UDP is not built, for it has been the means of amplification attacks";
 constexpr base::OptionRow kOptions[] = {
     {.letter = 'p',
      .name = "port",
@@ -32,7 +28,10 @@ constexpr base::OptionRow kOptions[] = {
     {.letter = 'U',
      .name = "udp-port",
      .argument = "PORT",
-     .help = "accepted, without effect: there is no UDP",
+     .field = Member<&ServerSettings::udp_port>,
+     .min = 0,
+     .max = 65535,
+     .help = "there is no UDP; without -p it names the TCP port, as in memcached",
      .ignored = kNoUdp,
      .ignored_silently = "0",
      .setting = "udpport",
@@ -96,6 +95,20 @@ constexpr base::OptionRow kOptions[] = {
      .help = "close connections that were idle so long; 0: never",
      .setting = "idle_timeout",
      .origin = OptionOrigin::kMemcached},
+    {.name = "read_buf_mem_limit",
+     .argument = "MEGABYTES",
+     .field = Member<&ServerSettings::read_buffer_bytes>,
+     .unit = OptionUnit::kMegabytes,
+     .extended = true,
+     .help = "memcached's name for --connection-memory; 0: as that says",
+     .setting = "read_buf_mem_limit",
+     .origin = OptionOrigin::kMemcached},
+    {.name = "sock_cookie_id",
+     .argument = "NUMBER",
+     .field = Member<&ServerSettings::socket_mark>,
+     .extended = true,
+     .help = "mark (SO_MARK) of the listening sockets, for the firewall; 0: none",
+     .origin = OptionOrigin::kMemcached},
     {.name = "connection-memory",
      .argument = "BYTES",
      .field = Member<&ServerSettings::connection_memory_bytes>,
@@ -108,8 +121,8 @@ constexpr base::OptionRow kOptions[] = {
      .argument = "COUNT",
      .field = Member<&ServerSettings::threads>,
      .min = 1,
-     .max = 64,
-     .help = "worker threads",
+     .max = 192,
+     .help = "worker threads; more than the machine has processors gain nothing",
      .setting = "num_threads",
      .origin = OptionOrigin::kMemcached},
     {.letter = 'R',
@@ -138,18 +151,74 @@ constexpr base::OptionRow kOptions[] = {
      .setting = "flush_enabled",
      .setting_words = "no|yes",
      .origin = OptionOrigin::kMemcached},
-    {.letter = 'S', .name = "enable-sasl", .help = "not yet", .refused = kNoSasl, .origin = OptionOrigin::kMemcached},
-    {.letter = 'Y',
-     .name = "auth-file",
-     .argument = "FILE",
-     .help = "not yet",
-     .refused = kNoAuthFile,
+    {.letter = 'A',
+     .name = "enable-shutdown",
+     .field = Member<&ServerSettings::shutdown_allowed>,
+     .help = "allow the command shutdown",
+     .setting = "shutdown_command",
+     .setting_words = "no|yes",
      .origin = OptionOrigin::kMemcached},
-    {.letter = 'Z', .name = "enable-ssl", .help = "not yet", .refused = kNoTls, .origin = OptionOrigin::kMemcached},
+    {.letter = 'X',
+     .name = "disable-dumping",
+     .field = Member<&ServerSettings::dump_allowed>,
+     .inverts = true,
+     .help = "refuse what lists keys: stats cachedump, lru_crawler metadump and mgdump",
+     .setting = "dump_enabled",
+     .setting_words = "no|yes",
+     .origin = OptionOrigin::kMemcached},
+    {.letter = 'W',
+     .name = "disable-watch",
+     .field = Member<&ServerSettings::watch_allowed>,
+     .inverts = true,
+     .help = "refuse the command watch",
+     .origin = OptionOrigin::kMemcached},
+    {.letter = 'D',
+     .name = "prefix-delimiter",
+     .argument = "CHARACTER",
+     .field = Member<&ServerSettings::prefix_delimiter>,
+     .help = "end of a key's prefix in stats detail, which it switches on",
+     .setting = "stat_key_prefix",
+     .origin = OptionOrigin::kMemcached},
     {.letter = 'd',
      .name = "daemon",
      .field = Member<&ServerSettings::background>,
      .help = "run in the background",
+     .origin = OptionOrigin::kMemcached},
+    {.name = "track_sizes",
+     .field = Member<&ServerSettings::track_sizes>,
+     .extended = true,
+     .help = "count items by size for stats sizes",
+     .setting = "track_sizes",
+     .origin = OptionOrigin::kMemcached},
+    {.name = "watcher_logbuf_size",
+     .argument = "KILOBYTES",
+     .field = Member<&ServerSettings::watcher_log_bytes>,
+     .unit = OptionUnit::kKilobytes,
+     .min = 4 << 10,
+     .max = 1 << 30,
+     .extended = true,
+     .help = "what may wait for a slow watcher before lines are skipped",
+     .setting = "watcher_logbuf_size",
+     .origin = OptionOrigin::kMemcached},
+    {.name = "worker_logbuf_size",
+     .argument = "KILOBYTES",
+     .field = Member<&ServerSettings::worker_log_bytes>,
+     .unit = OptionUnit::kKilobytes,
+     .min = 4 << 10,
+     .max = 1 << 30,
+     .extended = true,
+     .help = "what a worker may have noted for watchers before lines are dropped",
+     .setting = "worker_logbuf_size",
+     .origin = OptionOrigin::kMemcached},
+    {.name = "modern",
+     .field = Member<&ServerSettings::modern>,
+     .extended = true,
+     .help = "nothing; no_modern: no_maxconns_fast, as in memcached 1.4",
+     .origin = OptionOrigin::kMemcached},
+    {.letter = 'L',
+     .name = "enable-largepages",
+     .field = Member<&ServerSettings::preallocate>,
+     .help = "take all memory at the start; huge pages are asked for anyway",
      .origin = OptionOrigin::kMemcached},
     {.letter = 'r',
      .name = "enable-coredumps",
@@ -187,6 +256,12 @@ constexpr base::OptionRow kOptions[] = {
      .flag_only = true,
      .help = "this text",
      .origin = OptionOrigin::kMemcached},
+    {.letter = 'i',
+     .name = "license",
+     .field = Member<&ServerSettings::license>,
+     .flag_only = true,
+     .help = "print the license",
+     .origin = OptionOrigin::kMemcached},
     {.letter = 'V',
      .name = "version",
      .field = Member<&ServerSettings::version>,
@@ -204,12 +279,24 @@ constexpr base::OptionRow kOptions[] = {
 void AddOptions(base::OptionSet& options, Settings& settings) {
   options.Add(kOptions, settings.server);
   options.Add(store::StoreOptions(), settings.store);
+  options.Add(MemcachedOptions(), settings.server);
   options.Add(session::SessionOptions(), settings.session);
 }
 
 base::Status CheckTogether(const base::OptionSet& options, Settings& settings) {
+  ServerSettings& server = settings.server;
+  if (server.udp_port > 0 && !options.IsGiven("port")) server.port = server.udp_port;
+  if (!server.modern && !options.IsGiven("maxconns_fast")) server.reject_when_full = false;
+  if (server.read_buffer_bytes > 0 && !options.IsGiven("connection-memory")) {
+    server.connection_memory_bytes = server.read_buffer_bytes;
+  }
+  if (server.prefix_delimiter.size() != 1) {
+    return options.Complain("prefix-delimiter", "'" + server.prefix_delimiter + "' is not one character");
+  }
+  server.prefix_stats = options.IsGiven("prefix-delimiter");
+
   store::StoreSettings& store = settings.store;
-  store.threads = settings.server.threads;
+  store.threads = server.threads;
   if (store.item_bytes_max > store.memory_limit_bytes / 2) {
     if (options.IsGiven("max-item-size")) {
       return options.Complain("max-item-size",
@@ -217,7 +304,7 @@ base::Status CheckTogether(const base::OptionSet& options, Settings& settings) {
     }
     store.item_bytes_max = store.memory_limit_bytes / 2;
   }
-  if (settings.server.port == 0 && settings.server.unix_path.empty()) {
+  if (server.port == 0 && server.unix_path.empty()) {
     return options.Complain("port", "port 0 means no TCP, and there is no unix socket (-s): nothing to listen on");
   }
   return {};

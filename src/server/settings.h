@@ -18,6 +18,7 @@ enum class WireProtocol : uint8_t { kAuto, kAscii, kBinary };
 struct ServerSettings {
   // Network
   int port = 11211;
+  int udp_port = 0;                 // there is no UDP; alone it names the TCP port
   std::vector<std::string> listen;  // empty: loopback
   std::string unix_path;
   uint32_t unix_mask = 0700;
@@ -26,17 +27,29 @@ struct ServerSettings {
   bool reject_when_full = true;
   uint32_t idle_timeout_seconds = 0;
   uint64_t connection_memory_bytes = 256ull << 20;
+  uint64_t read_buffer_bytes = 0;  // memcached's way to say connection_memory_bytes; 0: not said
+  uint32_t socket_mark = 0;        // SO_MARK of the listening sockets; 0: none
 
   // Work
   WireProtocol protocol = WireProtocol::kAuto;
   uint32_t threads = 4;
   uint32_t requests_per_turn = 20;
   bool flush_allowed = true;
+  bool shutdown_allowed = false;  // -A
+  bool dump_allowed = true;       // false: -X
+  bool watch_allowed = true;      // false: -W
+  std::string prefix_delimiter = ":";
+  bool prefix_stats = false;  // from the start: -D was given
+  bool track_sizes = false;
+  uint64_t watcher_log_bytes = 256 << 10;  // of each watcher
+  uint64_t worker_log_bytes = 64 << 10;    // of each worker
+  bool modern = true;
 
   // Process
   bool background = false;
   bool core_dumps = false;
   bool lock_memory = false;
+  bool preallocate = false;  // -L
   std::string user;
   std::string pid_file;
   int verbosity = 0;
@@ -44,6 +57,7 @@ struct ServerSettings {
   // Orders
   bool help = false;
   bool version = false;
+  bool license = false;
   bool manual = false;
 };
 
