@@ -30,7 +30,7 @@ Turn Serve::OnTurn(Connection& connection) {
   if (held_ != nullptr) {
     if (const auto turn = ContinueHeld(connection)) return *turn;
   }
-  uint32_t left = worker_.shared().requests_per_turn;
+  uint32_t left = worker_.shared().live.requests_per_turn;
   for (;;) {
     if (connection.output().size() >= network::kOutputHighWater) return Turn::kFull;
     if (upload_ != nullptr) {
@@ -39,7 +39,7 @@ Turn Serve::OnTurn(Connection& connection) {
     }
     if (left == 0) {
       if (connection.worker().OthersReady() && !connection.input().empty()) return Turn::kYield;
-      left = worker_.shared().requests_per_turn;
+      left = worker_.shared().live.requests_per_turn;
     }
     if (const auto turn = ServeBatch(connection, &left)) return *turn;
   }

@@ -33,7 +33,8 @@ Server::Server(const Settings& settings, const base::OptionSet& options, base::L
       started_steady_micros_(clock.SteadyMicros()),
       budget_(settings.server.connection_memory_bytes),
       limit_(settings.server.connections),
-      control_(options, stats_, log, settings.server.flush_allowed) {}
+      live_(settings.server),
+      control_(options, stats_, log, live_) {}
 
 Server::~Server() { Stop(); }
 
@@ -63,8 +64,8 @@ base::Status Server::OpenSockets() {
 }
 
 base::Status Server::MakeWorkers() {
-  shared_ = std::make_unique<Shared>(Shared{clock_, *store_, nullptr, control_, settings_.server.protocol,
-                                            ParserSettingsOf(settings_.store), settings_.server.requests_per_turn});
+  shared_ = std::make_unique<Shared>(
+      Shared{clock_, *store_, nullptr, control_, settings_.server.protocol, ParserSettingsOf(settings_.store), live_});
   for (uint32_t i = 0; i < settings_.server.threads; ++i) {
     counters_.push_back(std::make_unique<command::CommandCounters>());
     auto state = std::make_unique<WorkerState>(*shared_, i, *counters_.back());

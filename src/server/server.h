@@ -21,6 +21,7 @@
 #include "base/status.h"
 #include "network/listener.h"
 #include "network/worker.h"
+#include "server/live_settings.h"
 #include "server/process_stats.h"
 #include "server/server_control.h"
 #include "server/session_service.h"
@@ -63,6 +64,7 @@ class Server {
   base::StatSet stats_;
   base::BlockBudget budget_;
   network::ConnectionLimit limit_;
+  LiveSettings live_;
   ServerControl control_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<SessionService> sessions_;  // null: off

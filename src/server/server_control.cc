@@ -19,14 +19,26 @@ void ServerControl::SetVerbosity(uint32_t level) { log_.set_level(LogLevelOf(lev
 bool ServerControl::Stats(std::string_view arguments,
                           const std::function<void(std::string_view, std::string_view)>& row) {
   if (arguments == "settings") {
-    options_.ForEachSetting(row);
-    for (const FixedSetting& setting : FixedSettings()) row(setting.name, setting.value);
-    row("malloc", MallocName());
+    for (const auto& [name, value] : *ShownSettings()) row(name, value);
     return true;
   }
   if (!stats_.HasGroup(arguments)) return false;
   stats_.ForEach(arguments, row);
   return true;
+}
+
+void ServerControl::ShowSettings(const base::OptionSet& options) {
+  SettingRows shown;
+  options.ForEachSetting([&](std::string_view name, std::string_view value) { shown.emplace_back(name, value); });
+  for (const FixedSetting& setting : FixedSettings()) shown.emplace_back(setting.name, setting.value);
+  shown.emplace_back("malloc", MallocName());
+  const std::lock_guard<std::mutex> guard(settings_mutex_);
+  shown_settings_ = std::make_shared<const SettingRows>(std::move(shown));
+}
+
+std::shared_ptr<const ServerControl::SettingRows> ServerControl::ShownSettings() {
+  const std::lock_guard<std::mutex> guard(settings_mutex_);
+  return shown_settings_;
 }
 
 std::string ServerControl::Run(std::string_view line) {

@@ -15,6 +15,7 @@
 #include "command/command.h"
 #include "network/worker.h"
 #include "server/codec.h"
+#include "server/live_settings.h"
 
 namespace holdfast::server {
 
@@ -28,7 +29,7 @@ struct Shared {
   command::Control& control;
   WireProtocol protocol;
   protocol::ParserSettings parser;
-  uint32_t requests_per_turn;
+  const LiveSettings& live;
 };
 
 class WorkerState final : public network::WorkerHooks {
