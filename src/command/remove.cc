@@ -9,6 +9,11 @@ using protocol::ReplyCode;
 
 namespace {
 
+// A delete that asks for nothing but the item's end: it may be carried out without knowing what there is.
+bool IsPlainDelete(const Request& request) {
+  return !request.has_compare_cas && !request.flags.Has('I') && !request.flags.Has('x');
+}
+
 // md with I or x. The item goes on under a new cas; with x without its value.
 Progress Republish(const Request& request, Place& place, const store::ItemRef& seen, Reply* reply) {
   const bool empty = request.flags.Has('x');
@@ -35,7 +40,7 @@ Progress Remove(Context& context, const Request& request, Frame& frame, Reply* r
   if (RefusesNewCas(request, place, reply)) return Progress::kDone;
   store::Slot slot = place.Lock();
   const Presence presence = place.Decide(slot);
-  if (presence == Presence::kUnknown && !place.unavailable()) {
+  if (presence == Presence::kUnknown && (!place.unavailable() || !IsPlainDelete(request))) {
     { const store::Slot gone = std::move(slot); }
     return place.Settle(reply);
   }
