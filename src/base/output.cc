@@ -141,6 +141,12 @@ int Output::Gather(iovec* vectors, int count) const {
   return filled;
 }
 
+void Output::CopyUnsent(std::string* to) const {
+  std::vector<iovec> vectors(segments_.size());
+  const int count = Gather(vectors.data(), static_cast<int>(vectors.size()));
+  for (int i = 0; i < count; ++i) to->append(static_cast<const char*>(vectors[i].iov_base), vectors[i].iov_len);
+}
+
 void Output::Consume(size_t n) {
   DCHECK(n <= size_);
   size_ -= n;

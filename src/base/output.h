@@ -17,6 +17,7 @@
 
 #include <cstddef>
 #include <cstring>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -65,6 +66,8 @@ class Output {
 
   // Fills at most count vectors with the first unsent bytes; returns how many were filled.
   int Gather(iovec* vectors, int count) const;
+  // Appends a copy of all unsent bytes.
+  void CopyUnsent(std::string* to) const;
   // The first n unsent bytes are sent. Gives blocks back; empty holds none.
   void Consume(size_t n);
   void Clear();

@@ -1,4 +1,4 @@
-// arrival.h - an accepted socket on its way from the listener to a worker.
+// arrival.h - a socket on its way to a worker: accepted by the listener, or taken over from another process.
 
 #ifndef HOLDFAST_NETWORK_ARRIVAL_H_
 #define HOLDFAST_NETWORK_ARRIVAL_H_
@@ -6,6 +6,7 @@
 #include <memory>
 
 #include "network/connection_limit.h"
+#include "network/departure.h"
 #include "network/transport.h"
 
 namespace holdfast::network {
@@ -13,6 +14,8 @@ namespace holdfast::network {
 struct Arrival {
   std::unique_ptr<Transport> transport;
   ConnectionLimit::Place place;  // empty for a connection that is under no limit
+  // Where the process before left off; null for a new connection. Its unread bytes are the transport's.
+  std::unique_ptr<ConnectionState> before = nullptr;
 };
 
 }  // namespace holdfast::network

@@ -48,6 +48,20 @@ class Handler {
   virtual Turn OnTurn(Connection& connection) = 0;
   // The connection is about to go; nothing more can be sent. Called exactly once.
   virtual void OnClose(Connection& connection) = 0;
+
+  // Between turns, for another process to go on: `state` is for Import there, `unread` gets bytes that were consumed
+  // and are to come first again. Changes nothing here. False: this connection cannot move.
+  virtual bool Export(std::string* state, std::string* unread) const {
+    static_cast<void>(state), static_cast<void>(unread);
+    return false;
+  }
+  // Before the first turn. False: not what Export gives.
+  virtual bool Import(std::string_view state) {
+    static_cast<void>(state);
+    return false;
+  }
+  // Between turns: a request was begun and is not answered yet.
+  virtual bool Busy() const { return false; }
 };
 
 class Connection {

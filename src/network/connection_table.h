@@ -9,6 +9,7 @@
 #ifndef HOLDFAST_NETWORK_CONNECTION_TABLE_H_
 #define HOLDFAST_NETWORK_CONNECTION_TABLE_H_
 
+#include <algorithm>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -24,6 +25,8 @@ class ConnectionTable {
 
   // Unique in the process for all time: 48 bits of sequence over 16 bits of worker.
   uint64_t NextId() { return ++sequence_ << kWorkerBits | worker_index_; }
+  // Ids that this process gives out are above `id`, which another has given out.
+  void Reserve(uint64_t id) { sequence_ = std::max(sequence_, id >> kWorkerBits); }
   void Add(SocketConnection& connection);
   void Remove(SocketConnection& connection);
   // Null when there is no such connection.

@@ -194,15 +194,19 @@ base::Result<ListenSocket> ListenSocket::Unix(const std::string& path, mode_t mo
   if (::bind(socket.descriptor_, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0) {
     return BindError(path, errno);
   }
-  struct stat made;
-  if (::lstat(path.c_str(), &made) == 0) {
-    socket.owns_file_ = true;
-    socket.file_device_ = made.st_dev;
-    socket.file_inode_ = made.st_ino;
-  }
+  socket.OwnFile();
   if (::chmod(path.c_str(), mode) != 0) return base::SystemError("cannot set the mode of " + path, errno);
   if (Status status = socket.Listen(backlog); !status.ok()) return status;
   return socket;
+}
+
+void ListenSocket::OwnFile() {
+  struct stat made;
+  if (port_ != 0) return;
+  if (::lstat(name_.c_str(), &made) != 0 || !S_ISSOCK(made.st_mode)) return;
+  owns_file_ = true;
+  file_device_ = made.st_dev;
+  file_inode_ = made.st_ino;
 }
 
 Status ListenSocket::Listen(int backlog) {

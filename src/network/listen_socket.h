@@ -38,6 +38,10 @@ class ListenSocket {
   ~ListenSocket();
 
   base::Status Listen(int backlog);
+  // An inherited unix socket: its file is ours from now on. And: it is another's.
+  void OwnFile();
+  void DisownFile() { owns_file_ = false; }
+  bool owns_file() const { return owns_file_; }
 
   int descriptor() const { return descriptor_; }
   const std::string& name() const { return name_; }  // "127.0.0.1:11211", "[::1]:11211", "/run/holdfast.sock"

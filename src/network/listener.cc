@@ -11,6 +11,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <string_view>
 #include <utility>
@@ -80,6 +81,8 @@ base::Status Listener::BindAll() {
   for (const int descriptor : settings_.inherited) {
     base::Result<ListenSocket> socket = ListenSocket::Inherited(descriptor);
     if (!socket.ok()) return socket.status();
+    const auto& files = settings_.inherited_files;
+    if (std::find(files.begin(), files.end(), descriptor) != files.end()) socket.value().OwnFile();
     sockets_.push_back(std::move(socket.value()));
   }
   if (!settings_.unix_path.empty()) {
@@ -116,6 +119,9 @@ base::Status Listener::Start() {
   for (ListenSocket& socket : sockets_) {
     if (base::Status status = socket.Listen(settings_.backlog); !status.ok()) return status;
   }
+  stop_requested_.store(false);
+  uint64_t wakes;
+  [[maybe_unused]] const ssize_t n = ::read(wake_fd_, &wakes, sizeof wakes);
   return StartQuietThread(thread_, "listener", [this] { Run(); });
 }
 
@@ -128,6 +134,10 @@ void Listener::Stop() {
 
 void Listener::Join() {
   if (thread_.joinable()) thread_.join();
+}
+
+void Listener::GiveUpFiles() {
+  for (ListenSocket& socket : sockets_) socket.DisownFile();
 }
 
 void Listener::Run() {

@@ -35,6 +35,7 @@ struct ListenerSettings {
   std::string unix_path;               // -s: empty: none
   mode_t unix_mode = 0700;             // -a
   std::vector<int> inherited;          // listening descriptors, taken over
+  std::vector<int> inherited_files;    // those among them whose socket file goes with them
   int backlog = 1024;                  // -b
   bool reject_when_full = true;        // maxconns_fast; else stop accepting
 };
@@ -55,10 +56,13 @@ class Listener {
 
   // Takes all addresses; before privileges are dropped. Nobody can connect before Start.
   base::Status Open();
+  // Also after Stop and Join: it accepts again.
   base::Status Start();
-  // Accepts no more; the sockets stay bound until the destructor.
+  // Accepts no more; the sockets stay bound until the destructor or Start.
   void Stop();
   void Join();
+  // Another process has the sockets now: their files are not removed with them.
+  void GiveUpFiles();
 
   const std::vector<ListenSocket>& bound() const { return sockets_; }
   const ListenerCounters& counters() const { return counters_; }

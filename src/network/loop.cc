@@ -138,14 +138,21 @@ void Loop::ReadMail() {
 
 void Loop::Welcome(Arrival arrival) {
   if (stopping_) return;
-  auto* const connection = new SocketConnection(*this, connections_.NextId(), std::move(arrival));
+  const std::unique_ptr<ConnectionState> before = std::move(arrival.before);
+  if (before != nullptr) connections_.Reserve(before->id);
+  const uint64_t id = before != nullptr ? before->id : connections_.NextId();
+  auto* const connection = new SocketConnection(*this, id, std::move(arrival));
   connections_.Add(*connection);
   counters_.connections_total.Add();
   counters_.connections_current.Set(connections_.size());
   std::unique_ptr<Handler> handler = hooks_->MakeHandler(*connection);
   const bool welcome = handler != nullptr;
   connection->SetHandler(std::move(handler));
-  if (!welcome || !connection->Open()) connection->Close();
+  if (!welcome || (before != nullptr && !connection->GoOn(*before)) || !connection->Open()) {
+    connection->Close();
+  } else if (finishing_) {
+    Enqueue(*connection);
+  }
 }
 
 void Loop::Resume(uint64_t connection_id) {
@@ -263,6 +270,36 @@ void Loop::CloseIdle() {
     connection->Close();
   }
   StartTimer(soonest * 1000, [this] { CloseIdle(); });
+}
+
+std::vector<Departure> Loop::Export() {
+  std::vector<Departure> departures;
+  connections_.ForEach([&departures](SocketConnection& connection) {
+    Departure departure;
+    if (connection.Export(&departure)) departures.push_back(std::move(departure));
+  });
+  return departures;
+}
+
+// What moved is the other process's business; the rest is closed as at the end.
+void Loop::Abandon() {
+  std::vector<SocketConnection*> all;
+  connections_.ForEach([&all](SocketConnection& connection) { all.push_back(&connection); });
+  for (SocketConnection* const connection : all) {
+    Departure departure;
+    if (connection->Export(&departure)) {
+      connection->Close();
+    } else {
+      connection->SendOnceAndClose();
+    }
+  }
+}
+
+void Loop::CloseUnoccupied() {
+  std::vector<SocketConnection*> all;
+  connections_.ForEach([&all](SocketConnection& connection) { all.push_back(&connection); });
+  // The turn of each sees whether something has arrived that was not read yet.
+  for (SocketConnection* const connection : all) connection->TakeLastLook();
 }
 
 void Loop::CloseAll() {

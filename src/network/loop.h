@@ -49,6 +49,15 @@ class Loop {
   void ForEachConnection(const std::function<void(Connection&)>& visit);
   uint32_t now_seconds() const { return now_seconds_; }
 
+  // As in Worker.
+  std::vector<Departure> Export();
+  void Abandon();
+  void FinishConnections() {
+    finishing_ = true;
+    CloseUnoccupied();
+  }
+  bool finishing() const { return finishing_; }
+
   // For the connections.
   void Enqueue(SocketConnection& connection) { ready_.Push(connection); }
   // An input block for this connection. At the cap the one with most unsent bytes is closed for it, else this one: then
@@ -76,6 +85,7 @@ class Loop {
   std::vector<SocketConnection*> Unfinished() const;
   void CloseIdle();
   void CloseAll();
+  void CloseUnoccupied();
   void Delete(SocketConnection* connection);
 
   Worker& worker_;
@@ -100,6 +110,7 @@ class Loop {
   uint32_t now_seconds_ = 0;
   uint32_t relieved_seconds_ = 0;  // when unfinished requests were last looked through
   bool stopping_ = false;          // arrivals are turned away
+  bool finishing_ = false;         // connections are closed as soon as nothing is in hand
 };
 
 }  // namespace holdfast::network

@@ -4,7 +4,10 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <cstring>
+#include <utility>
 
 #include "network/transport.h"
 
@@ -18,16 +21,23 @@ Io FromErrno(Io when_busy) {
 
 class PlainTransport final : public Transport {
  public:
-  explicit PlainTransport(int socket) : socket_(socket) {}
+  PlainTransport(int socket, std::string unread) : socket_(socket) {
+    if (!unread.empty()) unread_ = std::make_unique<Unread>(Unread{std::move(unread)});
+  }
   ~PlainTransport() override { ::close(socket_); }
   PlainTransport(const PlainTransport&) = delete;
   PlainTransport& operator=(const PlainTransport&) = delete;
 
   int socket() const override { return socket_; }
   Io Handshake() override { return Io::kDone; }
-  bool HasUnreadBytes() const override { return false; }
+  bool HasUnreadBytes() const override { return unread_ != nullptr; }
+  bool MayMove() const override { return true; }
+  std::string_view unread() const override {
+    return unread_ == nullptr ? std::string_view() : std::string_view(unread_->bytes).substr(unread_->begin);
+  }
 
   IoResult Read(char* to, size_t size) override {
+    if (unread_ != nullptr) return {Io::kDone, TakeUnread(to, size)};
     ssize_t n;
     do {
       n = ::recv(socket_, to, size, 0);
@@ -54,11 +64,26 @@ class PlainTransport final : public Transport {
     return ::sendmsg(socket_, &message, MSG_NOSIGNAL);
   }
 
+  size_t TakeUnread(char* to, size_t size) {
+    const size_t n = std::min(size, unread().size());
+    std::memcpy(to, unread().data(), n);
+    unread_->begin += n;
+    if (unread_->begin == unread_->bytes.size()) unread_.reset();
+    return n;
+  }
+
+  struct Unread {
+    std::string bytes;
+    size_t begin = 0;
+  };
   const int socket_;
+  std::unique_ptr<Unread> unread_;  // null when all of it was read
 };
 
 }  // namespace
 
-std::unique_ptr<Transport> MakePlainTransport(int socket) { return std::make_unique<PlainTransport>(socket); }
+std::unique_ptr<Transport> MakePlainTransport(int socket, std::string unread) {
+  return std::make_unique<PlainTransport>(socket, std::move(unread));
+}
 
 }  // namespace holdfast::network

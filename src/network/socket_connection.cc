@@ -49,7 +49,45 @@ SocketConnection::SocketConnection(Loop& loop, uint64_t id, Arrival arrival)
 
 SocketConnection::~SocketConnection() = default;
 
-bool SocketConnection::Open() { return SetReading(true); }
+bool SocketConnection::Open() {
+  if (phase_ == Phase::kClosing || transport_->HasUnreadBytes() || !output_.empty()) {
+    readable_ = phase_ != Phase::kClosing;
+    loop_.Enqueue(*this);
+  }
+  return phase_ == Phase::kClosing || SetReading(true);
+}
+
+bool SocketConnection::GoOn(const ConnectionState& before) {
+  if (!handler_->Import(before.handler)) return false;
+  output_.Append(before.unsent);
+  if (before.closing) phase_ = Phase::kClosing;
+  return !output_.overflowed();
+}
+
+bool SocketConnection::Export(Departure* departure) const {
+  if (closed() || !transport_->MayMove()) return false;
+  ConnectionState& state = departure->state;
+  if (!handler_->Export(&state.handler, &state.unread)) return false;
+  departure->socket = transport_->socket();
+  state.id = id_;
+  state.closing = phase_ == Phase::kClosing;
+  state.unread.append(input());
+  state.unread.append(transport_->unread());
+  output_.CopyUnsent(&state.unsent);
+  return true;
+}
+
+void SocketConnection::TakeLastLook() {
+  if (closed()) return;
+  readable_ = !ended_;
+  loop_.Enqueue(*this);
+}
+
+// Nothing of this connection is in hand: no part of a request, no reply on its way.
+bool SocketConnection::Unoccupied() const {
+  return phase_ == Phase::kWaiting && !readable_ && begin_ == end_ && output_.empty() && !handler_->Busy() &&
+         !transport_->HasUnreadBytes();
+}
 
 Worker& SocketConnection::worker() { return loop_.worker(); }
 
@@ -121,11 +159,13 @@ void SocketConnection::Read() {
   const IoResult result = transport_->Read(block_ + end_, base::kBlockBytes - end_);
   switch (result.io) {
     case Io::kDone:
+      dry_ = false;
       end_ += static_cast<uint32_t>(result.bytes);
       loop_.counters().bytes_read.Add(result.bytes);
       if (phase_ == Phase::kWaiting) phase_ = Phase::kRunnable;
       break;
     case Io::kWantRead:
+      dry_ = true;
       break;
     case Io::kWantWrite:
       read_when_writable_ = true;
@@ -220,6 +260,15 @@ void SocketConnection::FinishTurn() {
 
   if (phase_ == Phase::kFull && output_.size() <= kOutputLowWater) phase_ = Phase::kRunnable;
   if (phase_ == Phase::kWaiting && ended_) phase_ = Phase::kClosing;
+  if (loop_.finishing() && Unoccupied()) {
+    // Only a read that finds nothing shows that nothing has come meanwhile.
+    if (dry_) {
+      phase_ = Phase::kClosing;
+    } else {
+      readable_ = true;
+      loop_.Enqueue(*this);
+    }
+  }
   if (phase_ == Phase::kClosing && output_.empty()) return Close();
   if (phase_ == Phase::kParked && ended_) AwaitAbandonment();
 

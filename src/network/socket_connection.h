@@ -47,6 +47,12 @@ class SocketConnection final : public Connection {
 
   // Registers with the event loop; false when the kernel refuses.
   bool Open();
+  // Before Open: goes on where another process has left off. False: that cannot be.
+  bool GoOn(const ConnectionState& before);
+  // Between turns. False: it cannot move to another process.
+  bool Export(Departure* departure) const;
+  // A turn at once, whether or not something has come: with Loop::finishing a connection without work in hand ends.
+  void TakeLastLook();
   void SetHandler(std::unique_ptr<Handler> handler) { handler_ = std::move(handler); }
   // Everything that can be done now, once: read, handle, send. The connection may be closed afterwards.
   void TakeTurn();
@@ -89,6 +95,7 @@ class SocketConnection final : public Connection {
   bool SetReading(bool on);  // both false when the kernel refuses
   bool SetWriting(bool on);
   void GiveBackInput();
+  bool Unoccupied() const;
 
   Loop& loop_;
   std::unique_ptr<Transport> transport_;  // null once closed
@@ -112,6 +119,7 @@ class SocketConnection final : public Connection {
   bool read_when_writable_ : 1 = false;  // the transport must write before it can read on
   bool handshaking_ : 1 = true;
   bool ended_ : 1 = false;          // the peer will send no more
+  bool dry_ : 1 = false;            // the last read found nothing
   bool in_turn_ : 1 = false;        // inside Handler::OnTurn
   bool resumed_early_ : 1 = false;  // Resume came while in_turn_
   bool abandonment_awaited_ : 1 = false;

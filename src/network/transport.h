@@ -12,6 +12,8 @@
 
 #include <cstddef>
 #include <memory>
+#include <string>
+#include <string_view>
 
 namespace holdfast::network {
 
@@ -40,10 +42,14 @@ class Transport {
   virtual IoResult Write(const iovec* vectors, int count) = 0;
   // True when Read would bring bytes although the socket is not readable (a record that is half handed out).
   virtual bool HasUnreadBytes() const = 0;
+  // Whether another process can go on with the socket alone: it has no state of its own but bytes that were not read.
+  virtual bool MayMove() const { return false; }
+  // The bytes that Read would bring before it asks the socket.
+  virtual std::string_view unread() const { return {}; }
 };
 
-// Bytes as they are. Takes over a non-blocking stream socket.
-std::unique_ptr<Transport> MakePlainTransport(int socket);
+// Bytes as they are. Takes over a non-blocking stream socket. unread: what was received already and comes first.
+std::unique_ptr<Transport> MakePlainTransport(int socket, std::string unread = {});
 
 }  // namespace holdfast::network
 

@@ -43,6 +43,12 @@ void Worker::Resume(uint64_t connection_id) {
   }
 }
 
+void Worker::FinishConnections() {
+  Post([this] { loop_->FinishConnections(); });
+}
+std::vector<Departure> Worker::Export() { return loop_->Export(); }
+void Worker::Abandon() { loop_->Abandon(); }
+
 uint64_t Worker::StartTimer(uint32_t delay_ms, std::function<void()> task) {
   return loop_->StartTimer(delay_ms, std::move(task));
 }

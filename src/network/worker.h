@@ -17,6 +17,7 @@
 #include <functional>
 #include <memory>
 #include <thread>
+#include <vector>
 
 #include "base/block_pool.h"
 #include "base/counter.h"
@@ -76,6 +77,14 @@ class Worker {
   void Post(std::function<void()> task);
   // The parked connection gets a turn, soon. Unknown or already resumed ids are ignored. From any thread.
   void Resume(uint64_t connection_id);
+  // From any thread: a connection is closed as soon as nothing of it is in hand, now or after its present request.
+  void FinishConnections();
+
+  // On the worker's thread, in a task: the connections as another process can go on with them. Nothing changes here.
+  std::vector<Departure> Export();
+  // On the worker's thread, in a task, after Export: the other process has taken them. Closes all, without a byte sent
+  // on those that moved.
+  void Abandon();
   // On the worker's thread: run task after delay_ms, before the turns of that round; returns an id for CancelTimer,
   // never 0. Timers that are left when the worker stops are dropped unrun.
   uint64_t StartTimer(uint32_t delay_ms, std::function<void()> task);

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/packing.h"
 #include "protocol/parse_result.h"
 #include "protocol/request.h"
 
@@ -29,6 +30,13 @@ class BinaryParser {
 
   // The next bytes of the stream are to be passed over: a value that the caller does not want.
   void Skip(uint64_t bytes) { skip_bytes_ = bytes; }
+
+  // As in TextParser.
+  void SavePosition(base::Packer* to) const { to->Put(skip_bytes_); }
+  bool RestorePosition(base::Unpacker* from) {
+    skip_bytes_ = from->Take<uint64_t>();
+    return from->ok();
+  }
 
  private:
   ParseResult ParsePacket(std::string_view input, Request* request);

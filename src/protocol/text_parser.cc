@@ -67,6 +67,24 @@ void TextParser::Skip(uint64_t bytes) {
   skip_bytes_ = bytes;
 }
 
+// What is known of the input is found again there.
+void TextParser::SavePosition(base::Packer* to) const {
+  to->Put(static_cast<uint8_t>(mode_)).Put(skip_bytes_).Put(exptime_);
+  to->Put(uint8_t{touch_}).Put(uint8_t{return_cas_}).Put(uint8_t{first_});
+}
+
+bool TextParser::RestorePosition(base::Unpacker* from) {
+  const auto mode = from->Take<uint8_t>();
+  skip_bytes_ = from->Take<uint64_t>();
+  exptime_ = from->Take<int64_t>();
+  touch_ = from->Take<uint8_t>() != 0;
+  return_cas_ = from->Take<uint8_t>() != 0;
+  first_ = from->Take<uint8_t>() != 0;
+  if (!from->ok() || mode > static_cast<uint8_t>(Mode::kSkipLine)) return false;
+  mode_ = static_cast<Mode>(mode);
+  return true;
+}
+
 void TextParser::AbandonBatch() {
   if (mode_ == Mode::kKeys) mode_ = Mode::kSkipLine;
 }

@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <string_view>
 
+#include "base/packing.h"
 #include "protocol/parse_result.h"
 #include "protocol/request.h"
 
@@ -44,6 +45,11 @@ class TextParser {
   void AbandonBatch();
   // Whether the next Request will be another key of the same get.
   bool InBatch() const { return mode_ == Mode::kKeys; }
+
+  // Where it stands, for a parser elsewhere to go on with the same unconsumed bytes. RestorePosition: false when that
+  // cannot be a position.
+  void SavePosition(base::Packer* to) const;
+  bool RestorePosition(base::Unpacker* from);
 
  private:
   enum class Mode : uint8_t {

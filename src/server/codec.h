@@ -7,6 +7,7 @@
 #ifndef HOLDFAST_SERVER_CODEC_H_
 #define HOLDFAST_SERVER_CODEC_H_
 
+#include <string>
 #include <string_view>
 #include <variant>
 
@@ -42,6 +43,26 @@ class Codec {
   bool InBatch() const {
     const auto* text = std::get_if<protocol::TextParser>(&parser_);
     return text != nullptr && text->InBatch();
+  }
+
+  // Where it stands, for a Codec in another process to go on with the same unconsumed bytes.
+  std::string SavePosition() const {
+    base::Packer packer;
+    packer.Put(uint8_t{detected_}).Put(static_cast<uint8_t>(parser_.index()));
+    std::visit([&packer](const auto& parser) { parser.SavePosition(&packer); }, parser_);
+    return packer.Take();
+  }
+  // False: what is there cannot be a position.
+  bool RestorePosition(std::string_view position) {
+    base::Unpacker unpacker(position);
+    detected_ = unpacker.Take<uint8_t>() != 0;
+    if (unpacker.Take<uint8_t>() == 0) {
+      parser_ = protocol::TextParser(*settings_);
+    } else {
+      parser_ = protocol::BinaryParser(*settings_);
+    }
+    return std::visit([&unpacker](auto& parser) { return parser.RestorePosition(&unpacker); }, parser_) &&
+           unpacker.at_end();
   }
 
  private:

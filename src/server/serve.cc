@@ -24,7 +24,8 @@ bool IsSessionRead(command::Context& context, const protocol::Request& request) 
 
 }  // namespace
 
-Serve::Serve(WorkerState& worker, Connection&) : worker_(worker), codec_(worker.shared().protocol, worker.shared().parser) {}
+Serve::Serve(WorkerState& worker, Connection&)
+    : worker_(worker), codec_(worker.shared().protocol, worker.shared().parser) {}
 
 Turn Serve::OnTurn(Connection& connection) {
   if (held_ != nullptr) {
@@ -49,10 +50,12 @@ std::optional<Turn> Serve::ServeBatch(Connection& connection, uint32_t* left) {
   const std::string_view input = connection.input();
   const uint32_t most = std::min(*left, WorkerState::kBatch);
   uint32_t count = 0;
-  size_t offset = 0;
+  size_t offset = 0, begin = 0;
   Outcome outcome = Outcome::kRequest;
+  worker_.before_batch.emplace(codec_);
   for (; count < most; ++count) {
     WorkerState::Parsed& parsed = worker_.batch[count];
+    begin = offset;
     const protocol::ParseResult result = codec_.Parse(input.substr(offset), &parsed.request);
     offset += result.consumed;
     outcome = result.outcome;
@@ -70,7 +73,8 @@ std::optional<Turn> Serve::ServeBatch(Connection& connection, uint32_t* left) {
       connection.Consume(offset);
       return Turn::kNeedInput;
     case Outcome::kUpload:
-      BeginUpload(connection, worker_.batch[count].request, offset);
+      RememberCodecBefore(count);
+      BeginUpload(connection, worker_.batch[count].request, begin, offset);
       return std::nullopt;
     case Outcome::kClose:
       break;
@@ -106,6 +110,9 @@ std::optional<Turn> Serve::ExecuteBatch(Connection& connection, uint32_t count) 
       held->request.SetValue(held->value);
       held->frame = frame;
       held->frame.key = {};  // it points into the input
+      const size_t begin = i == 0 ? 0 : worker_.batch[i - 1].end;
+      held->bytes.assign(connection.input().substr(begin, parsed.end - begin));
+      RememberCodecBefore(i);
       PreloadSessions(i + 1, count);
       turn = Hold(connection, std::move(held), progress);
     } else if (close) {
@@ -169,6 +176,7 @@ std::optional<Turn> Serve::ContinueHeld(Connection& connection) {
   if (progress != Progress::kDone) return Hold(connection, std::move(held_), progress);
   if (held_->frame.abandons_batch) codec_.AbandonBatch();
   held_.reset();
+  before_.reset();
   if (close) return Turn::kClose;
   return std::nullopt;
 }
@@ -185,9 +193,27 @@ void Serve::OnClose(Connection& connection) {
   if (held_ != nullptr && held_->parked) worker_.NoteUnparked(connection.id());
 }
 
-void Serve::BeginUpload(Connection& connection, const Request& request, size_t consumed) {
-  upload_ = std::make_unique<Upload>(request, connection.worker().pool());
-  connection.Consume(consumed);
+void Serve::RememberCodecBefore(uint32_t i) {
+  before_ = std::make_unique<Codec>(i == 0 ? *worker_.before_batch : *worker_.batch[i - 1].after);
+}
+
+bool Serve::Export(std::string* state, std::string* unread) const {
+  const Upload* const upload = held_ != nullptr ? held_->upload.get() : upload_.get();
+  if (upload != nullptr && upload->received_bytes() > kUploadBytesThatMove) return false;
+  if (upload != nullptr) {
+    upload->CopyReceived(unread);
+  } else if (held_ != nullptr) {
+    unread->append(held_->bytes);
+  }
+  const bool again = upload != nullptr || held_ != nullptr;
+  *state = (again ? *before_ : codec_).SavePosition();
+  return true;
+}
+
+void Serve::BeginUpload(Connection& connection, const Request& request, size_t begin, size_t end) {
+  upload_ =
+      std::make_unique<Upload>(request, connection.input().substr(begin, end - begin), connection.worker().pool());
+  connection.Consume(end);
 }
 
 std::optional<Turn> Serve::ContinueUpload(Connection& connection) {
@@ -201,6 +227,7 @@ std::optional<Turn> Serve::ContinueUpload(Connection& connection) {
     reply.text = "Out of memory during read";
     WriteReply(upload_->request(), reply, connection.output());
     upload_.reset();
+    before_.reset();
     return std::nullopt;
   }
   if (upload_->missing_bytes() > 0) return Turn::kNeedInput;

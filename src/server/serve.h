@@ -31,6 +31,10 @@ class Serve final : public network::Handler {
 
   network::Turn OnTurn(network::Connection& connection) override;
   void OnClose(network::Connection& connection) override;
+  // A request that waits, and an upload, are given as the bytes they came in: they begin anew in the other process.
+  bool Export(std::string* state, std::string* unread) const override;
+  bool Import(std::string_view state) override { return codec_.RestorePosition(state); }
+  bool Busy() const override { return held_ != nullptr || upload_ != nullptr; }
 
   // The session module knows more now of what request `number` waits for.
   void Wake(network::Connection& connection, uint64_t number, session::LoadOutcome outcome);
@@ -44,6 +48,7 @@ class Serve final : public network::Handler {
     Request request;
     std::string text;
     std::string value;
+    std::string bytes;               // what it was parsed from, unless it was an upload
     std::unique_ptr<Upload> upload;  // whose request it is, instead; else null
     command::Frame frame;
     bool parked = false;  // waits for Wake; else it is tried again each round
@@ -56,14 +61,20 @@ class Serve final : public network::Handler {
   std::optional<network::Turn> ContinueUpload(network::Connection& connection);
   std::optional<network::Turn> ContinueHeld(network::Connection& connection);
   std::optional<network::Turn> FinishUpload(network::Connection& connection);
-  void BeginUpload(network::Connection& connection, const Request& request, size_t consumed);
+  // begin, end: where the request's head stands in the input.
+  void BeginUpload(network::Connection& connection, const Request& request, size_t begin, size_t end);
+  // An upload that is longer does not move to another process: its connection is closed.
+  static constexpr uint64_t kUploadBytesThatMove = 4u << 20;
   network::Turn Hold(network::Connection& connection, std::unique_ptr<Held> held, command::Progress progress);
   // Executes and, when it is done, writes. kDone with *close: that was the last reply.
   command::Progress Answer(network::Connection& connection, const Request& request, command::Frame& frame, bool* close);
+  void RememberCodecBefore(uint32_t i);
   void PreloadSessions(uint32_t from, uint32_t count);
 
   WorkerState& worker_;
   Codec codec_;
+  // The codec before the request that is held or uploaded: another process parses it again.
+  std::unique_ptr<Codec> before_;   // null unless there is one
   std::unique_ptr<Upload> upload_;  // null unless a value is on its way in
   std::unique_ptr<Held> held_;      // null unless a request waits
 };

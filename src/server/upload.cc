@@ -8,7 +8,8 @@
 
 namespace holdfast::server {
 
-Upload::Upload(const protocol::Request& request, base::BlockPool& pool) : request_(request), pool_(pool) {
+Upload::Upload(const protocol::Request& request, std::string_view head, base::BlockPool& pool)
+    : request_(request), head_(head), pool_(pool) {
   request_.KeepText(&text_);
 }
 
@@ -39,6 +40,17 @@ bool Upload::Take(std::string_view input, size_t* taken) {
     *taken += n;
   }
   return true;
+}
+
+void Upload::CopyReceived(std::string* to) const {
+  to->append(head_);
+  uint64_t left = std::min<uint64_t>(received_bytes_, request_.value_size);
+  for (const char* block : blocks_) {
+    const size_t n = std::min<uint64_t>(left, base::kBlockBytes);
+    to->append(block, n);
+    left -= n;
+  }
+  to->append(terminator_);
 }
 
 void Upload::Finish() {

@@ -22,8 +22,8 @@ namespace holdfast::server {
 
 class Upload {
  public:
-  // request: as the parser left it; its text is copied.
-  Upload(const protocol::Request& request, base::BlockPool& pool);
+  // request: as the parser left it; its text is copied. head: the bytes that it was parsed from.
+  Upload(const protocol::Request& request, std::string_view head, base::BlockPool& pool);
   ~Upload();
   Upload(const Upload&) = delete;
   Upload& operator=(const Upload&) = delete;
@@ -33,11 +33,15 @@ class Upload {
   [[nodiscard]] bool Take(std::string_view input, size_t* taken);
   // Once, when nothing is missing: completes the request with its value.
   void Finish();
+  uint64_t received_bytes() const { return received_bytes_; }
+  // Appends all bytes of it, as they came.
+  void CopyReceived(std::string* to) const;
   protocol::Request& request() { return request_; }
 
  private:
   protocol::Request request_;
   std::string text_;
+  const std::string head_;
   base::BlockPool& pool_;
   std::vector<char*> blocks_;
   std::vector<std::string_view> pieces_;

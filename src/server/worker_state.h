@@ -64,6 +64,7 @@ class WorkerState final : public network::WorkerHooks {
     std::optional<Codec> after;
   };
   std::array<Parsed, kBatch + 1> batch;
+  std::optional<Codec> before_batch;
   uint64_t next_request_number = 1;
 
  private:

@@ -60,4 +60,29 @@ Answered AnswerBook::Ask(const store::Key& key, uint64_t connection, base::Secon
                                                                                             : Answered::kNo;
 }
 
+// Seconds are each process's own; steady microseconds are the machine's.
+void AnswerBook::Save(const base::Clock& clock, base::Packer* to) {
+  for (Shard& shard : shards_) {
+    const std::lock_guard lock(shard.mutex);
+    for (const auto& [key, entry] : shard.entries) {
+      to->PutString(key).Put(entry.floor).Put(clock.SteadyMicrosAt(entry.until));
+      to->Put(static_cast<uint32_t>(entry.connections.size()));
+      for (const uint64_t connection : entry.connections) to->Put(connection);
+    }
+  }
+}
+
+void AnswerBook::Restore(const base::Clock& clock, base::Unpacker* from) {
+  const base::Seconds now = clock.Now();
+  while (from->ok() && !from->at_end()) {
+    const store::Key key = store::Key::Of(from->TakeString());
+    const auto floor = from->Take<uint64_t>();
+    const int64_t left_us = from->Take<int64_t>() - clock.SteadyMicros();
+    const auto count = from->Take<uint32_t>();
+    if (!from->ok()) return;
+    if (left_us > 0) NoteDelete(key, floor, now, now + static_cast<base::Seconds>(left_us / 1'000'000 + 1));
+    for (uint32_t i = 0; i < count; ++i) NoteAnswer(key, floor, from->Take<uint64_t>());
+  }
+}
+
 }  // namespace holdfast::session

@@ -19,6 +19,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "base/packing.h"
 #include "store/store.h"
 
 namespace holdfast::session {
@@ -41,6 +42,10 @@ class AnswerBook {
   // The connection was answered from a tombstone or a session of this version. Older than the delete: not noted.
   void NoteAnswer(const store::Key& key, uint64_t version, uint64_t connection);
   Answered Ask(const store::Key& key, uint64_t connection, base::Seconds now);
+
+  // For a process that takes over the connections with their ids. Nobody may note anything meanwhile.
+  void Save(const base::Clock& clock, base::Packer* to);
+  void Restore(const base::Clock& clock, base::Unpacker* from);
 
  private:
   static constexpr size_t kUntilSlots = 4096;

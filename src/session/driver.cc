@@ -6,12 +6,13 @@
 
 namespace holdfast::session {
 
-base::Result<std::unique_ptr<Database>> Database::Open(std::string_view url, const base::Clock& clock) {
+base::Result<std::unique_ptr<Database>> Database::Open(std::string_view url, const base::Clock& clock,
+                                                       int inherited_lock) {
   static constexpr std::string_view kSqlite = "sqlite:";
   if (url.starts_with(kSqlite)) {
     std::string_view path = url.substr(kSqlite.size());
     if (path.starts_with("//")) path.remove_prefix(2);
-    return SqliteDatabase::Open(path, clock);
+    return SqliteDatabase::Open(path, clock, inherited_lock);
   }
   for (const std::string_view scheme : {"mysql:", "mariadb:", "postgres:", "postgresql:"}) {
     if (url.starts_with(scheme)) {

@@ -184,7 +184,9 @@ class Database {
 
   // url: "sqlite:PATH". Opens it, checks that it is ours and sound, creates the schema where there is none. What is not
   // ours or not sound is left as found. clock is borrowed.
-  static base::Result<std::unique_ptr<Database>> Open(std::string_view url, const base::Clock& clock);
+  // inherited_lock: what lock() was in the process that hands over, this one's now; -1: none.
+  static base::Result<std::unique_ptr<Database>> Open(std::string_view url, const base::Clock& clock,
+                                                      int inherited_lock = -1);
 
   virtual std::unique_ptr<Driver> NewDriver() = 0;
   virtual const DatabaseIdentity& identity() const = 0;
@@ -194,6 +196,8 @@ class Database {
   virtual std::string local_path() const = 0;
   // May several servers use it at the same time? Then numbers are leased and changes of others looked for.
   virtual bool is_shared() const = 0;
+  // The descriptor that keeps a second server off; a hand-over passes it on. -1 when there is none.
+  virtual int lock() const { return -1; }
   // The largest value a row may hold.
   virtual uint64_t value_bytes_max() const = 0;
 };

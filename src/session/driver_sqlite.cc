@@ -528,8 +528,9 @@ void SqliteDriver::Idle() {
 
 }  // namespace
 
-base::Result<std::unique_ptr<Database>> SqliteDatabase::Open(std::string_view path, const base::Clock& clock) {
-  base::Result<std::shared_ptr<SqliteFile>> file = SqliteFile::Open(std::string(path));
+base::Result<std::unique_ptr<Database>> SqliteDatabase::Open(std::string_view path, const base::Clock& clock,
+                                                             int inherited_lock) {
+  base::Result<std::shared_ptr<SqliteFile>> file = SqliteFile::Open(std::string(path), inherited_lock);
   if (!file.ok()) return file.status();
   return std::unique_ptr<Database>(new SqliteDatabase(std::move(file.value()), clock));
 }

@@ -22,13 +22,15 @@ namespace holdfast::session {
 class SqliteDatabase final : public Database {
  public:
   // clock is borrowed: its wall time is this database's clock.
-  static base::Result<std::unique_ptr<Database>> Open(std::string_view path, const base::Clock& clock);
+  static base::Result<std::unique_ptr<Database>> Open(std::string_view path, const base::Clock& clock,
+                                                      int inherited_lock = -1);
 
   std::unique_ptr<Driver> NewDriver() override;
   const DatabaseIdentity& identity() const override { return file_->identity(); }
   std::string Describe() const override { return "SQLite file " + file_->path(); }
   std::string local_path() const override { return file_->path(); }
-  bool is_shared() const override { return false; }                 // the file is locked by one server
+  bool is_shared() const override { return false; }  // the file is locked by one server
+  int lock() const override { return file_->lock(); }
   uint64_t value_bytes_max() const override { return 256u << 20; }  // SQLite's own limit is 1 GB a row
 
  private:

@@ -9,6 +9,7 @@
 
 #include <algorithm>
 #include <chrono>
+#include <map>
 #include <utility>
 
 #include "session/journal_replay.h"
@@ -87,8 +88,94 @@ base::Status FileJournal::Replay(Sessions& sessions, Driver& driver) {
   return {};
 }
 
+// How far it has read what another process writes. A record that is applied twice does no harm, for it is applied by
+// its stamps; so a place that is too early is safe.
+struct FileJournal::Reading {
+  explicit Reading(Sessions& sessions) : access(sessions.store()), replay(sessions, access) {}
+  store::Access access;
+  JournalReplay replay;
+  std::map<uint64_t, uint64_t> offsets;  // by the segment's number
+  uint64_t bad_extents = 0;
+};
+
+FileJournal::FileJournal(const FileJournalSettings& settings, const base::Clock& clock, const base::Log& log)
+    : settings_(settings), clock_(clock), log_(log) {}
+
+base::Result<std::unique_ptr<FileJournal>> FileJournal::Inherit(const FileJournalSettings& settings, const Locks& locks,
+                                                                const std::string& database_uuid,
+                                                                const base::Clock& clock, const base::Log& log) {
+  std::unique_ptr<FileJournal> journal(new FileJournal(settings, clock, log));
+  auto ring = JournalRing::Inherit(settings.ring_path, locks.ring, database_uuid, clock);
+  auto segments =
+      JournalSegments::Open(settings.directory, database_uuid, settings.segment_bytes, clock, locks.directory);
+  if (!ring.ok()) return ring.status();
+  if (!segments.ok()) return segments.status();
+  journal->ring_ = std::move(ring.value());
+  journal->segments_ = std::move(segments.value());
+  return journal;
+}
+
+base::Status FileJournal::ReadSegments(bool to_the_end) {
+  if (base::Status status = segments_->Refresh(); !status.ok()) return status;
+  for (size_t i = 0; i < segments_->count(); ++i) {
+    const bool while_written = !to_the_end && i + 1 == segments_->count();
+    base::Status status = segments_->ForEachRecordFrom(
+        i, &reading_->offsets[segments_->number(i)], while_written,
+        [&](const DecodedRecord& record) { reading_->replay.Apply(record); }, &reading_->bad_extents);
+    if (!status.ok()) return status;
+    reading_->access.Quiesce();
+  }
+  return {};
+}
+
+base::Status FileJournal::CatchUp(Sessions& sessions, Driver& driver, uint64_t* records) {
+  if (reading_ == nullptr) {
+    reading_ = std::make_unique<Reading>(sessions);
+  } else {
+    reading_->access.Online();
+  }
+  const uint64_t before = reading_->replay.records();
+  base::Status status = ReadSegments(false);
+  if (status.ok()) status = reading_->replay.Finish(driver);
+  reading_->access.Offline();
+  *records = reading_->replay.records() - before;
+  return status.In("reading the journal");
+}
+
+base::Status FileJournal::CatchUpToEnd(Sessions& sessions, Driver& driver) {
+  reading_->access.Online();
+  base::Status status = ReadSegments(true);
+  std::string whole;
+  if (status.ok() && !ring_->Collect(&whole)) {
+    status = base::Status(base::ErrorKind::kCorrupt, settings_.ring_path + " is damaged");
+  }
+  for (std::string_view left = whole; status.ok() && !left.empty();) {
+    const auto record = DecodeRecord(left);
+    if (!record) break;
+    reading_->replay.Apply(*record);
+    left.remove_prefix(record->bytes);
+  }
+  if (status.ok()) status = reading_->replay.Finish(driver);
+  sessions.stats().journal_replayed.Add(reading_->replay.records());
+  sessions.stats().journal_bad_extents.Add(reading_->bad_extents);
+  reading_.reset();
+  return status.In("reading the rest of the journal");
+}
+
+void FileJournal::Seal() {
+  EndThread();
+  // Only to leave less in the ring: who takes over reads that too.
+  static_cast<void>(MoveRing());
+}
+
+void FileJournal::Leave() {
+  if (base::Status status = segments_->Sync(); !status.ok()) Complain(status);
+  segments_->Rotate();
+}
+
 void FileJournal::Start(Sessions& sessions) {
   sessions_ = &sessions;
+  stop_ = false;
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -148,7 +235,7 @@ bool FileJournal::OldestIsDue() const {
 }
 
 void FileJournal::RetireWhenDue(store::Access& access, bool may_copy) {
-  if (clock_.SteadyMicros() < next_retire_us_ || !OldestIsDue()) return;
+  if (held_.load() || clock_.SteadyMicros() < next_retire_us_ || !OldestIsDue()) return;
   base::Status status;
   if (segments_->oldest_is_open()) {
     status = segments_->Sync();
@@ -225,13 +312,17 @@ FileJournal::Forward FileJournal::CopyForward(store::Access& access, const Decod
   return Forward::kCopied;
 }
 
-void FileJournal::Stop(bool empty) {
+void FileJournal::EndThread() {
   {
     const std::lock_guard guard(mutex_);
     stop_ = true;
   }
   wake_.notify_all();
   if (thread_.joinable()) thread_.join();
+}
+
+void FileJournal::Stop(bool empty) {
+  EndThread();
   if (empty) {
     base::Status status;
     while (status.ok() && segments_->count() > 0) status = segments_->RemoveOldest();

@@ -15,6 +15,7 @@
 #ifndef HOLDFAST_SESSION_FILE_JOURNAL_H_
 #define HOLDFAST_SESSION_FILE_JOURNAL_H_
 
+#include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
@@ -49,6 +50,15 @@ class FileJournal final : public Journal {
   static base::Result<std::unique_ptr<FileJournal>> Open(const FileJournalSettings& settings,
                                                          const std::string& database_uuid, const base::Clock& clock,
                                                          const base::Log& log);
+  // The journal of a process that hands over and still writes to it: by the descriptors of its locks, this one's now.
+  // Catch up with it instead of Replay.
+  struct Locks {
+    int directory = -1;
+    int ring = -1;
+  };
+  static base::Result<std::unique_ptr<FileJournal>> Inherit(const FileJournalSettings& settings, const Locks& locks,
+                                                            const std::string& database_uuid, const base::Clock& clock,
+                                                            const base::Log& log);
   ~FileJournal() override;
 
   bool Append(const JournalRecord& record) override { return ring_->Append(record); }
@@ -59,11 +69,28 @@ class FileJournal final : public Journal {
   // empty: everything is in the database, so the journal goes too. Else what the ring holds goes to a segment.
   void Stop(bool empty);
 
+  // -- Hand-over. The process that has the journal:
+  Locks locks() const { return {segments_->lock(), ring_->lock()}; }
+  // While held no segment is removed: somebody else reads them.
+  void Hold(bool held) { held_.store(held); }
+  // Nothing is appended any more, and nothing carried to a segment until Start. Must follow the last Append.
+  void Seal();
+  // After Seal: another process has it. Nothing is removed.
+  void Leave();
+
+  // -- The process that takes it over. Both on the thread that made it, before Start:
+  // Applies what there is by now; may be called again and again. *records: how many there were.
+  base::Status CatchUp(Sessions& sessions, Driver& driver, uint64_t* records);
+  // After the other's Seal: the rest.
+  base::Status CatchUpToEnd(Sessions& sessions, Driver& driver);
+
  private:
-  FileJournal(const FileJournalSettings& settings, const base::Clock& clock, const base::Log& log)
-      : settings_(settings), clock_(clock), log_(log) {}
+  struct Reading;
+  FileJournal(const FileJournalSettings& settings, const base::Clock& clock, const base::Log& log);
   void LinkRing() const;
   void RemoveRing();
+  base::Status ReadSegments(bool to_the_end);
+  void EndThread();
   void Run();
   // What the ring holds by now goes to a segment. False: it could not be written.
   bool MoveRing();
@@ -93,6 +120,8 @@ class FileJournal final : public Journal {
   std::condition_variable wake_;
   bool stop_ = false;
   std::thread thread_;
+  std::atomic<bool> held_{false};
+  std::unique_ptr<Reading> reading_;  // null but while it catches up with another process
 };
 
 }  // namespace holdfast::session

@@ -203,6 +203,7 @@ base::Status JournalReplay::Finish(Driver& driver) {
     if (base::Status status = write(); !status.ok()) return status;
   }
   restored_ += direct_.size();
+  direct_.clear();
   return write();
 }
 

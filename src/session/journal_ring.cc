@@ -117,6 +117,38 @@ base::Result<std::unique_ptr<JournalRing>> JournalRing::Open(const std::string& 
   return ring;
 }
 
+base::Result<std::unique_ptr<JournalRing>> JournalRing::Inherit(const std::string& path, int file,
+                                                                const std::string& database_uuid,
+                                                                const base::Clock& clock) {
+  struct stat status {};
+  char head[offsetof(Head, head)] = {};
+  const bool read = ::fstat(file, &status) == 0 && status.st_size > static_cast<off_t>(kHeadBytes) &&
+                    ::pread(file, head, sizeof head, 0) == static_cast<ssize_t>(sizeof head);
+  const size_t bytes = read ? static_cast<size_t>(status.st_size) - kHeadBytes : 0;
+  uint64_t bytes_told;
+  std::memcpy(&bytes_told, head + offsetof(Head, bytes), sizeof bytes_told);
+  const char* const uuid = head + offsetof(Head, uuid);
+  if (!read || std::memcmp(head, kMagic, sizeof kMagic) != 0 || bytes_told != bytes ||
+      database_uuid != std::string_view(uuid, ::strnlen(uuid, kUuidBytes))) {
+    ::close(file);
+    return base::Status(base::ErrorKind::kRefused,
+                        "the server that hands over has another form of journal: stop it and start anew");
+  }
+  void* const mapping = ::mmap(nullptr, kHeadBytes + bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file, 0);
+  if (mapping == MAP_FAILED) {
+    const int error = errno;
+    ::close(file);
+    return base::SystemError("cannot map the journal's shared memory " + path, error);
+  }
+  return std::unique_ptr<JournalRing>(new JournalRing(path, file, static_cast<char*>(mapping), bytes, clock));
+}
+
+bool JournalRing::Collect(std::string* whole) const {
+  if (!IsSound(bytes_)) return false;
+  *whole = CollectWhole();
+  return true;
+}
+
 JournalRing::JournalRing(std::string path, int file, char* mapping, size_t bytes, const base::Clock& clock)
     : path_(std::move(path)),
       file_(file),

@@ -34,6 +34,10 @@ class JournalRing {
   static base::Result<std::unique_ptr<JournalRing>> Open(const std::string& path, const std::string& database_uuid,
                                                          size_t bytes, const base::Clock& clock,
                                                          std::string* left_over);
+  // The ring of the process that hands over, by its descriptor; that one may still write. Its records are this one's to
+  // read once it writes no more.
+  static base::Result<std::unique_ptr<JournalRing>> Inherit(const std::string& path, int file,
+                                                            const std::string& database_uuid, const base::Clock& clock);
   ~JournalRing();
   JournalRing(const JournalRing&) = delete;
   JournalRing& operator=(const JournalRing&) = delete;
@@ -52,6 +56,9 @@ class JournalRing {
   // Empties it: what it held is safe elsewhere.
   void Reset();
   void Remove();
+  // The whole records in it; nobody may write meanwhile. They stay. False: it is damaged.
+  bool Collect(std::string* whole) const;
+  int lock() const { return file_; }
 
  private:
   struct Head;

@@ -43,15 +43,17 @@ bool WriteAll(int file, std::string_view bytes) {
 }
 
 // All or an error: a record that could not be read must not count as one that is not there.
-base::Status ReadAll(const std::string& path, std::string* bytes) {
+base::Status ReadFrom(const std::string& path, uint64_t offset, std::string* bytes) {
   const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
   if (file < 0) return base::SystemError("cannot read " + path, errno);
   struct stat status {};
   int error = ::fstat(file, &status) == 0 ? 0 : errno;
-  bytes->resize(error == 0 ? static_cast<size_t>(status.st_size) : 0);
+  const auto size = static_cast<uint64_t>(status.st_size);
+  bytes->resize(error == 0 && size > offset ? static_cast<size_t>(size - offset) : 0);
   size_t have = 0;
   while (error == 0 && have < bytes->size()) {
-    const ssize_t read = ::read(file, bytes->data() + have, bytes->size() - have);
+    const auto at = static_cast<off_t>(offset + have);
+    const ssize_t read = ::pread(file, bytes->data() + have, bytes->size() - have, at);
     if (read == 0) break;
     if (read > 0) have += static_cast<size_t>(read);
     if (read < 0 && errno != EINTR) error = errno;
@@ -74,7 +76,8 @@ base::Status SyncDirectory(const std::string& path) {
 
 base::Result<std::unique_ptr<JournalSegments>> JournalSegments::Open(const std::string& directory,
                                                                      const std::string& database_uuid,
-                                                                     size_t segment_bytes, const base::Clock& clock) {
+                                                                     size_t segment_bytes, const base::Clock& clock,
+                                                                     int inherited_lock) {
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
     return base::SystemError("cannot make the journal's directory " + directory, errno);
   }
@@ -82,7 +85,8 @@ base::Result<std::unique_ptr<JournalSegments>> JournalSegments::Open(const std::
     return base::SystemError("the journal's directory " + directory + " cannot be written", errno);
   }
   std::unique_ptr<JournalSegments> segments(new JournalSegments(directory, database_uuid, segment_bytes, clock));
-  if (base::Status status = segments->Lock(); !status.ok()) return status;
+  const base::Status locked = inherited_lock < 0 ? segments->Lock() : segments->Inherit(inherited_lock);
+  if (!locked.ok()) return locked;
   if (base::Status status = segments->List(); !status.ok()) return status;
   return segments;
 }
@@ -100,6 +104,24 @@ base::Status JournalSegments::Lock() {
   return base::Status(base::ErrorKind::kRefused,
                       "the journal's directory " + directory_ +
                           " is in use by another server: stop that one, or give this one a directory of its own");
+}
+
+base::Status JournalSegments::Inherit(int lock) {
+  directory_file_ = lock;
+  struct stat theirs {
+  }, ours{};
+  if (::fstat(lock, &theirs) != 0) return base::SystemError("the journal's directory " + directory_, errno);
+  if (::stat(directory_.c_str(), &ours) == 0 && ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino) return {};
+  return base::Status(base::ErrorKind::kRefused,
+                      "the journal's directory " + directory_ +
+                          " is not that of the server that hands over: give the same --journal, or stop it and "
+                          "start anew");
+}
+
+base::Status JournalSegments::Refresh() {
+  Rotate();
+  segments_.clear();
+  return List();
 }
 
 std::string JournalSegments::PathOf(uint64_t number) const {
@@ -200,11 +222,18 @@ base::Status JournalSegments::RemoveOldest() {
 
 base::Status JournalSegments::ForEachRecord(size_t i, const std::function<void(const DecodedRecord&)>& visit,
                                             uint64_t* bad_extents) const {
+  uint64_t offset = 0;
+  return ForEachRecordFrom(i, &offset, false, visit, bad_extents);
+}
+
+base::Status JournalSegments::ForEachRecordFrom(size_t i, uint64_t* offset, bool while_written,
+                                                const std::function<void(const DecodedRecord&)>& visit,
+                                                uint64_t* bad_extents) const {
   const std::string path = PathOf(segments_[i].number);
   std::string bytes;
-  if (base::Status status = ReadAll(path, &bytes); !status.ok()) return status;
+  *offset = std::max<uint64_t>(*offset, kHeadBytes);
+  if (base::Status status = ReadFrom(path, *offset, &bytes); !status.ok()) return status;
   std::string_view left = bytes;
-  left.remove_prefix(std::min(left.size(), kHeadBytes));
   bool in_bad_extent = false;
   while (!left.empty()) {
     const size_t claimed = ClaimedBytes(left);
@@ -215,11 +244,14 @@ base::Status JournalSegments::ForEachRecord(size_t i, const std::function<void(c
       in_bad_extent = false;
     } else if (claimed != 0 && static_cast<uint8_t>(left[offsetof(RecordHead, kind)]) == kRecordFiller) {
       step = claimed;
+    } else if (while_written) {
+      break;
     } else if (!in_bad_extent) {
       in_bad_extent = true;
       ++*bad_extents;
     }
     left.remove_prefix(step);
+    *offset += step;
   }
   return {};
 }

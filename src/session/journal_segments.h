@@ -26,9 +26,10 @@ class JournalSegments {
  public:
   // Creates the directory if need be. Segments that are there belong to this database, or it is refused. clock is
   // borrowed.
+  // inherited_lock: what lock() was in the process that hands over; then that one may still write here.
   static base::Result<std::unique_ptr<JournalSegments>> Open(const std::string& directory,
                                                              const std::string& database_uuid, size_t segment_bytes,
-                                                             const base::Clock& clock);
+                                                             const base::Clock& clock, int inherited_lock = -1);
   ~JournalSegments();
   JournalSegments(const JournalSegments&) = delete;
   JournalSegments& operator=(const JournalSegments&) = delete;
@@ -50,6 +51,15 @@ class JournalSegments {
   // Calls visit for every whole record of segment i, oldest first. *bad_extents counts stretches that are none.
   [[nodiscard]] base::Status ForEachRecord(size_t i, const std::function<void(const DecodedRecord&)>& visit,
                                            uint64_t* bad_extents) const;
+  // The same from *offset on (0: the first record), which moves. while_written: another process appends to it, so what
+  // is no whole record ends it for now.
+  [[nodiscard]] base::Status ForEachRecordFrom(size_t i, uint64_t* offset, bool while_written,
+                                               const std::function<void(const DecodedRecord&)>& visit,
+                                               uint64_t* bad_extents) const;
+  // Looks what is there by now: another process may have begun and removed segments.
+  [[nodiscard]] base::Status Refresh();
+  uint64_t number(size_t i) const { return segments_[i].number; }
+  int lock() const { return directory_file_; }
 
  private:
   struct Segment {
@@ -62,6 +72,7 @@ class JournalSegments {
       : directory_(std::move(directory)), uuid_(std::move(uuid)), segment_bytes_(segment_bytes), clock_(clock) {}
   std::string PathOf(uint64_t number) const;
   base::Status Lock();
+  base::Status Inherit(int lock);
   base::Status List();
   base::Status Begin();
 

@@ -320,4 +320,17 @@ WriteOutcome Sessions::Delete(Slot& slot, store::Draft&& tombstone, const Rule& 
   return WriteOutcome::kStored;
 }
 
+std::string Sessions::SaveState() {
+  base::Packer packer;
+  packer.Put(stamp_clock_.Next(0));
+  answer_book_.Save(clock_, &packer);
+  return packer.Take();
+}
+
+void Sessions::RestoreState(std::string_view state) {
+  base::Unpacker unpacker(state);
+  stamp_clock_.Observe(unpacker.Take<uint64_t>());
+  answer_book_.Restore(clock_, &unpacker);
+}
+
 }  // namespace holdfast::session

@@ -51,6 +51,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 
 #include "base/clock.h"
@@ -140,6 +141,11 @@ class Sessions {
   // Under the slot: the key is deleted, here at once, in the database soon, and stays so.
   WriteOutcome Delete(store::Slot& slot, store::Draft&& tombstone, const Rule& rule, const store::Key& key,
                       Seconds now);
+
+  // What another process must know to go on in this one's place, besides journal and database. Between them nobody may
+  // use either.
+  std::string SaveState();
+  void RestoreState(std::string_view state);
 
   const Rules& rules() const { return rules_; }
   void Wake(const Waiter& waiter, LoadOutcome outcome) const { wake_(waiter, outcome); }

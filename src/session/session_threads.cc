@@ -54,6 +54,7 @@ class Line {
       : what_(what), driver_(std::move(driver)), log_(log) {}
 
   Driver& driver() { return *driver_; }
+  bool is_open() const { return open_; }
 
   Failure Open() {
     Failure failure = driver_->Open();
@@ -102,8 +103,10 @@ class SessionThreads::Loops {
         log_(log) {}
   ~Loops() { Stop(); }
 
+  base::Status Open();
   base::Status Start();
-  uint64_t Drain(uint32_t timeout_ms, const std::function<void(uint64_t)>& progress);
+  uint64_t Drain(uint32_t timeout_ms, const std::function<void(uint64_t)>& progress,
+                 const std::function<bool()>& hurried);
   void Stop();
 
  private:
@@ -123,11 +126,17 @@ class SessionThreads::Loops {
   std::thread writer_, reader_, ticker_;
 };
 
-base::Status SessionThreads::Loops::Start() {
+base::Status SessionThreads::Loops::Open() {
   for (Line* line : {&writing_, &reading_}) {
+    if (line->is_open()) continue;
     const Failure failure = line->Open();
     if (!failure.ok()) return base::Status(base::ErrorKind::kUnavailable, failure.detail);
   }
+  return {};
+}
+
+base::Status SessionThreads::Loops::Start() {
+  if (base::Status status = Open(); !status.ok()) return status;
   sessions_.write_behind().SetWake([this] { write_alarm_.Ring(); });
   sessions_.read_through().SetWakes([this] { read_alarm_.Ring(); }, [this] { tick_alarm_.Ring(); });
   writer_ = std::thread([this] { Write(); });
@@ -191,7 +200,8 @@ bool SessionThreads::Loops::WriteOnce(store::Access& access) {
   return true;
 }
 
-uint64_t SessionThreads::Loops::Drain(uint32_t timeout_ms, const std::function<void(uint64_t)>& progress) {
+uint64_t SessionThreads::Loops::Drain(uint32_t timeout_ms, const std::function<void(uint64_t)>& progress,
+                                      const std::function<bool()>& hurried) {
   WriteBehind& write_behind = sessions_.write_behind();
   write_behind.SetDraining(true);
   const int64_t end_us = Now() + int64_t{timeout_ms} * 1000;
@@ -202,6 +212,7 @@ uint64_t SessionThreads::Loops::Drain(uint32_t timeout_ms, const std::function<v
   while (left > write_behind.quarantined() && Now() < end_us) {
     never.SleepUntil(Now() + kDrainLookMicros, sessions_.clock());
     left = write_behind.dirty_items();
+    if (hurried && hurried()) break;
     if (Now() < progress_at_us) continue;
     progress(left);
     progress_at_us += kProgressMicros;
@@ -248,8 +259,10 @@ SessionThreads::SessionThreads(Sessions& sessions, Database& database, const bas
     : loops_(std::make_unique<Loops>(sessions, database, log)) {}
 SessionThreads::~SessionThreads() = default;
 base::Status SessionThreads::Start() { return loops_->Start(); }
-uint64_t SessionThreads::Drain(uint32_t timeout_ms, const std::function<void(uint64_t)>& progress) {
-  return loops_->Drain(timeout_ms, progress);
+base::Status SessionThreads::Open() { return loops_->Open(); }
+uint64_t SessionThreads::Drain(uint32_t timeout_ms, const std::function<void(uint64_t)>& progress,
+                               const std::function<bool()>& hurried) {
+  return loops_->Drain(timeout_ms, progress, hurried);
 }
 void SessionThreads::Stop() { loops_->Stop(); }
 

@@ -30,11 +30,15 @@ class SessionThreads {
   SessionThreads(const SessionThreads&) = delete;
   SessionThreads& operator=(const SessionThreads&) = delete;
 
+  // Connects to the database; Start does so too, if need be.
+  base::Status Open();
   base::Status Start();
 
   // Writes everything that is dirty, for at most timeout_ms; no client may write any more. progress is called about
   // once a second, and at the end, with what is left. Returns what is left, about; sure is it after Stop.
-  uint64_t Drain(uint32_t timeout_ms, const std::function<void(uint64_t left)>& progress);
+  // hurried: asked often; true ends it at once.
+  uint64_t Drain(uint32_t timeout_ms, const std::function<void(uint64_t left)>& progress,
+                 const std::function<bool()>& hurried = {});
 
   // Wakes nobody any more. Waiters that are still parked are forgotten. Sessions must see no further Load or Write.
   void Stop();

@@ -155,13 +155,13 @@ std::string RandomUuid() {
 
 }  // namespace
 
-Result<std::shared_ptr<SqliteFile>> SqliteFile::Open(std::string path) {
+Result<std::shared_ptr<SqliteFile>> SqliteFile::Open(std::string path, int inherited_lock) {
   if (path.empty() || path == ":memory:") {
     return Status(ErrorKind::kUsage, "sqlite: needs the path of a file, as sqlite:/var/lib/holdfast/sessions.db");
   }
   if (path[0] == ':') path.insert(0, "./");
   std::shared_ptr<SqliteFile> file(new SqliteFile(std::move(path)));
-  if (Status status = file->Lock(); !status.ok()) return status;
+  if (Status status = inherited_lock < 0 ? file->Lock() : file->Inherit(inherited_lock); !status.ok()) return status;
   if (!file->created_) {
     if (Status status = file->CheckSound(); !status.ok()) return status;
   }
@@ -196,6 +196,17 @@ Status SqliteFile::Lock() {
   }
   created_ = status.st_size == 0;
   return {};
+}
+
+// The lock goes with the descriptor, into whichever process that is passed.
+Status SqliteFile::Inherit(int lock) {
+  descriptor_ = lock;
+  struct stat theirs, ours;
+  if (fstat(lock, &theirs) != 0) return base::SystemError("session file " + path_, errno);
+  if (stat(path_.c_str(), &ours) == 0 && ours.st_dev == theirs.st_dev && ours.st_ino == theirs.st_ino) return {};
+  return Status(ErrorKind::kRefused, "session file " + path_ +
+                                         ": the server that hands over has another one; give the same "
+                                         "--sessions, or stop it and start anew");
 }
 
 Status SqliteFile::CheckSound() const {

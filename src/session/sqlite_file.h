@@ -28,12 +28,13 @@ using SqliteConnection = std::unique_ptr<sqlite3, CloseConnection>;
 
 class SqliteFile {
  public:
-  static base::Result<std::shared_ptr<SqliteFile>> Open(std::string path);
+  static base::Result<std::shared_ptr<SqliteFile>> Open(std::string path, int inherited_lock = -1);
   ~SqliteFile();
   SqliteFile(const SqliteFile&) = delete;
   SqliteFile& operator=(const SqliteFile&) = delete;
 
   const std::string& path() const { return path_; }
+  int lock() const { return descriptor_; }
   const DatabaseIdentity& identity() const { return identity_; }
 
   // A connection with our settings. detail says why not.
@@ -46,6 +47,7 @@ class SqliteFile {
  private:
   explicit SqliteFile(std::string path) : path_(std::move(path)) {}
   base::Status Lock();
+  base::Status Inherit(int lock);
   base::Status CheckSound() const;
   base::Status CheckContents(sqlite3* connection) const;
   base::Status Initialise();
