@@ -7,6 +7,8 @@
 #include <algorithm>
 #include <limits>
 
+#include "base/check.h"
+
 namespace holdfast::command {
 
 using protocol::ReplyCode;
@@ -44,6 +46,7 @@ Progress Place::Settle(Reply* reply) {
     const session::Waiter waiter{context_.worker, frame_.connection, frame_.request};
     if (context_.sessions->Load(*rule_, key_, waiter)) return Progress::kParked;
   }
+  context_.sessions->NoteRefused(key_);
   if (rule_->action == session::Action::kClose) {
     reply->code = ReplyCode::kNone;
     reply->close = true;
@@ -52,6 +55,12 @@ Progress Place::Settle(Reply* reply) {
     reply->text = "the session database cannot be asked";
   }
   return Progress::kDone;
+}
+
+bool Place::MayStoreUnknown() {
+  provisional_ = rule_ != nullptr && request_.mode == protocol::StoreMode::kSet && !request_.has_compare_cas &&
+                 context_.sessions->MayWriteUnknown(*rule_, verdict_);
+  return provisional_;
 }
 
 void Place::NoteHit(const store::ItemRef& item) {
@@ -104,8 +113,8 @@ bool Place::Publish(store::Slot& slot, store::Draft&& draft, session::WriteKind 
     slot.Publish(std::move(draft), options);
     return true;
   }
-  const WriteOutcome outcome =
-      context_.sessions->Write(slot, std::move(draft), {*rule_, key_, kind, frame_.connection, context_.now, options});
+  const WriteOutcome outcome = context_.sessions->Write(
+      slot, std::move(draft), {*rule_, key_, kind, frame_.connection, context_.now, options, provisional_});
   if (outcome != WriteOutcome::kRefused) return true;
   reply->code = ReplyCode::kNoMemory;
   context_.counters.store_no_memory.Add();
@@ -124,6 +133,14 @@ std::optional<Progress> Place::Touch(store::Slot slot, Seconds expiry, Reply* re
   const store::ItemRef seen = slot.item();
   { const store::Slot gone = std::move(slot); }
   return RepublishWith(seen, expiry, reply);
+}
+
+void Place::KeepExpiry(store::Slot& slot, Seconds expiry_before) {
+  if (rule_ == nullptr) {
+    CHECK(slot.SetExpiry(expiry_before));
+  } else if (context_.sessions->Touch(slot, *rule_, key_, expiry_before, context_.now) == WriteOutcome::kRefused) {
+    context_.counters.store_no_memory.Add();  // the journal is full: the new expiry stands
+  }
 }
 
 // A copy of the item that has room for an expiry takes its place, cas and history unchanged.

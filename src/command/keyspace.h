@@ -47,6 +47,9 @@ class Place {
   // True after kUnknown when nothing more can be learned: the database could not be asked in time.
   bool unavailable() const { return verdict_ == session::Verdict::kUnavailable; }
 
+  // After kUnknown, for a blind set: it may be stored all the same; Publish then stores it provisionally.
+  bool MayStoreUnknown();
+
   // What was answered, for telling late writers from new logins.
   void NoteHit(const store::ItemRef& item);
   void NoteMiss();
@@ -60,6 +63,8 @@ class Place {
   // Changes the expiry of the live item in the slot. kRetry and kDone are for the caller to return; empty: done.
   // Gives the slot back, for it may have to be locked anew.
   std::optional<Progress> Touch(store::Slot slot, Seconds expiry, Reply* reply);
+  // A stale value takes over the expiry of the one before; NewDraft has left room for it.
+  void KeepExpiry(store::Slot& slot, Seconds expiry_before);
   // Removes the live (or, of a session, unknown) item. Empty: done.
   std::optional<Progress> Remove(store::Slot slot, Reply* reply);
 
@@ -78,6 +83,7 @@ class Place {
   const store::Key key_;
   const session::Rule* const rule_;  // null: a cache key
   session::Verdict verdict_ = session::Verdict::kLive;
+  bool provisional_ = false;
 };
 
 }  // namespace holdfast::command

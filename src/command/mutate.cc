@@ -59,6 +59,11 @@ Progress AnswerProbe(Place& place, Reply* reply) {
 Progress StorePast(Context& context, const Request& request, Place& place, Reply* reply) {
   store::Slot slot = place.Lock();
   const Presence presence = place.Decide(slot);
+  if (presence == Presence::kUnknown && place.unavailable() && request.mode == StoreMode::kSet &&
+      !request.has_compare_cas) {
+    if (auto interrupted = place.Remove(std::move(slot), reply)) return *interrupted;
+    return Done(reply, ReplyCode::kStored);
+  }
   if (presence == Presence::kUnknown) {
     { const store::Slot gone = std::move(slot); }
     return place.Settle(reply);
@@ -86,8 +91,11 @@ Progress StoreValue(Context& context, const Request& request, Frame& frame, Repl
       return AnswerProbe(place, reply);
     }
     store::Found found;
-    if (place.Look(&found) == Presence::kUnknown) return place.Settle(reply);
-    if (expiry == base::kAlreadyPast) return StorePast(context, request, place, reply);
+    const bool unknown = place.Look(&found) == Presence::kUnknown;
+    if (expiry == base::kAlreadyPast && (!unknown || place.unavailable())) {
+      return StorePast(context, request, place, reply);
+    }
+    if (unknown && !place.MayStoreUnknown()) return place.Settle(reply);
   }
   store::Draft draft;
   if (auto refused = place.NewDraft(request.value_size, request.client_flags, expiry, &draft, reply)) {
@@ -102,7 +110,7 @@ Progress StoreValue(Context& context, const Request& request, Frame& frame, Repl
 
   store::Slot slot = place.Lock();
   const Presence presence = place.Decide(slot);
-  if (presence == Presence::kUnknown) {
+  if (presence == Presence::kUnknown && (expiry == base::kAlreadyPast || !place.MayStoreUnknown())) {
     { const store::Slot gone = std::move(slot); }
     return place.Settle(reply);
   }
@@ -121,7 +129,7 @@ Progress StoreValue(Context& context, const Request& request, Frame& frame, Repl
   const Seconds expiry_before = slot.item() ? slot.item().expiry() : base::kNever;
   if (!place.Publish(slot, std::move(draft), KindOf(request), options, reply)) return Progress::kDone;
   if (slot.item()) {
-    if (options.stale) CHECK(slot.SetExpiry(expiry_before));  // NewDraft has left room for it
+    if (options.stale) place.KeepExpiry(slot, expiry_before);
     reply->cas = slot.item().cas();
   }
   reply->value_size = request.value_size;

@@ -8,6 +8,7 @@
 #include <cstring>
 
 #include "session/driver.h"
+#include "session/marks.h"
 
 namespace holdfast::session {
 
@@ -35,6 +36,7 @@ uint64_t EncodeRecord(const JournalRecord& record, const base::Clock& clock, cha
   head.kind = static_cast<uint8_t>(record.kind);
   head.rule = record.stamps.rule;
   head.key_bytes = static_cast<uint8_t>(record.key.size());
+  if (record.kind != RecordKind::kDelete) head.marks = record.stamps.marks & kMarkProvisional;
   head.version = record.stamps.version;
   head.touched = record.stamps.touched;
   head.born = record.stamps.born;
@@ -86,6 +88,7 @@ std::optional<DecodedRecord> DecodeRecord(std::string_view bytes) {
   record.stamps.born = head.born;
   record.stamps.floor = head.floor;
   record.stamps.rule = head.rule;
+  record.stamps.marks = head.marks & kMarkProvisional;
   record.expires_wall_us = head.expires_wall_us;
   record.client_flags = head.client_flags;
   record.bytes = claimed;

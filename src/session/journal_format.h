@@ -28,7 +28,7 @@ struct RecordHead {
   uint8_t kind;    // RecordKind, or kRecordFiller
   uint8_t rule;
   uint8_t key_bytes;
-  uint8_t reserved;
+  uint8_t marks;  // kMarkProvisional or 0
   uint64_t version;
   uint64_t touched;
   uint64_t born;
@@ -48,7 +48,7 @@ struct DecodedRecord {
   RecordKind kind;
   std::string_view key;
   std::string_view value;
-  store::SessionStamps stamps;  // version, touched, born, floor, rule; the rest is zero
+  store::SessionStamps stamps;  // version, touched, born, floor, rule, marks as above; the rest is zero
   int64_t expires_wall_us;
   uint32_t client_flags;
   size_t bytes;

@@ -66,12 +66,18 @@ void JournalReplay::Publish(Slot& slot, store::Draft&& draft, SessionStamps stam
   const bool is_delete = draft.item().kind() == ItemKind::kTombstone;
   const int64_t age_us = sessions_.clock().WallMicros() - StampClock::MicrosOf(stamps.floor);
   stamps.seen_by = static_cast<uint64_t>(is_delete ? now_us - std::max<int64_t>(age_us, 0) : now_us);
-  if (!is_delete) stamps.marks = kMarkSent;
+  const bool provisional = !is_delete && Has(stamps, kMarkProvisional);
+  if (!is_delete) stamps.marks = provisional ? kMarkProvisional : kMarkSent;
   draft.SetStamps(stamps);
   if (!slot.item()) ++restored_;
   slot.Publish(std::move(draft), {.dirty = true});
   sessions_.write_behind().AddDirtyBytes(DirtyBytesOf(slot.item()) - bytes_before);
-  sessions_.write_behind().Mark(key, now_us);
+  if (provisional) {
+    sessions_.provisional().Note(key.bytes);
+  } else {
+    sessions_.provisional().Forget(key.bytes);
+    sessions_.write_behind().Mark(key, now_us);
+  }
 }
 
 void JournalReplay::ApplyValue(const DecodedRecord& record, const Key& key) {
@@ -92,7 +98,12 @@ void JournalReplay::ApplyValue(const DecodedRecord& record, const Key& key) {
   shape.expiry = ExpiryAfter(ttl_us);
   store::Draft draft;
   // What is over must still be told to the database, which may know an older, longer life.
-  if (ttl_us <= 0 || rule == nullptr || !NewDraft(shape, &draft)) return WriteDirectly(ChangeKind::kValue, record, key);
+  const bool no_place = ttl_us <= 0 || rule == nullptr || !NewDraft(shape, &draft);
+  if (no_place && Has(record.stamps, kMarkProvisional)) {
+    if (ttl_us > 0) WriteDirectly(ChangeKind::kCompared, record, key);  // over no row alone
+    return;
+  }
+  if (no_place) return WriteDirectly(ChangeKind::kValue, record, key);
   draft.Append(record.value);
   SessionStamps stamps = record.stamps;
   stamps.rule = rule->number;
@@ -157,7 +168,7 @@ void JournalReplay::WriteDirectly(ChangeKind kind, const DecodedRecord& record, 
   }
   Change change;
   change.kind = kind;
-  change.base_version = record.stamps.version;
+  change.base_version = kind == ChangeKind::kCompared ? 0 : record.stamps.version;
   Row& row = change.row;
   row.key = record.key;
   row.version = kind == ChangeKind::kDelete ? record.stamps.floor : record.stamps.version;

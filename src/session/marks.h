@@ -22,10 +22,17 @@ inline constexpr uint8_t kMarkQuarantined = 8;   // can never be written as it i
 
 inline constexpr uint8_t kMarkSent = 16;  // has gone to the database; it may be there although no reply said so
 
+inline constexpr uint8_t kMarkProvisional = 32;  // written while nobody could know what the database has
+
 inline bool Has(const store::SessionStamps& stamps, uint8_t mark) { return (stamps.marks & mark) != 0; }
 
 inline bool IsReservation(const store::ItemRef& item) {
   return item && item.is_session() && item.kind() == store::ItemKind::kValue && Has(item.stamps(), kMarkReservation);
+}
+
+inline bool IsProvisional(const store::ItemRef& item) {
+  return item && item.is_session() && item.is_dirty() && item.kind() == store::ItemKind::kValue &&
+         Has(item.stamps(), kMarkProvisional);
 }
 
 // What an item counts for in the share of dirty memory: its bytes and what the dirty list keeps for it.

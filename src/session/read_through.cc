@@ -20,6 +20,7 @@ namespace holdfast::session {
 
 using base::Seconds;
 using store::ItemKind;
+using store::ItemRef;
 using store::Key;
 using store::Reserve;
 using store::SessionStamps;
@@ -97,6 +98,7 @@ void ReadThrough::Enqueue(PendingMap::iterator entry, Queue::iterator before) {
 
 std::span<const std::string_view> ReadThrough::NextBatch() {
   const std::lock_guard lock(mutex_);
+  EnterProvisional();
   if (!in_hand_.empty() || sessions_.clock().SteadyMicros() < paused_until_us_) return {};
   while (!queue_.empty() && in_hand_.size() < sessions_.settings().load_keys_max) {
     const auto entry = pending_.find(std::string(queue_.front()));
@@ -110,14 +112,29 @@ std::span<const std::string_view> ReadThrough::NextBatch() {
   return in_hand_;
 }
 
+// Under the lock.
+void ReadThrough::EnterProvisional() {
+  if (sessions_.provisional().size() == 0 || !queue_.empty()) return;
+  for (const std::string& key : sessions_.provisional().Some(sessions_.settings().load_keys_max)) {
+    Enter(Key::Of(key))->second.preload = true;
+  }
+}
+
 int64_t ReadThrough::NextDue() {
   const std::lock_guard lock(mutex_);
-  return queue_.empty() ? kNeverMicros : paused_until_us_;
+  return queue_.empty() && sessions_.provisional().size() == 0 ? kNeverMicros : paused_until_us_;
+}
+
+void ReadThrough::NoteAway() {
+  const int64_t now_us = sessions_.clock().SteadyMicros();
+  int64_t since_us = 0;
+  if (away_since_us_.compare_exchange_strong(since_us, now_us)) was_away_since_us_.store(now_us);
 }
 
 void ReadThrough::OnRows(store::Access& access, std::vector<Row> rows) {
   std::sort(rows.begin(), rows.end(), [](const Row& a, const Row& b) { return a.key < b.key; });
   std::vector<Wake> wakes;
+  away_since_us_.store(0, std::memory_order_relaxed);
   // Only the reader takes entries out of hand, so they stay while the lock is not held.
   std::vector<std::string_view> keys;
   {
@@ -135,7 +152,7 @@ void ReadThrough::OnRows(store::Access& access, std::vector<Row> rows) {
     const auto row =
         std::lower_bound(rows.begin(), rows.end(), key, [](const Row& a, std::string_view b) { return a.key < b; });
     const bool found = row != rows.end() && row->key == key;
-    const Merged merged = found ? Merge(access, *pending, *row) : MergeAbsence(*pending, key);
+    const Merged merged = found ? Merge(access, *pending, *row) : MergeAbsence(access, *pending, key, 0);
 
     const std::lock_guard lock(mutex_);
     Settle(pending_.find(std::string(key)), merged, &wakes);
@@ -164,6 +181,7 @@ void ReadThrough::Settle(PendingMap::iterator entry, Merged merged, std::vector<
 void ReadThrough::OnFailure() {
   const SessionSettings& settings = sessions_.settings();
   sessions_.stats().load_failures.Add();
+  NoteAway();
   const std::lock_guard lock(mutex_);
   const auto front = queue_.begin();
   for (const std::string_view key : in_hand_) {
@@ -182,7 +200,11 @@ void ReadThrough::OnFailure() {
 
 // -- Merging --------------------------------------------------------------------------------------
 
-ReadThrough::Merged ReadThrough::MergeAbsence(const Pending& pending, std::string_view bytes) {
+ReadThrough::Merged ReadThrough::MergeAbsence(store::Access& access, const Pending& pending, std::string_view bytes,
+                                              uint64_t floor) {
+  if (sessions_.provisional().size() > 0 && SettleProvisional(access, Key{bytes, pending.hash}, nullptr, floor)) {
+    return Merged::kLoaded;
+  }
   // First remembered, then doubted: a write that comes between is seen in the turn, one that comes later erases it.
   const Key key{bytes, pending.hash};
   NegativeCache& negative_cache = sessions_.negative_cache();
@@ -201,12 +223,15 @@ ReadThrough::Merged ReadThrough::Merge(store::Access& access, const Pending& pen
   for (const uint64_t version : {row.version, row.touched, row.floor}) sessions_.stamp_clock().Observe(version);
   if (row.state == RowState::kLive && row.expires_us <= clock.SteadyMicros()) {
     stats.loads_expired.Add();
-    return MergeAbsence(pending, row.key);
+    return MergeAbsence(access, pending, row.key, row.floor);
   }
 
   const Seconds now = clock.Now();
   store::DraftShape shape;
   shape.key = Key{row.key, pending.hash};
+  if (sessions_.provisional().size() > 0 && SettleProvisional(access, shape.key, &row, row.floor)) {
+    return Merged::kLoaded;
+  }
   shape.value_size = row.data.size();
   shape.client_flags = row.client_flags;
   shape.expiry = row.state == RowState::kLive ? ExpiryOf(clock, row.expires_us) : base::kNever;
@@ -234,6 +259,63 @@ ReadThrough::Merged ReadThrough::Merge(store::Access& access, const Pending& pen
   sessions_.write_behind().AddDirtyBytes(-bytes_before);
   (row.state == RowState::kLive ? stats.loads_found : stats.loads_deleted).Add();
   return Merged::kLoaded;
+}
+
+// -- Provisional writes ---------------------------------------------------------------------------
+
+// Counts the outcome.
+bool ReadThrough::WinsOver(const Row& row, const ItemRef& item) {
+  SessionStats& stats = sessions_.stats();
+  if (row.state == RowState::kTombstone) {
+    stats.provisional_lost_delete.Add();
+  } else if (row.version > item.stamps().version) {
+    stats.provisional_lost_later.Add();
+  } else if (item.value_size() == 0) {
+    stats.provisional_lost_empty.Add();
+  } else if (sessions_.provisional().WasRefusedSince(row.key, was_away_since_us_.load())) {
+    stats.provisional_lost_refused.Add();
+  } else {
+    stats.provisional_merged.Add();
+    return true;
+  }
+  return false;
+}
+
+bool ReadThrough::SettleProvisional(store::Access& access, const Key& key, const Row* row, uint64_t floor) {
+  Slot slot = access.Lock(key, sessions_.clock().Now());
+  if (!IsProvisional(slot.item())) return false;
+  sessions_.provisional().Forget(key.bytes);
+  SessionStamps stamps = slot.item().stamps();
+  const int64_t bytes_before = DirtyBytesOf(slot.item());
+  const bool is_ours = row != nullptr && row->state == RowState::kLive && row->version == stamps.version;
+  if (row != nullptr && !is_ours && !WinsOver(*row, slot.item())) {
+    sessions_.write_behind().AddDirtyBytes(-bytes_before);
+    slot.SetDirty(false);
+    slot.Remove();
+    return true;
+  }
+  if (row == nullptr) sessions_.stats().provisional_won.Add();
+  stamps.marks &= static_cast<uint8_t>(~kMarkProvisional);
+  stamps.marks |= kMarkSent;
+  stamps.floor = std::max(stamps.floor, floor);
+  if (row != nullptr) {
+    stamps.born = row->born;
+    stamps.synced_version = row->version;
+    stamps.synced_touched = row->touched;
+  }
+  if (row == nullptr && slot.item().value_size() == 0) {
+    // A visitor who has stored nothing yet.
+    stamps.marks = kMarkReservation;
+    slot.SetStamps(stamps);
+    slot.SetDirty(false);
+    sessions_.write_behind().AddDirtyBytes(-bytes_before);
+    return true;
+  }
+  const int64_t due_us = sessions_.clock().SteadyMicros();
+  stamps.seen_by = static_cast<uint64_t>(due_us);
+  slot.SetStamps(stamps);
+  sessions_.write_behind().Mark(key, due_us);
+  return true;
 }
 
 SessionStamps ReadThrough::StampsOf(const Row& row, Seconds now) const {

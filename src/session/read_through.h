@@ -71,6 +71,10 @@ class ReadThrough {
   // access belongs to the calling thread.
   void OnRows(store::Access& access, std::vector<Row> rows);
   void OnFailure();
+  // There is no connection to ask by.
+  void NoteAway();
+  // Steady microseconds since when the database could not be asked; 0: it could the last time.
+  int64_t away_since_us() const { return away_since_us_.load(std::memory_order_relaxed); }
   // Steady microseconds when NextBatch may bring something; kNeverMicros: nothing is queued.
   int64_t NextDue();
 
@@ -83,6 +87,10 @@ class ReadThrough {
   // A session of this key came into being or was deleted in memory: what queries begun before bring is no news, unless
   // memory still has the key and can compare.
   void NoteTurn(const store::Key& key) { Turns(key.hash).fetch_add(1, std::memory_order_release); }
+
+  void WakeReader() {
+    if (wake_reader_) wake_reader_();
+  }
 
   size_t parked() const { return parked_.load(std::memory_order_relaxed); }
 
@@ -123,7 +131,11 @@ class ReadThrough {
   PendingMap::iterator Enter(const store::Key& key);
   void Enqueue(PendingMap::iterator entry, Queue::iterator before);
   Merged Merge(store::Access& access, const Pending& pending, const Row& row);
-  Merged MergeAbsence(const Pending& pending, std::string_view key);
+  Merged MergeAbsence(store::Access& access, const Pending& pending, std::string_view key, uint64_t floor);
+  // Whether the item was provisional, and is settled now. row: null when there is none that is live.
+  bool SettleProvisional(store::Access& access, const store::Key& key, const Row* row, uint64_t floor);
+  bool WinsOver(const Row& row, const store::ItemRef& item);
+  void EnterProvisional();
   store::SessionStamps StampsOf(const Row& row, base::Seconds now) const;
   static bool IsLater(const Row& row, const store::Slot& slot);
   void Settle(PendingMap::iterator entry, Merged merged, std::vector<Wake>* wakes);
@@ -135,6 +147,8 @@ class ReadThrough {
   std::function<void()> wake_ticker_;  // null until SetWakes
   std::array<std::atomic<uint32_t>, kTurnSlots> turns_{};
   std::atomic<size_t> parked_{0};
+  std::atomic<int64_t> away_since_us_{0};
+  std::atomic<int64_t> was_away_since_us_{0};  // the same of the latest outage, when it is over too
 
   std::mutex mutex_;  // guards all below
   PendingMap pending_;

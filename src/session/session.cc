@@ -99,6 +99,13 @@ bool Sessions::Load(const Rule& rule, const Key& key, const Waiter& waiter) {
   return read_through_.Load(rule, key, waiter);
 }
 
+bool Sessions::MayWriteUnknown(const Rule& rule, Verdict verdict) const {
+  if (verdict == Verdict::kUnavailable) return true;
+  const int64_t away_since_us = read_through_.away_since_us();
+  return verdict == Verdict::kAsk && away_since_us != 0 &&
+         clock_.SteadyMicros() - away_since_us >= int64_t{rule.budget_ms} * 1000;
+}
+
 void Sessions::Preload(const Key& key) { read_through_.Preload(key); }
 
 void Sessions::NoteHit(const Rule&, const Key& key, const ItemRef& item, uint64_t connection, Seconds now) {
@@ -168,6 +175,10 @@ SessionStamps Sessions::StampsOf(const WriteRequest& request, const Slot& slot, 
   stamps.rule = request.rule.number;
   stamps.allowance = goes_on ? before.allowance : static_cast<uint8_t>(settings_.immediate_writes);
   stamps.marks = before.marks & kMarkSent;
+  if (request.provisional || (goes_on && IsProvisional(slot.item()))) {
+    stamps.marks |= kMarkProvisional;
+    return stamps;
+  }
   if (draft.value_size() == 0 && !HoldsSession(slot) && !HoldsUnsyncedRest(slot)) stamps.marks |= kMarkReservation;
   return stamps;
 }
@@ -206,6 +217,7 @@ WriteOutcome Sessions::Write(Slot& slot, store::Draft&& draft, const WriteReques
   }
   SessionStamps stamps = StampsOf(request, slot, draft.item());
   const bool reservation = Has(stamps, kMarkReservation);
+  const bool provisional = Has(stamps, kMarkProvisional);
   const bool dirty = !reservation || FloorUnsynced(slot);
   const int64_t due_us = reservation ? clock_.SteadyMicros() : ChargeAllowance(request, slot, draft.item(), &stamps);
 
@@ -217,9 +229,9 @@ WriteOutcome Sessions::Write(Slot& slot, store::Draft&& draft, const WriteReques
 
   const ItemRef old = slot.item();
   const bool was_dirty = old && old.is_dirty() && old.is_session();
-  const bool on_list = was_dirty && old.kind() == ItemKind::kValue && before.seen_by != 0 &&
+  const bool on_list = !provisional && was_dirty && old.kind() == ItemKind::kValue && before.seen_by != 0 &&
                        static_cast<int64_t>(before.seen_by) <= due_us && dirty;
-  stamps.seen_by = !dirty ? 0 : on_list ? before.seen_by : static_cast<uint64_t>(due_us);
+  stamps.seen_by = !dirty || provisional ? 0 : on_list ? before.seen_by : static_cast<uint64_t>(due_us);
   draft.SetStamps(stamps);
   if (!reservation && !Journalled(RecordKind::kValue, request.key, stamps, draft.item().expiry(), draft.item())) {
     return WriteOutcome::kRefused;
@@ -241,7 +253,11 @@ WriteOutcome Sessions::Write(Slot& slot, store::Draft&& draft, const WriteReques
     answer_book_.NoteAnswer(request.key, stamps.version, request.connection);
   }
   if (reservation) stats_.reservations.Add();
-  if (on_list) {
+  if (provisional) {
+    if (request.provisional) stats_.provisional_writes.Add();
+    provisional_.Note(request.key.bytes);
+    read_through_.WakeReader();
+  } else if (on_list) {
     stats_.coalesced.Add();
   } else if (dirty) {
     write_behind_.Mark(request.key, due_us);
@@ -264,7 +280,8 @@ WriteOutcome Sessions::Touch(Slot& slot, const Rule& rule, const Key& key, Secon
   }
   const int64_t due_us =
       IsShorter(expiry, expiry_before) ? clock_.SteadyMicros() : LazyDue(rule, before.synced_at, expiry, now);
-  const bool on_list = item.is_dirty() && before.seen_by != 0 && static_cast<int64_t>(before.seen_by) <= due_us;
+  const bool on_list =
+      IsProvisional(item) || (item.is_dirty() && before.seen_by != 0 && static_cast<int64_t>(before.seen_by) <= due_us);
   if (!on_list) stamps.seen_by = static_cast<uint64_t>(due_us);
   if (!Journalled(RecordKind::kExpiry, key, stamps, expiry, ItemRef())) return WriteOutcome::kRefused;
 
@@ -310,6 +327,7 @@ WriteOutcome Sessions::Delete(Slot& slot, store::Draft&& tombstone, const Rule& 
   const ItemRef old = slot.item();
   const int64_t bytes_before = DirtyBytesOf(old);
   if (old && old.is_dirty() && Has(before, kMarkQuarantined)) write_behind_.LiftQuarantine();
+  if (IsProvisional(old)) provisional_.Forget(key.bytes);
   read_through_.NoteTurn(key);  // a query that began before may have seen the session
   negative_cache_.Erase(key);
   slot.Publish(std::move(tombstone), {.dirty = true});

@@ -11,7 +11,7 @@
 //     kAsk:         (let go of the slot) Load(*rule, key, waiter), answer kPending; when woken execute the whole
 //     request
 //                   again, with the outcome in hand for this key
-//     kUnavailable: answer what rule->action says (a delete goes on, see below)
+//     kUnavailable: answer what rule->action says, and NoteRefused (a delete and a blind set go on, see below)
 //   }
 //
 // A multiget calls Load for the first key that must be asked and Preload for the others: they travel together, and most
@@ -24,6 +24,7 @@
 //   touch     Touch, on a live slot. A touch or a set whose expiry is already past is a delete.
 //   delete    a draft of TombstoneShape, then Delete, on a live slot, or on an unknown one that is kUnavailable
 //             (answer DELETED). On kMiss and kDeleted: NOT_FOUND, nothing is changed.
+//   unknown   a blind set of a key that MayWriteUnknown: Write with provisional = true (provisional.h).
 //   probe     IsExistenceProbe: answer NOT_STORED on kLive, STORED on a miss; nothing is stored.
 //
 // NoteHit belongs to every hit that was answered to a connection, NoteMiss to every kDeleted miss: by them a writer
@@ -38,7 +39,7 @@
 // Limits:  SessionSettings.
 // Invariants
 // (1) A session item is dirty in the store exactly while the database may lack something of it.
-// (2) A dirty item is on the dirty list, in the batch in hand, or in quarantine.
+// (2) A dirty item is on the dirty list, in the batch in hand, in quarantine, or provisional.
 // (3) Versions of one key grow, and reach the database in that order.
 // (4) kMiss and kDeleted are said only of what memory or the database knows.
 //
@@ -58,6 +59,7 @@
 #include "session/answer_book.h"
 #include "session/journal.h"
 #include "session/negative_cache.h"
+#include "session/provisional.h"
 #include "session/read_through.h"
 #include "session/reaper.h"
 #include "session/rule.h"
@@ -119,6 +121,11 @@ class Sessions {
   // Asks for a key that this request will want next. A hint.
   void Preload(const store::Key& key);
 
+  // May a blind set be stored although nobody knows what the database has? Judge has said kAsk or kUnavailable.
+  bool MayWriteUnknown(const Rule& rule, Verdict verdict) const;
+  // A request for this key, that was no blind set, is answered what the rule's action says.
+  void NoteRefused(const store::Key& key) { provisional_.NoteRefused(key.bytes, clock_.SteadyMicros()); }
+
   void NoteHit(const Rule& rule, const store::Key& key, const store::ItemRef& item, uint64_t connection, Seconds now);
   // Locks the key's slot for a moment.
   void NoteMiss(store::Access& access, const Rule& rule, const store::Key& key, uint64_t connection, Seconds now);
@@ -130,6 +137,7 @@ class Sessions {
     uint64_t connection;
     Seconds now;
     store::Slot::PublishOptions options{};  // stale, won, keep_history; cas and dirty are filled in here
+    bool provisional = false;               // MayWriteUnknown
   };
   // Under the slot. The draft was made with session = true and holds its whole value.
   WriteOutcome Write(store::Slot& slot, store::Draft&& draft, const WriteRequest& request);
@@ -157,6 +165,8 @@ class Sessions {
   ReadThrough& read_through() { return read_through_; }
   Reaper& reaper() { return reaper_; }
   NegativeCache& negative_cache() { return negative_cache_; }
+  Provisional& provisional() { return provisional_; }
+  const Provisional& provisional() const { return provisional_; }
   SessionStats& stats() { return stats_; }
   const SessionStats& stats() const { return stats_; }
   const WriteBehind& write_behind() const { return write_behind_; }
@@ -184,6 +194,7 @@ class Sessions {
   SessionStats stats_;
   AnswerBook answer_book_;
   NegativeCache negative_cache_;
+  Provisional provisional_;
   WriteBehind write_behind_;
   ReadThrough read_through_;
   Reaper reaper_;

@@ -141,6 +141,7 @@ uint64_t DirtyBytes(const Sessions& sessions) {
   return static_cast<uint64_t>(std::max<int64_t>(0, sessions.write_behind().dirty_bytes()));
 }
 uint64_t Quarantined(const Sessions& sessions) { return sessions.write_behind().quarantined(); }
+uint64_t ProvisionalItems(const Sessions& sessions) { return sessions.provisional().size(); }
 uint64_t Parked(const Sessions& sessions) { return sessions.read_through().parked(); }
 uint64_t OldestDue(const Sessions& sessions) {
   return static_cast<uint64_t>(sessions.write_behind().LateMicros() / 1000);
@@ -219,6 +220,31 @@ constexpr base::StatRow kStats[] = {
     {.name = "resurrections_refused",
      .field = Stat<&Count<&SessionStats::resurrections_refused>>,
      .help = "writes dropped because they came from before a delete"},
+    {.name = "provisional",
+     .field = Stat<&ProvisionalItems>,
+     .kind = StatKind::kGauge,
+     .help = "sessions stored while the database could not be asked, not settled yet"},
+    {.name = "provisional_writes",
+     .field = Stat<&Count<&SessionStats::provisional_writes>>,
+     .help = "sets stored while the database could not be asked"},
+    {.name = "provisional_won",
+     .field = Stat<&Count<&SessionStats::provisional_won>>,
+     .help = "of these, settled over no row or an expired one"},
+    {.name = "provisional_merged",
+     .field = Stat<&Count<&SessionStats::provisional_merged>>,
+     .help = "of these, settled over a live row that was older"},
+    {.name = "provisional_lost_delete",
+     .field = Stat<&Count<&SessionStats::provisional_lost_delete>>,
+     .help = "of these, dropped because the session had been deleted"},
+    {.name = "provisional_lost_empty",
+     .field = Stat<&Count<&SessionStats::provisional_lost_empty>>,
+     .help = "of these, dropped: an empty value over a live session"},
+    {.name = "provisional_lost_refused",
+     .field = Stat<&Count<&SessionStats::provisional_lost_refused>>,
+     .help = "of these, dropped: a reader of the live session had been refused"},
+    {.name = "provisional_lost_later",
+     .field = Stat<&Count<&SessionStats::provisional_lost_later>>,
+     .help = "of these, dropped because the row is later"},
     {.name = "reservations",
      .field = Stat<&Count<&SessionStats::reservations>>,
      .help = "empty values kept in memory only"},

@@ -40,16 +40,23 @@ struct SessionStats {
   SharedCounter loads_unavailable;  // requests whose budget passed
   SharedCounter loads_refused;      // requests beyond the cap of parked ones
   SharedCounter negative_hits;
-  SharedCounter tombstones;             // deletes
-  SharedCounter resurrections_refused;  // writes from before a delete, dropped
-  SharedCounter reservations;           // empty values kept in memory only
-  SharedCounter refused_dirty_full;     // writes refused: too much unsynced
-  SharedCounter refused_journal;        // writes refused by the journal
-  SharedCounter journal_bytes;        // a gauge: ring and segments
-  SharedCounter journal_replayed;     // records found at start
-  SharedCounter journal_forwarded;    // records copied to a newer segment
-  SharedCounter journal_bad_extents;  // damaged stretches skipped at start
-  SharedCounter journal_failures;     // failed writes of its files
+  SharedCounter tombstones;                // deletes
+  SharedCounter resurrections_refused;     // writes from before a delete, dropped
+  SharedCounter provisional_writes;        // sets stored while the database could not be asked
+  SharedCounter provisional_won;           // settled: there was no row, or an expired one
+  SharedCounter provisional_merged;        // settled: took the place of a live row
+  SharedCounter provisional_lost_delete;   // settled: the session had been deleted
+  SharedCounter provisional_lost_empty;    // settled: an empty value over a live row
+  SharedCounter provisional_lost_refused;  // settled: over a live row that a reader was refused
+  SharedCounter provisional_lost_later;    // settled: the row is later
+  SharedCounter reservations;              // empty values kept in memory only
+  SharedCounter refused_dirty_full;        // writes refused: too much unsynced
+  SharedCounter refused_journal;           // writes refused by the journal
+  SharedCounter journal_bytes;             // a gauge: ring and segments
+  SharedCounter journal_replayed;          // records found at start
+  SharedCounter journal_forwarded;         // records copied to a newer segment
+  SharedCounter journal_bad_extents;       // damaged stretches skipped at start
+  SharedCounter journal_failures;          // failed writes of its files
   SharedCounter reaped;
   SharedCounter reaper_failures;
 };

@@ -227,7 +227,11 @@ void SessionThreads::Loops::Read() {
   store::Access access(sessions_.store());
   access.Offline();
   while (!stopping_.load()) {
-    if (reading_.Ready(Now()) && ReadOnce(access)) continue;
+    if (!reading_.Ready(Now())) {
+      sessions_.read_through().NoteAway();
+    } else if (ReadOnce(access)) {
+      continue;
+    }
     const int64_t due_us = sessions_.read_through().NextDue();
     read_alarm_.SleepUntil(std::max(due_us, reading_.reopen_at_us()), sessions_.clock());
   }

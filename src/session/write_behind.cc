@@ -74,7 +74,7 @@ bool WriteBehind::Hurry() const {
 }
 
 uint64_t WriteBehind::dirty_items() const {
-  return dirty_list_.size() + in_hand_.load(std::memory_order_relaxed) + quarantined();
+  return dirty_list_.size() + in_hand_.load(std::memory_order_relaxed) + quarantined() + sessions_.provisional().size();
 }
 
 int64_t WriteBehind::LateMicros() const {
@@ -138,7 +138,7 @@ bool WriteBehind::Copy(store::Access& access, const Key& key, Change* change, Se
   {
     Slot slot = access.Lock(key, clock.Now());
     item = slot.item();
-    if (!item || !item.is_session() || !item.is_dirty()) return false;
+    if (!item || !item.is_session() || !item.is_dirty() || IsProvisional(item)) return false;
     stamps = item.stamps();
     expiry = item.expiry();
     if (item.kind() == ItemKind::kValue) {

@@ -272,6 +272,7 @@ class SessionSite {
   }
   Seconds ExpiryOf(int ttl) const { return ttl == 0 ? base::kNever : Now() + static_cast<Seconds>(ttl); }
 
+  bool blind_sets = true;  // are stored provisionally while the database is away; else refused like everything
   VirtualClock clock;
   ShortJournal journal;
   std::vector<std::pair<session::Waiter, LoadOutcome>> woken;
@@ -306,11 +307,16 @@ class SessionSite {
       draft.Append(whole);
       store::Slot slot = access_->Lock(key, Now());
       *verdict = sessions_->Judge(rule, key, slot.state(), in_hand, Now());
-      if (*verdict == Verdict::kAsk || *verdict == Verdict::kUnavailable) return Answer::kParked;
+      const bool unknown = *verdict == Verdict::kAsk || *verdict == Verdict::kUnavailable;
+      const bool provisional =
+          blind_sets && unknown && kind == WriteKind::kSet && sessions_->MayWriteUnknown(rule, *verdict);
+      if (unknown && !provisional) return Answer::kParked;
+      if (provisional) *verdict = Verdict::kMiss;
       const bool live = *verdict == Verdict::kLive;
       if (kind == WriteKind::kAdd && live) return Answer::kNotStored;
       if (kind == WriteKind::kRewrite && !live) return Answer::kNotStored;
-      const WriteOutcome outcome = sessions_->Write(slot, std::move(draft), {rule, key, kind, connection, Now(), {}});
+      const WriteOutcome outcome =
+          sessions_->Write(slot, std::move(draft), {rule, key, kind, connection, Now(), {}, provisional});
       return outcome == WriteOutcome::kRefused ? Answer::kRefused : Answer::kStored;
     });
   }
@@ -324,7 +330,10 @@ class SessionSite {
       Verdict verdict = Verdict::kMiss;
       const Answer answer = attempt(in_hand, &verdict);
       access_->Quiesce();
-      if (verdict == Verdict::kUnavailable) return Answer::kUnavailable;
+      if (verdict == Verdict::kUnavailable) {
+        sessions_->NoteRefused(Key::Of(name));
+        return Answer::kUnavailable;
+      }
       if (verdict != Verdict::kAsk) return answer;
       const session::Waiter waiter{0, connection, ++requests_};
       if (!sessions_->Load(*sessions_->Match(name), Key::Of(name), waiter)) return Answer::kUnavailable;

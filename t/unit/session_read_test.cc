@@ -249,8 +249,8 @@ TEST(SessionRead, WithoutTheDatabaseARequestWaitsItsBudgetAndIsNeverTold) {
   site.Evict("web:1");
   site.driver().fault = FaultyDriver::Fault::kRefuse;
   for (const auto& ask :
-       {+[](SessionSite& s) { return s.Get("web:1", 1); }, +[](SessionSite& s) { return s.Set("web:1", "blind"); },
-        +[](SessionSite& s) { return s.Add("web:1", "blind"); }, +[](SessionSite& s) { return s.Touch("web:1", 100); },
+       {+[](SessionSite& s) { return s.Get("web:1", 1); }, +[](SessionSite& s) { return s.Add("web:1", "blind"); },
+        +[](SessionSite& s) { return s.Touch("web:1", 100); },
         +[](SessionSite& s) { return s.Get("web:unknown", 1); }}) {
     const int64_t before = site.clock.SteadyMicros();
     EXPECT_EQ(ask(site), Answer::kUnavailable);

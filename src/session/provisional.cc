@@ -1,0 +1,53 @@
+// How it works: a set and a map under one lock; both are empty as long as the database answers. Some goes round by the
+// set's buckets, so that a key which cannot be settled does not keep the others waiting.
+
+#include "session/provisional.h"
+
+#include <algorithm>
+
+namespace holdfast::session {
+
+void Provisional::Note(std::string_view key) {
+  const std::lock_guard lock(mutex_);
+  keys_.emplace(key);
+  size_.store(keys_.size(), std::memory_order_relaxed);
+}
+
+void Provisional::Forget(std::string_view key) {
+  if (size() == 0) return;
+  const std::lock_guard lock(mutex_);
+  keys_.erase(std::string(key));
+  size_.store(keys_.size(), std::memory_order_relaxed);
+}
+
+std::vector<std::string> Provisional::Some(size_t count) {
+  std::vector<std::string> some;
+  if (size() == 0) return some;
+  const std::lock_guard lock(mutex_);
+  auto next = keys_.find(last_);
+  if (next == keys_.end()) next = keys_.begin();
+  for (size_t left = std::min(count, keys_.size()); left > 0; --left) {
+    some.push_back(*next);
+    if (++next == keys_.end()) next = keys_.begin();
+  }
+  if (next != keys_.end()) last_ = *next;
+  return some;
+}
+
+void Provisional::NoteRefused(std::string_view key, int64_t now_us) {
+  const std::lock_guard lock(mutex_);
+  if (refused_.size() >= kRefusedMax) {
+    refused_.clear();
+    all_refused_us_ = now_us;
+  }
+  refused_[std::string(key)] = now_us;
+}
+
+bool Provisional::WasRefusedSince(std::string_view key, int64_t since_us) {
+  const std::lock_guard lock(mutex_);
+  if (all_refused_us_ != 0 && all_refused_us_ >= since_us) return true;
+  const auto found = refused_.find(std::string(key));
+  return found != refused_.end() && found->second >= since_us;
+}
+
+}  // namespace holdfast::session
