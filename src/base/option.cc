@@ -51,6 +51,11 @@ Status UsageError(const std::string& place, std::string_view problem) {
   return Status(ErrorKind::kUsage, place + ": " + std::string(problem));
 }
 
+Status ErrorFrom(OptionSource source, const std::string& place, std::string_view problem) {
+  const bool given_here = source == OptionSource::kFlag || source == OptionSource::kDefault;
+  return Status(given_here ? ErrorKind::kUsage : ErrorKind::kConfig, place + ": " + std::string(problem));
+}
+
 }  // namespace
 
 // -- Collecting -----------------------------------------------------------------------------------
@@ -127,11 +132,11 @@ Status OptionSet::Assign(Option& option, OptionSource source, const std::string&
   const std::string where = PlaceAndName(row, source, place);
   if (row.refused != nullptr) {
     const bool off = text.has_value() && row.argument == nullptr && (*text == "no" || *text == "off" || *text == "0");
-    return off ? Status() : UsageError(where, row.refused);
+    return off ? Status() : ErrorFrom(source, where, row.refused);
   }
   if (!text.has_value()) {
     if (NeedsValue(row))
-      return UsageError(where, std::string("a value is missing: ") + (row.argument ? row.argument : "VALUE"));
+      return ErrorFrom(source, where, std::string("a value is missing: ") + (row.argument ? row.argument : "VALUE"));
     if (row.implied != nullptr) text = row.implied;
   }
   if (row.ignored != nullptr) NoteIgnored(option, source, place, text);
@@ -148,7 +153,7 @@ Status OptionSet::Assign(Option& option, OptionSource source, const std::string&
     return {};
   }
   const Result<OptionValue> value = ParseValue(row, text.value_or("yes"));
-  if (!value.ok()) return value.status().In(where);
+  if (!value.ok()) return ErrorFrom(source, where, value.status().message());
   Store(option, source, place, value.value());
   return {};
 }
@@ -191,7 +196,7 @@ void OptionSet::Store(Option& option, OptionSource source, const std::string& pl
 
 Status OptionSet::Complain(std::string_view name, std::string_view problem) const {
   const Option& option = Find(name);
-  return UsageError(PlaceAndName(*option.row, option.source, option.place), problem);
+  return ErrorFrom(option.source, PlaceAndName(*option.row, option.source, option.place), problem);
 }
 
 // -- Arguments ------------------------------------------------------------------------------------

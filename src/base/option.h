@@ -21,7 +21,8 @@
 //
 // Threads: an OptionSet belongs to one thread. Rows are constants.
 // Owns:    nothing of the settings: the structs given to Add must outlive the set.
-// Errors:  kUsage with one line: where, what is wrong, what would be right. The first error ends the reading.
+// Errors:  kUsage (flags) or kConfig (file, environment) with one line: where, what is wrong, what would be right. The
+//          first error ends the reading.
 // Limits:  kOptionLineBytesMax a line and kOptionFileBytesMax all of the file; numbers to 2^53.
 
 #ifndef HOLDFAST_BASE_OPTION_H_
@@ -89,6 +90,7 @@ struct OptionRow {
   OptionUnit unit = OptionUnit::kPlain;
   double min = -kNoLimit;         // of a number, as the member holds it
   double max = kNoLimit;          //
+  bool or_zero = false;           // 0 is allowed too, below min
   const char* choices = nullptr;  // "auto|ascii|binary": the only words; an integer or enum member holds the index
   const char* implied = nullptr;  // the value when given without one, as in -o slab_automove
   bool inverts = false;           // a flag that sets its member to false: --disable-evictions
@@ -97,6 +99,9 @@ struct OptionRow {
   bool extended = false;          // given as -o name=value
   bool reloadable = false;        // SIGHUP may change it
   bool flag_only = false;         // an order rather than a setting (--help): not in file, environment and dump
+  bool not_in_file = false;       // a setting that no file can have: the name of the file
+  bool secret = false;            // shown to nobody; a file that has it must be closed to others
+  bool has_password = false;      // a URL: what stands between ":" and "@" in it is secret
   const char* help = "";          // one line, no full stop
   const char* more = nullptr;     // sentences for the manual
   // Accepted without effect, which is said in one line, for this reason. A member takes its value all the same.
@@ -142,7 +147,7 @@ class OptionSet {
   // no option are left alone.
   Status ReadEnvironment(const char* const* environment);
   // Lines "name = value", "# comment", "[section]" (for the reader only). A name given twice is an error, but for
-  // lists.
+  // lists; so is a file that everybody may write to, or that has a secret and everybody may read.
   Status ReadFile(const std::string& path);
   Status ReadFileText(std::string_view text, const std::string& path);
 
@@ -153,14 +158,14 @@ class OptionSet {
   // An option by its exact name, which must exist.
   const Option& Find(std::string_view name) const;
   bool IsGiven(std::string_view name) const { return Find(name).source != OptionSource::kDefault; }
-  // An error about the value of `name` that a module found: "holdfast.conf:12: memory-limit: problem", kUsage.
+  // An error about the value of `name` that a module found: "holdfast.conf:12: memory-limit: problem".
   Status Complain(std::string_view name, std::string_view problem) const;
 
   // In the order of declaration.
   const std::vector<Option>& options() const { return options_; }
   // `stats settings`: rows that have a setting name, with the value as memcached prints it.
   void ForEachSetting(const std::function<void(std::string_view name, std::string_view value)>& visit) const;
-  // All values as a file that ReadFile takes, each with where it came from in a comment.
+  // All values as a file that ReadFile takes, each with where it came from in a comment. Secrets are not in it.
   std::string DumpConfig() const;
 
   struct Change {
@@ -182,6 +187,8 @@ class OptionSet {
   Status ReadBundle(std::string_view letters, std::span<const char* const> following, size_t* taken);
   Status ReadLong(std::string_view text, std::span<const char* const> following, size_t* taken);
   Status ReadExtendedList(std::string_view list);
+  Status ReadFileLine(std::string_view line, size_t number, const std::string& path,
+                      std::vector<std::pair<const Option*, size_t>>* seen);
 
   // A value for an option; no text: given without one. A value from a weaker source is only checked.
   Status Assign(Option& option, OptionSource source, const std::string& place, std::optional<std::string_view> text);
@@ -193,6 +200,7 @@ class OptionSet {
   std::string Suggestion(std::string_view name, OptionSource source) const;
 
   std::vector<Option> options_;
+  bool secret_in_file_ = false;  // the file that is being read has one
   std::vector<std::string> warnings_;
   std::vector<const Option*> ignored_;      // given ones, in the order of reading: all tables are there by then
   std::vector<std::string> ignored_names_;  // of these, with places
@@ -202,9 +210,16 @@ class OptionSet {
 bool NeedsValue(const OptionRow& row);
 // "yes" or "no" of a flag, "64", "1m", "0700", "a,b": as one would write it. Empty for a row without a member.
 std::string ValueText(const Option& option);
+// The same for people: without secrets.
+std::string ShownText(const Option& option);
+std::string ShownText(const OptionRow& row, const std::string& value);
+// Whether there is something in this value to hide.
+bool IsSecret(const OptionRow& row, std::string_view value);
 // The opposite. Errors name the text and what would be right, without a place.
 Result<OptionValue> ParseValue(const OptionRow& row, std::string_view text);
 std::string FormatValue(const OptionRow& row, const OptionValue& value);
+// "HOLDFAST_MEMORY_LIMIT" for "memory-limit".
+std::string EnvironmentName(std::string_view name);
 // "flag -m", "file holdfast.conf:12", "default".
 std::string SourceText(const Option& option);
 

@@ -1,4 +1,4 @@
-// Both documents go through the same groups in the same order; within a group the order is that of the tables. Options
+// All documents go through the same groups in the same order; within a group the order is that of the tables. Options
 // without effect or refused are a paragraph of names in --help and one entry each in the manual, with the reason.
 
 #include "base/option_document.h"
@@ -139,6 +139,7 @@ std::string Facts(const Option& option) {
   } else if (row.choices == nullptr && std::isfinite(row.min) && row.min != 0) {
     facts += " At least " + LimitText(row, row.min) + ".";
   }
+  if (row.or_zero && row.min > 0) facts.insert(facts.size() - 1, ", or 0");
   if (row.choices != nullptr && row.argument != nullptr) {
     std::string words = row.choices;
     std::replace(words.begin(), words.end(), '|', ' ');
@@ -163,6 +164,42 @@ std::string ManualHead(const OptionRow& row) {
 
 void NameAll(std::string* help, const char* what, const std::vector<std::string>& names) {
   if (!names.empty()) *help += "  " + Wrap(what + Join(names, ", "), kHelpWidth - 4, 4) + "\n";
+}
+
+// What the manual says of an option behind its name.
+std::string Description(const Option& option) {
+  std::string text = Sentence(option.row->help);
+  if (option.row->more != nullptr) text += std::string(" ") + option.row->more;
+  return std::string(Trim(text + Facts(option)));
+}
+
+// Whether somebody who writes a file wants to know of it.
+bool InFile(const OptionRow& row) {
+  return !row.flag_only && !row.not_in_file && row.ignored == nullptr && row.refused == nullptr;
+}
+
+std::string FileArgumentOf(const OptionRow& row) {
+  if (row.field.type == OptionType::kFlag) return "yes|no";
+  return row.counts ? "NUMBER" : ArgumentOf(row);
+}
+
+std::string Comment(std::string_view text) {
+  std::string comment = "# ";
+  for (const char c : Wrap(text, kHelpWidth - 2, 0)) comment += c == '\n' ? std::string("\n# ") : std::string(1, c);
+  return comment + "\n";
+}
+
+std::string ManualAround(const ManualPage& page, const std::string& options) {
+  std::string title = page.name;
+  for (char& c : title) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  std::string roff =
+      ".TH " + title + " " + std::to_string(page.section) + " \"\" \"" + page.name + " " + page.version + "\"\n";
+  roff += ".SH NAME\n" + page.name + " \\- " + RoffEscaped(page.summary) + "\n";
+  roff += ".SH SYNOPSIS\n" + RoffParagraphs(page.synopsis);
+  roff += ".SH DESCRIPTION\n" + RoffParagraphs(page.description);
+  roff += options;
+  for (const auto& [section, text] : page.after) roff += ".SH " + RoffEscaped(section) + "\n" + RoffParagraphs(text);
+  return roff;
 }
 
 }  // namespace
@@ -196,26 +233,43 @@ std::string ManualOptions(const OptionSet& options) {
     if (members.empty()) continue;
     roff += ".SS \"" + RoffEscaped(TitleOf(group)) + "\"\n";
     for (const Option* option : members) {
-      std::string text = Sentence(option->row->help);
-      if (option->row->more != nullptr) text += std::string(" ") + option->row->more;
-      text += Facts(*option);
-      roff += ManualHead(*option->row) + RoffEscaped(Trim(text)) + "\n";
+      roff += ManualHead(*option->row) + RoffEscaped(Description(*option)) + "\n";
     }
   }
   return roff;
 }
 
 std::string ManualText(const ManualPage& page, const OptionSet& options) {
-  std::string title = page.name;
-  for (char& c : title) c = c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-  std::string roff =
-      ".TH " + title + " " + std::to_string(page.section) + " \"\" \"" + page.name + " " + page.version + "\"\n";
-  roff += ".SH NAME\n" + page.name + " \\- " + RoffEscaped(page.summary) + "\n";
-  roff += ".SH SYNOPSIS\n" + RoffParagraphs(page.synopsis);
-  roff += ".SH DESCRIPTION\n" + RoffParagraphs(page.description);
-  roff += ManualOptions(options);
-  for (const auto& [section, text] : page.after) roff += ".SH " + RoffEscaped(section) + "\n" + RoffParagraphs(text);
-  return roff;
+  return ManualAround(page, ManualOptions(options));
+}
+
+std::string ConfigManualText(const ManualPage& page, const OptionSet& options) {
+  std::string roff = ".SH OPTIONS\n";
+  for (Group group : kGroups) {
+    roff += ".SS \"" + RoffEscaped(TitleOf(group)) + "\"\n";
+    for (const Option* option : InGroup(options, group)) {
+      if (!InFile(*option->row)) continue;
+      roff += ".TP\n\\fB" + RoffEscaped(option->row->name) + "\\fR = \\fI" + RoffEscaped(FileArgumentOf(*option->row)) +
+              "\\fR\n" +
+              RoffEscaped(Description(*option) + " " + "Environment: " + EnvironmentName(option->row->name) + ".") +
+              "\n";
+    }
+  }
+  return ManualAround(page, roff);
+}
+
+std::string ConfigTemplate(const OptionSet& options, const std::string& head) {
+  std::string file;
+  for (const std::string_view line : Split(head, '\n')) file += "# " + std::string(line) + "\n";
+  for (Group group : kGroups) {
+    file += "\n[" + std::string(TitleOf(group)) + "]\n";
+    for (const Option* option : InGroup(options, group)) {
+      if (!InFile(*option->row)) continue;
+      file += "\n" + Comment(Description(*option)) + "#" + option->row->name + " =" +
+              (option->default_text.empty() ? "" : " " + option->default_text) + "\n";
+    }
+  }
+  return file;
 }
 
 }  // namespace holdfast::base

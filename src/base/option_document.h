@@ -16,6 +16,10 @@ namespace holdfast::base {
 // Lines of at most 100 characters: memcached's options, its extended ones, ours. `usage` comes first, as it is.
 std::string HelpText(const OptionSet& options, const std::string& usage);
 
+// A configuration file for people to start from: each option with its help, in a comment, and its default, commented
+// out. `head` comes first; its lines become comments. Options without effect are not in it.
+std::string ConfigTemplate(const OptionSet& options, const std::string& head);
+
 // Roff of the section OPTIONS, from .SH on.
 std::string ManualOptions(const OptionSet& options);
 
@@ -31,6 +35,8 @@ struct ManualPage {
   std::vector<std::pair<std::string, std::string>> after;  // title and text of the sections behind OPTIONS
 };
 std::string ManualText(const ManualPage& page, const OptionSet& options);
+// The same for section 5: what the file may have, with the names of the environment.
+std::string ConfigManualText(const ManualPage& page, const OptionSet& options);
 
 }  // namespace holdfast::base
 

@@ -2,9 +2,10 @@
 //
 // The file is line by line: "name = value", blank lines, "# comment" (a line, or behind a value after a blank),
 // "[section]". A value in double quotes keeps blanks and #, and knows \" \\ and \n. DumpConfig writes what ReadFile
-// reads.
+// reads, but for secrets.
 
 #include <fcntl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -19,12 +20,6 @@ namespace holdfast::base {
 namespace {
 
 constexpr std::string_view kEnvironmentPrefix = "HOLDFAST_";
-
-std::string EnvironmentName(std::string_view name) {
-  std::string upper(kEnvironmentPrefix);
-  for (char c : name) upper += c == '-' ? '_' : c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
-  return upper;
-}
 
 std::string ConfigName(std::string_view environment_name) {
   std::string name = LowerCase(environment_name.substr(kEnvironmentPrefix.size()));
@@ -60,6 +55,14 @@ Result<std::string> FileValue(std::string_view text) {
   return std::string(text);
 }
 
+// What a terminal or a log cannot be harmed by.
+std::string Printable(std::string text) {
+  for (char& c : text) {
+    if (static_cast<unsigned char>(c) < ' ' || c == 0x7f) c = '?';
+  }
+  return text;
+}
+
 std::string Quoted(const std::string& value) {
   const bool plain = value == Trim(value) && value.find_first_of("#\"\\\n") == std::string::npos;
   if (plain) return value;
@@ -76,12 +79,20 @@ std::string Quoted(const std::string& value) {
 }
 
 void DumpLine(std::string* dump, const Option& option, const std::string& value) {
-  std::string line = std::string(option.row->name) + " = " + Quoted(value);
+  const OptionRow& row = *option.row;
+  std::string line = IsSecret(row, value) || row.not_in_file ? "# " : "";
+  line += std::string(row.name) + " = " + Quoted(ShownText(row, value));
   if (line.size() < 40) line.append(40 - line.size(), ' ');
   *dump += line + "  # " + SourceText(option) + "\n";
 }
 
 }  // namespace
+
+std::string EnvironmentName(std::string_view name) {
+  std::string upper(kEnvironmentPrefix);
+  for (char c : name) upper += c == '-' ? '_' : c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
+  return upper;
+}
 
 Status OptionSet::ReadEnvironment(const char* const* environment) {
   for (; *environment != nullptr; ++environment) {
@@ -89,6 +100,7 @@ Status OptionSet::ReadEnvironment(const char* const* environment) {
     if (!text.starts_with(kEnvironmentPrefix)) continue;
     const size_t equals = text.find('=');
     if (equals == std::string_view::npos) continue;
+    if (equals + 1 == text.size()) continue;
     const std::string place(text.substr(0, equals));
     const auto option = std::find_if(options_.begin(), options_.end(), [&](const Option& candidate) {
       return !candidate.row->flag_only && EnvironmentName(candidate.row->name) == place;
@@ -108,7 +120,9 @@ Status OptionSet::ReadEnvironment(const char* const* environment) {
 Status OptionSet::ReadFile(const std::string& path) {
   const std::string what = "cannot read the configuration file " + path;
   const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return SystemError(what, errno);
+  if (file < 0) return Status(ErrorKind::kConfig, SystemError(what, errno).message());
+  struct stat about {};
+  fstat(file, &about);
   std::string text;
   char piece[4096];
   ssize_t size;
@@ -117,53 +131,71 @@ Status OptionSet::ReadFile(const std::string& path) {
   }
   const int error = size < 0 ? errno : 0;
   close(file);
-  if (error != 0) return SystemError(what, error);
-  if (text.size() > kOptionFileBytesMax) return Status(ErrorKind::kUsage, what + ": more than a megabyte");
-  return ReadFileText(text, path);
+  if (error != 0) return Status(ErrorKind::kConfig, SystemError(what, error).message());
+  if (text.size() > kOptionFileBytesMax) return Status(ErrorKind::kConfig, what + ": more than a megabyte");
+
+  const bool plain = S_ISREG(about.st_mode);
+  if (plain && (about.st_mode & S_IWOTH) != 0) {
+    return Status(ErrorKind::kConfig, path + ": everybody may write to this file: chmod o-w " + path);
+  }
+  if (Status status = ReadFileText(text, path); !status.ok()) return status;
+  if (plain && (about.st_mode & S_IROTH) != 0 && secret_in_file_) {
+    return Status(ErrorKind::kConfig, path + ": has a password in it and everybody may read it: chmod o-r " + path);
+  }
+  return {};
 }
 
 Status OptionSet::ReadFileText(std::string_view text, const std::string& path) {
+  if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
+  secret_in_file_ = false;
   std::vector<std::pair<const Option*, size_t>> seen;
   const std::vector<std::string_view> lines = Split(text, '\n');
   for (size_t i = 0; i < lines.size(); ++i) {
-    const std::string place = path + ":" + std::to_string(i + 1);
-    if (lines[i].size() > kOptionLineBytesMax) {
-      return Status(ErrorKind::kUsage, place + ": line longer than " + std::to_string(kOptionLineBytesMax) + " bytes");
+    if (Status status = ReadFileLine(lines[i], i + 1, path, &seen); !status.ok()) {
+      return Status(ErrorKind::kConfig, Printable(status.message()));
     }
-    const std::string_view line = Trim(lines[i]);
-    if (line.empty() || line[0] == '#' || line[0] == ';') continue;
-    if (line.starts_with('[') && line.ends_with(']')) continue;
-    const size_t equals = line.find('=');
-    if (equals == std::string_view::npos) return Status(ErrorKind::kUsage, place + ": not of the form name = value");
-
-    const std::string_view name = Trim(line.substr(0, equals));
-    Option* option = FindName(name, false);
-    if (option == nullptr) option = FindName(name, true);
-    if (option == nullptr || option->row->flag_only) {
-      return Status(ErrorKind::kUsage,
-                    place + ": unknown option " + std::string(name) + Suggestion(name, OptionSource::kFile));
-    }
-    if (option->row->field.type != OptionType::kList) {
-      for (const auto& [other, number] : seen) {
-        if (other != option) continue;
-        return Status(ErrorKind::kUsage,
-                      place + ": " + option->row->name + " is given twice, first on line " + std::to_string(number));
-      }
-      seen.emplace_back(option, i + 1);
-    }
-    const Result<std::string> value = FileValue(line.substr(equals + 1));
-    if (!value.ok()) return value.status().In(place + ": " + option->row->name);
-    const Status status = Assign(*option, OptionSource::kFile, place, value.value());
-    if (!status.ok()) return status;
   }
   return {};
+}
+
+Status OptionSet::ReadFileLine(std::string_view line, size_t number, const std::string& path,
+                               std::vector<std::pair<const Option*, size_t>>* seen) {
+  const std::string place = path + ":" + std::to_string(number);
+  const auto wrong = [&](const std::string& problem) { return Status(ErrorKind::kConfig, place + ": " + problem); };
+  if (line.size() > kOptionLineBytesMax) {
+    return wrong("line longer than " + std::to_string(kOptionLineBytesMax) + " bytes; shorten it");
+  }
+  line = Trim(line);
+  if (line.empty() || line[0] == '#' || line[0] == ';') return {};
+  if (line.starts_with('[') && line.ends_with(']')) return {};
+  const size_t equals = line.find('=');
+  if (equals == std::string_view::npos) return wrong("not of the form name = value");
+
+  const std::string_view name = Trim(line.substr(0, equals));
+  Option* option = FindName(name, false);
+  if (option == nullptr) option = FindName(name, true);
+  if (option == nullptr || option->row->flag_only) {
+    return wrong("unknown option " + std::string(name) + Suggestion(name, OptionSource::kFile));
+  }
+  if (option->row->not_in_file) return wrong(std::string(option->row->name) + " cannot be given in a file; remove it");
+  if (option->row->field.type != OptionType::kList) {
+    for (const auto& [other, first] : *seen) {
+      if (other != option) continue;
+      return wrong(std::string(option->row->name) + " is given twice, first on line " + std::to_string(first));
+    }
+    seen->emplace_back(option, number);
+  }
+  const Result<std::string> value = FileValue(line.substr(equals + 1));
+  if (!value.ok()) return wrong(option->row->name + (": " + value.status().message()));
+  secret_in_file_ |= IsSecret(*option->row, value.value());
+  return Assign(*option, OptionSource::kFile, place, value.value());
 }
 
 std::string OptionSet::DumpConfig() const {
   std::string dump;
   for (const Option& option : options_) {
     const OptionRow& row = *option.row;
-    if (row.flag_only || row.field.type == OptionType::kNone) continue;
+    if (row.flag_only || row.ignored != nullptr || row.field.type == OptionType::kNone) continue;
     if (row.field.type == OptionType::kList && !row.splits) {
       const OptionValue value = row.field.get(option.settings);
       for (const std::string& element : value.list) DumpLine(&dump, option, element);

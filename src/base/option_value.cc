@@ -108,6 +108,10 @@ std::string FormatLimit(const OptionRow& row, double limit) {
   return row.field.type == OptionType::kReal ? FormatReal(limit) : FormatInteger(row.unit, static_cast<int64_t>(limit));
 }
 
+bool Within(const OptionRow& row, double value) {
+  return (value >= row.min && value <= row.max) || (row.or_zero && value == 0);
+}
+
 Status OutOfRange(const OptionRow& row, std::string_view text) {
   std::string range;
   if (std::isfinite(row.min) && std::isfinite(row.max)) {
@@ -119,6 +123,7 @@ Status OutOfRange(const OptionRow& row, std::string_view text) {
   } else {
     range = FormatInteger(row.unit, row.field.lowest) + " to " + FormatInteger(row.unit, row.field.highest);
   }
+  if (row.or_zero) range = "0, or " + range;
   return Status(ErrorKind::kUsage, "'" + std::string(text) + "' is out of range: give " + range);
 }
 
@@ -166,7 +171,7 @@ Result<OptionValue> ParseInteger(const OptionRow& row, std::string_view text) {
   }
   int64_t value = 0;
   if (__builtin_mul_overflow(number, factor, &value)) return OutOfRange(row, text);
-  if (static_cast<double>(value) < row.min || static_cast<double>(value) > row.max) return OutOfRange(row, text);
+  if (!Within(row, static_cast<double>(value))) return OutOfRange(row, text);
   if (value < row.field.lowest || value > row.field.highest) return OutOfRange(row, text);
   return OptionValue{.integer = value};
 }
@@ -176,7 +181,7 @@ Result<OptionValue> ParseReal(const OptionRow& row, std::string_view text) {
   const auto read = std::from_chars(text.data(), text.data() + text.size(), value);
   if (read.ec != std::errc() || read.ptr != text.data() + text.size() || !std::isfinite(value))
     return Wrong(text, "a number");
-  if (value < row.min || value > row.max) return OutOfRange(row, text);
+  if (!Within(row, value)) return OutOfRange(row, text);
   return OptionValue{.real = value};
 }
 
@@ -244,6 +249,37 @@ std::string ValueText(const Option& option) {
   if (option.row->field.type == OptionType::kNone) return "";
   return FormatValue(*option.row, option.row->field.get(option.settings));
 }
+
+namespace {
+
+constexpr std::string_view kHidden = "(hidden)";
+
+// Where the password of "scheme://user:password@host" is: offset and length; nothing: npos.
+std::pair<size_t, size_t> PasswordIn(std::string_view url) {
+  constexpr auto kNowhere = std::pair(std::string_view::npos, size_t{0});
+  const size_t scheme = url.find("://");
+  if (scheme == std::string_view::npos) return kNowhere;
+  const size_t begin = scheme + 3, end = url.substr(0, url.find_first_of("/?", begin)).rfind('@');
+  if (end == std::string_view::npos || end < begin) return kNowhere;
+  const size_t colon = url.find(':', begin);
+  return colon < end ? std::pair(colon + 1, end - colon - 1) : kNowhere;
+}
+
+}  // namespace
+
+bool IsSecret(const OptionRow& row, std::string_view value) {
+  if (value.empty()) return false;
+  return row.secret || (row.has_password && PasswordIn(value).first != std::string_view::npos);
+}
+
+std::string ShownText(const OptionRow& row, const std::string& value) {
+  if (!IsSecret(row, value)) return value;
+  if (row.secret) return std::string(kHidden);
+  const auto [at, size] = PasswordIn(value);
+  return std::string(value).replace(at, size, kHidden);
+}
+
+std::string ShownText(const Option& option) { return ShownText(*option.row, ValueText(option)); }
 
 std::string SourceText(const Option& option) {
   switch (option.source) {

@@ -19,6 +19,7 @@ namespace holdfast::base {
 
 enum class ErrorKind {
   kUsage,        // the operator's mistake: bad flag, bad value
+  kConfig,       // the same in a file or the environment
   kSystem,       // a system call failed: port in use, permission, disk full
   kCorrupt,      // stored bytes are not what we wrote; left as found
   kUnavailable,  // may work later: database away

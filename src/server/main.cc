@@ -1,5 +1,7 @@
 // main.cc - the program: options, then the server's parts in order, then a wait for the signal that ends it.
 
+#include <unistd.h>
+
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
@@ -9,12 +11,9 @@
 #include "base/clock.h"
 #include "base/log.h"
 #include "base/option.h"
-#include "base/option_document.h"
-#include "config.h"
 #include "security/privileges.h"
-#include "server/manual.h"
+#include "server/configuration.h"
 #include "server/server.h"
-#include "server/server_options.h"
 
 extern char** environ;
 
@@ -30,29 +29,16 @@ int Fail(const base::Status& status) {
   return status.kind() == base::ErrorKind::kUsage ? kExitUsage : kExitFailure;
 }
 
-// The orders that are answered without a server. Empty: go on.
-std::optional<int> ObeyOrders(const base::OptionSet& options, const Settings& settings) {
-  if (settings.server.help) {
-    std::fputs(
-        base::HelpText(
-            options, "usage: holdfast [OPTION...]\n\nA memcached-compatible cache that keeps sessions in a database.\n")
-            .c_str(),
-        stdout);
-    return 0;
-  }
-  if (settings.server.version) {
-    std::printf("%s %s\n", PACKAGE_NAME, PACKAGE_VERSION);
-    return 0;
-  }
-  if (settings.server.license) {
-    std::printf("%s %s comes without a license text: ask those you have it from.\n", PACKAGE_NAME, PACKAGE_VERSION);
-    return 0;
-  }
-  if (settings.server.manual) {
-    std::fputs(Manual(options).c_str(), stdout);
-    return 0;
-  }
-  return std::nullopt;
+int Print(const std::string& text) {
+  return std::fputs(text.c_str(), stdout) >= 0 && std::fflush(stdout) == 0 ? 0 : kExitFailure;
+}
+
+// Where it cannot be told, relative names are taken from where the process is.
+std::string WorkingDirectory() {
+  char* const path = ::getcwd(nullptr, 0);
+  const std::string directory = path == nullptr ? "." : path;
+  std::free(path);
+  return directory;
 }
 
 base::Status BecomeOrdinary(const Settings& settings) {
@@ -91,17 +77,19 @@ const char* WaitForEnd(const sigset_t& signals) {
 constexpr uint64_t kOtherDescriptors = 64;
 
 int Run(int argc, char** argv) {
-  Settings settings;
-  base::OptionSet options;
-  AddOptions(options, settings);
-  if (base::Status status = options.ReadArguments(argc, argv); !status.ok()) return Fail(status);
-  if (const auto exit_status = ObeyOrders(options, settings)) return *exit_status;
-  if (base::Status status = CheckTogether(options, settings); !status.ok()) return Fail(status);
+  const Sources sources{argc, argv, environ, WorkingDirectory()};
+  Configuration configuration;
+  if (base::Status status = configuration.ReadFlags(sources); !status.ok()) return Fail(status);
+  if (const auto answer = ObeyFlags(configuration)) return Print(*answer);
+  if (base::Status status = configuration.ReadRest(sources); !status.ok()) return Fail(status);
+  const Settings& settings = configuration.settings();
+  const base::OptionSet& options = configuration.options();
 
   const base::SystemClock clock;
   base::Log log(LogLevelOf(static_cast<uint32_t>(settings.server.verbosity)),
                 base::LogFormatOf(std::getenv("JOURNAL_STREAM")), clock);
   for (const std::string& warning : options.Warnings()) log.Warning(warning);
+  if (const auto answer = ObeyConfiguration(configuration)) return Print(*answer);
   if (security::IsRoot() && settings.server.user.empty()) return Fail(BecomeOrdinary(settings));
 
   std::optional<security::Background> background;

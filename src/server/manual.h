@@ -1,4 +1,5 @@
-// manual.h - the manual page holdfast(1), which "holdfast --man" prints and the build installs.
+// manual.h - the manual pages holdfast(1) and holdfast.conf(5), which "holdfast --man" prints and the build installs,
+// and the file that holdfast.conf(5) is about.
 //
 // Threads: a pure function.
 
@@ -13,6 +14,9 @@ namespace holdfast::server {
 
 // Roff; the section OPTIONS comes from the rows of `options`.
 std::string Manual(const base::OptionSet& options);
+std::string ConfigManual(const base::OptionSet& options);
+// A configuration file in which everything is commented out. The options must have their defaults.
+std::string DefaultConfig(const base::OptionSet& options);
 
 }  // namespace holdfast::server
 

@@ -462,8 +462,8 @@ constexpr base::OptionRow kOptions[] = {
 };
 
 constexpr FixedSetting kFixedSettings[] = {
-    {"detail_enabled", "no"}, {"oldest", "0"},         {"num_threads_per_udp", "0"}, {"lru_segmented", "no"},
-    {"temp_lru", "no"},       {"proxy_enabled", "no"}, {"client_flags_size", "4"},
+    {"oldest", "0"},    {"num_threads_per_udp", "0"}, {"lru_segmented", "no"},
+    {"temp_lru", "no"}, {"proxy_enabled", "no"},      {"client_flags_size", "4"},
 };
 
 }  // namespace

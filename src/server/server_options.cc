@@ -2,7 +2,9 @@
 
 #include "server/server_options.h"
 
+#include "network/listen_socket.h"
 #include "server/memcached_options.h"
+#include "session/rule.h"
 #include "session/session_options.h"
 #include "store/store_options.h"
 
@@ -176,9 +178,13 @@ constexpr base::OptionRow kOptions[] = {
      .name = "prefix-delimiter",
      .argument = "CHARACTER",
      .field = Member<&ServerSettings::prefix_delimiter>,
-     .help = "end of a key's prefix in stats detail, which it switches on",
+     .help = "end of a key's prefix in stats detail; the flag switches that on",
      .setting = "stat_key_prefix",
      .origin = OptionOrigin::kMemcached},
+    {.name = "prefix-stats",
+     .field = Member<&ServerSettings::prefix_stats>,
+     .help = "count by prefix from the start (stats detail), as with -D",
+     .setting = "detail_enabled"},
     {.letter = 'd',
      .name = "daemon",
      .field = Member<&ServerSettings::background>,
@@ -268,10 +274,31 @@ constexpr base::OptionRow kOptions[] = {
      .flag_only = true,
      .help = "print the version",
      .origin = OptionOrigin::kMemcached},
-    {.name = "man",
-     .field = Member<&ServerSettings::manual>,
+    {.name = "config",
+     .argument = "FILE",
+     .field = Member<&ServerSettings::config>,
+     .not_in_file = true,
+     .help = "file with options, see holdfast.conf(5); flags and environment override it",
+     .more = "It is read again on SIGHUP."},
+    {.name = "check-config",
+     .field = Member<&ServerSettings::check_config>,
      .flag_only = true,
-     .help = "print the manual page as roff"},
+     .help = "check flags, environment and file, and end"},
+    {.name = "dump-config",
+     .field = Member<&ServerSettings::dump_config>,
+     .flag_only = true,
+     .help = "print all values as a file, each with where it came from"},
+    {.name = "default-config",
+     .field = Member<&ServerSettings::default_config>,
+     .flag_only = true,
+     .help = "print a file with all options and their defaults in comments"},
+    {.name = "man",
+     .argument = "PAGE",
+     .field = Member<&ServerSettings::manual>,
+     .choices = "holdfast|holdfast.conf",
+     .implied = "holdfast",
+     .flag_only = true,
+     .help = "print the manual page holdfast(1) or holdfast.conf(5) as roff"},
 };
 
 }  // namespace
@@ -293,7 +320,16 @@ base::Status CheckTogether(const base::OptionSet& options, Settings& settings) {
   if (server.prefix_delimiter.size() != 1) {
     return options.Complain("prefix-delimiter", "'" + server.prefix_delimiter + "' is not one character");
   }
-  server.prefix_stats = options.IsGiven("prefix-delimiter");
+  if (options.Find("prefix-delimiter").source == base::OptionSource::kFlag) server.prefix_stats = true;
+
+  if (auto rules = session::Rules::Parse(settings.session.rules); !rules.ok()) {
+    return options.Complain("session-rule", rules.status().message());
+  }
+  for (const std::string& address : server.listen) {
+    if (auto parsed = network::ParseAddress(address); !parsed.ok()) {
+      return options.Complain("listen", parsed.status().message());
+    }
+  }
 
   store::StoreSettings& store = settings.store;
   store.threads = server.threads;

@@ -39,7 +39,7 @@ struct ServerSettings {
   bool dump_allowed = true;       // false: -X
   bool watch_allowed = true;      // false: -W
   std::string prefix_delimiter = ":";
-  bool prefix_stats = false;  // from the start: -D was given
+  bool prefix_stats = false;  // from the start
   bool track_sizes = false;
   uint64_t watcher_log_bytes = 256 << 10;  // of each watcher
   uint64_t worker_log_bytes = 64 << 10;    // of each worker
@@ -55,10 +55,14 @@ struct ServerSettings {
   int verbosity = 0;
 
   // Orders
+  std::string config;  // name of the file; empty: none
+  bool check_config = false;
+  bool dump_config = false;
+  bool default_config = false;
   bool help = false;
   bool version = false;
   bool license = false;
-  bool manual = false;
+  std::string manual;  // which page
 };
 
 struct Settings {

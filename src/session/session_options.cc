@@ -20,6 +20,7 @@ constexpr base::OptionRow kOptions[] = {
     {.name = "sessions",
      .argument = "URL",
      .field = Member<&SessionSettings::database>,
+     .has_password = true,
      .help = "database that keeps sessions: sqlite:PATH",
      .more = "Without it no key is a session and everything is a cache. The file is created if it is missing; only one "
              "server may use it."},

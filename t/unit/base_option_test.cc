@@ -459,7 +459,7 @@ TEST_F(OptionTest, FileErrorsGiveTheLine) {
   EXPECT_EQ(FileError("help = yes"), "h.conf:1: unknown option help");
   EXPECT_EQ(FileError("user = \"open"), "h.conf:1: user: a quoted value must end with \" and nothing after it");
   EXPECT_EQ(FileError("user = \"a\" b"), "h.conf:1: user: a quoted value must end with \" and nothing after it");
-  EXPECT_EQ(FileError("user = " + std::string(5000, 'x')), "h.conf:1: line longer than 4096 bytes");
+  EXPECT_EQ(FileError("user = " + std::string(5000, 'x')), "h.conf:1: line longer than 4096 bytes; shorten it");
   EXPECT_EQ(FileError("memory-limit = "), "h.conf:1: memory-limit: '' is not a number of megabytes");
 }
 
@@ -484,6 +484,66 @@ TEST_F(OptionTest, ModulesComplainWithThePlace) {
   ExpectOk({"-I", "512m"});
   EXPECT_EQ(set_.Complain("max-item-size", "too much").message(), "-I: too much");
   EXPECT_EQ(set_.Complain("user", "needed").message(), "user: needed");
+}
+
+TEST_F(OptionTest, FilesAreNotUsageErrors) {
+  const Status status = set_.ReadFileText("port = x", "h.conf");
+  ASSERT_FALSE(status.ok());
+  EXPECT_EQ(status.kind(), ErrorKind::kConfig);
+}
+
+TEST_F(OptionTest, FileNamesAreShownWithoutControlBytes) {
+  EXPECT_EQ(FileError(std::string("\033[2J\0 = 1", 8)), "h.conf:1: unknown option ?[2J?");
+  EXPECT_EQ(FileError("\xEF\xBB\xBFport = 7"), "ok") << "a byte order mark";
+  EXPECT_EQ(cache_.port, 7);
+}
+
+TEST_F(OptionTest, AnEmptyVariableCountsAsNotGiven) {
+  const char* environment[] = {"HOLDFAST_PORT=", nullptr};
+  EXPECT_TRUE(set_.ReadEnvironment(environment).ok());
+  EXPECT_FALSE(set_.IsGiven("port"));
+}
+
+struct SecretSettings {
+  std::string database, key;
+};
+constexpr OptionRow kSecretOptions[] = {
+    {.name = "database", .field = Member<&SecretSettings::database>, .has_password = true},
+    {.name = "key", .field = Member<&SecretSettings::key>, .secret = true},
+};
+
+TEST(SecretOptions, AreNotShown) {
+  SecretSettings settings;
+  OptionSet set;
+  set.Add(kSecretOptions, settings);
+  for (const auto& [url, shown] :
+       std::map<std::string, std::string>{{"mysql://u:p@h/d", "mysql://u:(hidden)@h/d"},
+                                          {"mysql://u:p@x@h:3306/d?a=b:c@d", "mysql://u:(hidden)@h:3306/d?a=b:c@d"},
+                                          {"mysql://u@h:3306/d", "mysql://u@h:3306/d"},
+                                          {"mysql://h/d", "mysql://h/d"},
+                                          {"sqlite:/a:b@c", "sqlite:/a:b@c"},
+                                          {"://:@", "://:(hidden)@"}}) {
+    settings.database = url;
+    EXPECT_EQ(ShownText(set.Find("database")), shown);
+  }
+  settings = {"mysql://u:p1@h/d", "p2"};
+  const std::string dump = set.DumpConfig();
+  EXPECT_EQ(dump.find("p1"), std::string::npos) << dump;
+  EXPECT_EQ(dump.find("p2"), std::string::npos) << dump;
+  EXPECT_NE(dump.find("# key = (hidden)"), std::string::npos) << dump;
+}
+
+TEST_F(OptionTest, TemplateReadsBackAsTheDefaults) {
+  const std::string text = ConfigTemplate(set_, "first\nsecond");
+  EXPECT_EQ(text.find("# first\n# second\n\n[Options of memcached]\n"), 0u) << text;
+  EXPECT_NE(
+      text.find("\n# Memory for items. Connection buffers are not in it. Default 64. At least 1. SIGHUP changes it in\n"
+                "# the running server.\n#memory-limit = 64\n"),
+      std::string::npos)
+      << text;
+  EXPECT_EQ(text.find("slab_automove"), std::string::npos);
+  EXPECT_EQ(FileError(text), "ok");
+  for (const Option& option : set_.options()) EXPECT_EQ(option.source, OptionSource::kDefault) << option.row->name;
 }
 
 // -- Dump, reload, settings -----------------------------------------------------------------------
