@@ -35,7 +35,7 @@ class Refusals(unittest.TestCase):
     def test_what_cannot_be_is_named_with_what_could(self):
         for arguments, words in ((["-p", "70000"], ["-p", "70000", "65535"]), (["-m", "0"], ["-m", "'0'"]), (["-I", "10"], ["-I", "1k", "1g"]),
                                  (["-I", "64m"], ["-I", "half", "-m"]), (["-t", "0"], ["-t", "192"]), (["-c", "0"], ["-c"]), (["-R", "0"], ["-R"]),
-                                 (["-a", "9"], ["-a", "octal"]), (["-f", "0.5"], ["-f"]), (["-n", "0"], ["-n"]), (["-B", "udp"], ["-B", "ascii"]),
+                                 (["-a", "9"], ["-a", "octal"]), (["-f", "0.5"], ["-f"]), (["-n", "-1"], ["-n"]), (["-B", "udp"], ["-B", "ascii"]),
                                  (["-o", "bogus"], ["bogus", "--help"]), (["extra"], ["extra", "--help"]), (["-p", "0"], ["-s"]), (["-z"], ["-z", "--help"])):
             with self.subTest(arguments):
                 self.expect_refusal(64, words, *arguments)
