@@ -13,7 +13,8 @@ namespace holdfast::base {
 bool BlockBudget::Charge(size_t bytes) {
   size_t used = used_bytes_.load(std::memory_order_relaxed);
   do {
-    if (bytes > limit_bytes_ || used > limit_bytes_ - bytes) return false;
+    const size_t limit = limit_bytes();
+    if (bytes > limit || used > limit - bytes) return false;
   } while (!used_bytes_.compare_exchange_weak(used, used + bytes, std::memory_order_relaxed));
   return true;
 }

@@ -27,10 +27,12 @@ class BlockBudget {
   bool Charge(size_t bytes);  // false, and nothing charged, when it would pass the limit
   void Release(size_t bytes);
   size_t used_bytes() const { return used_bytes_.load(std::memory_order_relaxed); }
-  size_t limit_bytes() const { return limit_bytes_; }
+  size_t limit_bytes() const { return limit_bytes_.load(std::memory_order_relaxed); }
+  // Below what is in use nothing is taken away; nothing is given until enough has come back.
+  void SetLimit(size_t bytes) { limit_bytes_.store(bytes, std::memory_order_relaxed); }
 
  private:
-  const size_t limit_bytes_;
+  std::atomic<size_t> limit_bytes_;
   std::atomic<size_t> used_bytes_{0};
 };
 

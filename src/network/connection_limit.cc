@@ -17,13 +17,22 @@ ConnectionLimit::~ConnectionLimit() {
 ConnectionLimit::Place ConnectionLimit::Take() {
   uint32_t taken = taken_.load();
   do {
-    if (taken >= max_) return Place();
+    if (taken >= max_.load()) return Place();
   } while (!taken_.compare_exchange_weak(taken, taken + 1));
   return Place(this);
 }
 
 void ConnectionLimit::Release() {
   taken_.fetch_sub(1);
+  WakeWaiting();
+}
+
+void ConnectionLimit::SetMax(uint32_t max) {
+  max_.store(max);
+  WakeWaiting();
+}
+
+void ConnectionLimit::WakeWaiting() {
   if (!awaited_.load() || !awaited_.exchange(false)) return;
   const uint64_t one = 1;
   [[maybe_unused]] ssize_t n = ::write(release_fd_, &one, sizeof one);

@@ -2,7 +2,7 @@
 //
 // The listener takes a Place for each accepted socket; it travels with the connection and comes back when that is gone.
 //
-// Threads: Take and AwaitRelease from the listener's thread; a Place may be given back on any.
+// Threads: Take and AwaitRelease from the listener's thread; SetMax and giving a Place back on any.
 // Owns:    an eventfd. Must outlive every Place.
 // Errors:  none; without an eventfd (EMFILE at start) a waiting listener sees the release at its next retry.
 
@@ -48,7 +48,9 @@ class ConnectionLimit {
 
   // Empty when all places are taken.
   Place Take();
-  uint32_t max() const { return max_; }
+  uint32_t max() const { return max_.load(std::memory_order_relaxed); }
+  // With fewer than are taken nobody is sent away; there is no place until enough have left.
+  void SetMax(uint32_t max);
   uint32_t taken() const { return taken_.load(std::memory_order_relaxed); }
 
   // From now on the next release makes release_fd readable, once. Take again after this call and before waiting.
@@ -58,8 +60,9 @@ class ConnectionLimit {
 
  private:
   void Release();
+  void WakeWaiting();
 
-  const uint32_t max_;
+  std::atomic<uint32_t> max_;
   int release_fd_;  // -1 when the process had no descriptor left
   std::atomic<uint32_t> taken_{0};
   std::atomic<bool> awaited_{false};

@@ -59,7 +59,10 @@ bool OnlyThatClientIsGone(int error) {
 }  // namespace
 
 Listener::Listener(ListenerSettings settings, ConnectionLimit& limit, std::vector<Worker*> workers)
-    : settings_(std::move(settings)), limit_(limit), workers_(std::move(workers)) {
+    : settings_(std::move(settings)),
+      limit_(limit),
+      workers_(std::move(workers)),
+      reject_when_full_(settings_.reject_when_full) {
   CHECK(!workers_.empty());
 }
 
@@ -173,7 +176,7 @@ void Listener::AcceptSome(int listening) {
 // that one accepting is stopped.
 bool Listener::AcceptOne(int listening, bool first) {
   ConnectionLimit::Place place = limit_.Take();
-  if (!place && !settings_.reject_when_full) {
+  if (!place && !reject_when_full_.load(std::memory_order_relaxed)) {
     if (!first) return false;
     limit_.AwaitRelease();
     place = limit_.Take();

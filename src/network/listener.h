@@ -66,6 +66,8 @@ class Listener {
 
   const std::vector<ListenSocket>& bound() const { return sockets_; }
   const ListenerCounters& counters() const { return counters_; }
+  // Changes maxconns_fast. From any thread.
+  void RejectWhenFull(bool reject) { reject_when_full_.store(reject, std::memory_order_relaxed); }
   bool accepting() const { return accepting_.load(std::memory_order_relaxed); }
 
  private:
@@ -85,6 +87,7 @@ class Listener {
   const std::vector<Worker*> workers_;
   std::vector<ListenSocket> sockets_;
   ListenerCounters counters_;
+  std::atomic<bool> reject_when_full_;
   std::atomic<bool> accepting_{true};
   std::atomic<bool> stop_requested_{false};
   int wake_fd_ = -1;  // -1 until Open

@@ -38,6 +38,9 @@ uint32_t NowSeconds() {
 
 void DoNothing(int, short, void*) {}
 
+// A timer is in milliseconds of 32 bits: one that is due later looks in vain now and then.
+constexpr uint32_t kIdleLookSecondsMax = 86400;
+
 // What one round of turns may need beyond what is charged; while less than this is left of the budget, a connection is
 // closed before the turns.
 size_t RoundReserve(const base::BlockBudget& budget) { return std::min(budget.limit_bytes() / 8, size_t{1} << 20); }
@@ -80,7 +83,7 @@ void Loop::Run() {
   mailbox_.OwnedByThisThread();
   now_seconds_ = NowSeconds();
   hooks_->OnStart(worker_);
-  if (settings_.idle_timeout_seconds > 0) StartTimer(settings_.idle_timeout_seconds * 1000, [this] { CloseIdle(); });
+  SetIdleTimeout(settings_.idle_timeout_seconds);
   while (!stop_requested_.load(std::memory_order_acquire)) {
     Wait();
     ReadMail();
@@ -250,10 +253,20 @@ std::vector<SocketConnection*> Loop::Unfinished() const {
   return unfinished;
 }
 
+void Loop::SetIdleTimeout(uint32_t seconds) {
+  if (idle_timer_ != 0) CancelTimer(std::exchange(idle_timer_, 0));
+  idle_timeout_seconds_ = seconds;
+  if (seconds > 0) LookForIdleIn(seconds);
+}
+
+void Loop::LookForIdleIn(uint32_t seconds) {
+  idle_timer_ = StartTimer(std::min(seconds, kIdleLookSecondsMax) * 1000, [this] { CloseIdle(); });
+}
+
 // Looks again when the next can be due, so that a look at every connection is rare. Times are whole seconds: only more
 // than the timeout is surely not less.
 void Loop::CloseIdle() {
-  const uint32_t timeout = settings_.idle_timeout_seconds;
+  const uint32_t timeout = idle_timeout_seconds_;
   uint32_t soonest = timeout;
   std::vector<SocketConnection*> idle;
   connections_.ForEach([&](SocketConnection& connection) {
@@ -269,7 +282,7 @@ void Loop::CloseIdle() {
     counters_.idle_kicks.Add();
     connection->Close();
   }
-  StartTimer(soonest * 1000, [this] { CloseIdle(); });
+  LookForIdleIn(soonest);
 }
 
 std::vector<Departure> Loop::Export() {

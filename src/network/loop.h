@@ -56,6 +56,7 @@ class Loop {
     finishing_ = true;
     CloseUnoccupied();
   }
+  void SetIdleTimeout(uint32_t seconds);
   bool finishing() const { return finishing_; }
 
   // For the connections.
@@ -84,12 +85,15 @@ class Loop {
   SocketConnection* MostUnsent() const;
   std::vector<SocketConnection*> Unfinished() const;
   void CloseIdle();
+  void LookForIdleIn(uint32_t seconds);
   void CloseAll();
   void CloseUnoccupied();
   void Delete(SocketConnection* connection);
 
   Worker& worker_;
   const WorkerSettings settings_;
+  uint32_t idle_timeout_seconds_ = 0;
+  uint64_t idle_timer_ = 0;  // 0: none runs
   const std::unique_ptr<WorkerHooks> hooks_;
   WorkerCounters counters_;
   Mailbox mailbox_;

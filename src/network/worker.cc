@@ -46,6 +46,9 @@ void Worker::Resume(uint64_t connection_id) {
 void Worker::FinishConnections() {
   Post([this] { loop_->FinishConnections(); });
 }
+void Worker::SetIdleTimeout(uint32_t seconds) {
+  Post([this, seconds] { loop_->SetIdleTimeout(seconds); });
+}
 std::vector<Departure> Worker::Export() { return loop_->Export(); }
 void Worker::Abandon() { loop_->Abandon(); }
 

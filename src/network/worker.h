@@ -80,6 +80,9 @@ class Worker {
   // From any thread: a connection is closed as soon as nothing of it is in hand, now or after its present request.
   void FinishConnections();
 
+  // Changes WorkerSettings::idle_timeout_seconds. From any thread.
+  void SetIdleTimeout(uint32_t seconds);
+
   // On the worker's thread, in a task: the connections as another process can go on with them. Nothing changes here.
   std::vector<Departure> Export();
   // On the worker's thread, in a task, after Export: the other process has taken them. Closes all, without a byte sent

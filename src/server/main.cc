@@ -5,6 +5,7 @@
 #include <csignal>
 #include <cstdio>
 #include <cstdlib>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -13,6 +14,7 @@
 #include "base/option.h"
 #include "security/privileges.h"
 #include "server/configuration.h"
+#include "server/reload.h"
 #include "server/server.h"
 
 extern char** environ;
@@ -62,19 +64,16 @@ sigset_t BlockSignals() {
   return signals;
 }
 
-const char* WaitForEnd(const sigset_t& signals) {
+const char* WaitForEnd(const sigset_t& signals, const std::function<void()>& reload) {
   for (;;) {
     int number = 0;
     if (sigwait(&signals, &number) != 0) continue;
     if (number == SIGTERM) return "SIGTERM";
     if (number == SIGINT) return "SIGINT";
     if (number == SIGUSR1) return "SIGUSR1";
-    // SIGHUP: nothing can be reloaded yet, and a closed terminal is no reason to end.
+    if (number == SIGHUP) reload();
   }
 }
-
-// Descriptors beside the connections: listeners, epoll and eventfds of the workers, database, log.
-constexpr uint64_t kOtherDescriptors = 64;
 
 int Run(int argc, char** argv) {
   const Sources sources{argc, argv, environ, WorkingDirectory()};
@@ -99,8 +98,9 @@ int Run(int argc, char** argv) {
     background.emplace(std::move(entered.value()));
   }
   const sigset_t signals = BlockSignals();
-  const uint64_t descriptors = settings.server.connections + kOtherDescriptors;
-  if (base::Status status = security::RaiseOpenFiles(descriptors); !status.ok()) return Fail(status);
+  if (base::Status status = security::RaiseOpenFiles(DescriptorsFor(settings.server.connections)); !status.ok()) {
+    return Fail(status);
+  }
   if (settings.server.lock_memory) {
     if (base::Status status = security::LockMemory(); !status.ok()) return Fail(status);
   }
@@ -122,7 +122,7 @@ int Run(int argc, char** argv) {
     if (background.has_value()) status = background->Ready(settings.server.verbosity > 0);
   }
   if (status.ok()) {
-    const char* const signal = WaitForEnd(signals);
+    const char* const signal = WaitForEnd(signals, [&] { Reload(sources, configuration, server, log); });
     log.Format(base::LogLevel::kNotice, "stopping: %s", signal);
   }
   server.Stop();

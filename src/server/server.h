@@ -46,6 +46,11 @@ class Server {
   base::Status Start();
   void Stop();
 
+  // Between Start and Stop: does what the reloadable option `name` says in `wanted`. Errors: it stays as it was.
+  base::Status Change(std::string_view name, const Settings& wanted);
+  // Shows the options as they are now in `stats settings`.
+  void ShowSettings() { control_.ShowSettings(options_); }
+
   // "holdfast 0.1.0 on 127.0.0.1:11211, 64 MB, sessions in ..., stop with Ctrl-C"
   std::string Banner() const;
 
@@ -53,6 +58,12 @@ class Server {
   network::ListenerSettings ListenerSettingsOf() const;
   base::Status MakeWorkers();
   void AddStats();
+  base::Status ChangeLive(const Settings& wanted);
+  base::Status ChangeVerbosity(const Settings& wanted);
+  base::Status ChangeConnections(const Settings& wanted);
+  base::Status ChangeRejection(const Settings& wanted);
+  base::Status ChangeConnectionMemory(const Settings& wanted);
+  base::Status ChangeIdleTimeout(const Settings& wanted);
   void WakeWaiter(const session::Waiter& waiter, session::LoadOutcome outcome);
 
   const Settings& settings_;

@@ -3,6 +3,7 @@
 #include "server/server_options.h"
 
 #include "network/listen_socket.h"
+#include "security/privileges.h"
 #include "server/memcached_options.h"
 #include "session/rule.h"
 #include "session/session_options.h"
@@ -70,6 +71,7 @@ constexpr base::OptionRow kOptions[] = {
      .field = Member<&ServerSettings::connections>,
      .min = 1,
      .max = 10'000'000,
+     .reloadable = true,
      .help = "connections at a time",
      .setting = "maxconns",
      .origin = OptionOrigin::kMemcached},
@@ -85,6 +87,7 @@ constexpr base::OptionRow kOptions[] = {
     {.name = "maxconns_fast",
      .field = Member<&ServerSettings::reject_when_full>,
      .extended = true,
+     .reloadable = true,
      .help = "refuse connections over the limit with an error; no_maxconns_fast: let them wait",
      .setting = "maxconns_fast",
      .setting_words = "no|yes",
@@ -94,6 +97,7 @@ constexpr base::OptionRow kOptions[] = {
      .field = Member<&ServerSettings::idle_timeout_seconds>,
      .unit = OptionUnit::kSeconds,
      .extended = true,
+     .reloadable = true,
      .help = "close connections that were idle so long; 0: never",
      .setting = "idle_timeout",
      .origin = OptionOrigin::kMemcached},
@@ -116,6 +120,7 @@ constexpr base::OptionRow kOptions[] = {
      .field = Member<&ServerSettings::connection_memory_bytes>,
      .unit = OptionUnit::kBytes,
      .min = 1 << 20,
+     .reloadable = true,
      .help = "memory for what connections have unread and unsent, all together",
      .more = "At the limit the connection with most unsent bytes is closed, and uploads are refused."},
     {.letter = 't',
@@ -133,6 +138,7 @@ constexpr base::OptionRow kOptions[] = {
      .field = Member<&ServerSettings::requests_per_turn>,
      .min = 1,
      .max = 1 << 30,
+     .reloadable = true,
      .help = "requests of one connection in a turn, while others wait for theirs",
      .setting = "reqs_per_event",
      .origin = OptionOrigin::kMemcached},
@@ -149,6 +155,7 @@ constexpr base::OptionRow kOptions[] = {
      .name = "disable-flush-all",
      .field = Member<&ServerSettings::flush_allowed>,
      .inverts = true,
+     .reloadable = true,
      .help = "refuse flush_all",
      .setting = "flush_enabled",
      .setting_words = "no|yes",
@@ -156,6 +163,7 @@ constexpr base::OptionRow kOptions[] = {
     {.letter = 'A',
      .name = "enable-shutdown",
      .field = Member<&ServerSettings::shutdown_allowed>,
+     .reloadable = true,
      .help = "allow the command shutdown",
      .setting = "shutdown_command",
      .setting_words = "no|yes",
@@ -164,6 +172,7 @@ constexpr base::OptionRow kOptions[] = {
      .name = "disable-dumping",
      .field = Member<&ServerSettings::dump_allowed>,
      .inverts = true,
+     .reloadable = true,
      .help = "refuse what lists keys: stats cachedump, lru_crawler metadump and mgdump",
      .setting = "dump_enabled",
      .setting_words = "no|yes",
@@ -172,6 +181,7 @@ constexpr base::OptionRow kOptions[] = {
      .name = "disable-watch",
      .field = Member<&ServerSettings::watch_allowed>,
      .inverts = true,
+     .reloadable = true,
      .help = "refuse the command watch",
      .origin = OptionOrigin::kMemcached},
     {.letter = 'D',
@@ -253,6 +263,7 @@ constexpr base::OptionRow kOptions[] = {
      .field = Member<&ServerSettings::verbosity>,
      .max = 3,
      .counts = true,
+     .reloadable = true,
      .help = "say more on standard error; -vv and -vvv still more",
      .setting = "verbosity",
      .origin = OptionOrigin::kMemcached},
@@ -316,6 +327,10 @@ base::Status CheckTogether(const base::OptionSet& options, Settings& settings) {
   if (!server.modern && !options.IsGiven("maxconns_fast")) server.reject_when_full = false;
   if (server.read_buffer_bytes > 0 && !options.IsGiven("connection-memory")) {
     server.connection_memory_bytes = server.read_buffer_bytes;
+  }
+  if (security::IsRoot() && !server.user.empty()) {
+    if (auto user = security::FindUser(server.user); !user.ok())
+      return options.Complain("user", user.status().message());
   }
   if (server.prefix_delimiter.size() != 1) {
     return options.Complain("prefix-delimiter", "'" + server.prefix_delimiter + "' is not one character");

@@ -65,6 +65,9 @@ struct ServerSettings {
   std::string manual;  // which page
 };
 
+// Open files that so many connections need: beside them listeners, epoll and eventfds of the workers, database, log.
+constexpr uint64_t DescriptorsFor(uint64_t connections) { return connections + 64; }
+
 struct Settings {
   ServerSettings server;
   store::StoreSettings store;

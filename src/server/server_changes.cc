@@ -1,0 +1,61 @@
+// How it works: a row for each option that SIGHUP can change in a running server, with the part that takes it.
+
+#include <algorithm>
+
+#include "base/check.h"
+#include "security/privileges.h"
+#include "server/server.h"
+
+namespace holdfast::server {
+
+base::Status Server::Change(std::string_view name, const Settings& wanted) {
+  struct Row {
+    const char* name;
+    base::Status (Server::*change)(const Settings&);
+  };
+  static constexpr Row kRows[] = {
+      {"conn-limit", &Server::ChangeConnections},   {"connection-memory", &Server::ChangeConnectionMemory},
+      {"disable-dumping", &Server::ChangeLive},     {"disable-flush-all", &Server::ChangeLive},
+      {"disable-watch", &Server::ChangeLive},       {"enable-shutdown", &Server::ChangeLive},
+      {"idle_timeout", &Server::ChangeIdleTimeout}, {"max-reqs-per-event", &Server::ChangeLive},
+      {"maxconns_fast", &Server::ChangeRejection},  {"verbose", &Server::ChangeVerbosity},
+  };
+  const auto* const row =
+      std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& r) { return r.name == name; });
+  CHECK(row != std::end(kRows));
+  return (this->*row->change)(wanted);
+}
+
+base::Status Server::ChangeLive(const Settings& wanted) {
+  live_.Set(wanted.server);
+  return {};
+}
+
+base::Status Server::ChangeVerbosity(const Settings& wanted) {
+  log_.set_level(LogLevelOf(static_cast<uint32_t>(wanted.server.verbosity)));
+  return {};
+}
+
+base::Status Server::ChangeConnections(const Settings& wanted) {
+  const uint32_t connections = wanted.server.connections;
+  if (base::Status status = security::RaiseOpenFiles(DescriptorsFor(connections)); !status.ok()) return status;
+  limit_.SetMax(connections);
+  return {};
+}
+
+base::Status Server::ChangeRejection(const Settings& wanted) {
+  listener_->RejectWhenFull(wanted.server.reject_when_full);
+  return {};
+}
+
+base::Status Server::ChangeConnectionMemory(const Settings& wanted) {
+  budget_.SetLimit(wanted.server.connection_memory_bytes);
+  return {};
+}
+
+base::Status Server::ChangeIdleTimeout(const Settings& wanted) {
+  for (const auto& worker : workers_) worker->SetIdleTimeout(wanted.server.idle_timeout_seconds);
+  return {};
+}
+
+}  // namespace holdfast::server
