@@ -262,7 +262,11 @@ class Meaning(unittest.TestCase):
             with self.subTest(limit), Server("-t", "1", "-R", limit) as server:
                 clients = [server.connect() for _ in range(3)]
                 for client in clients:
+                    client.ask(b"mn\r\n", b"MN\r\n")
+                server.signal(signal.SIGSTOP)  # so that all of it is there when it goes on
+                for client in clients:
                     client.send(b"mn\r\n" * requests)
+                server.signal(signal.SIGCONT)
                 for client in clients:
                     client.expect(b"MN\r\n" * requests)
                     client.close()
@@ -286,7 +290,7 @@ class Meaning(unittest.TestCase):
                 client.ask(b"set a 0 0 %d\r\n%s\r\n" % (bytes_max, b"x" * bytes_max), b"SERVER_ERROR object too large for cache\r\n")
 
     def test_so_many_may_wait_to_be_accepted(self):
-        def connected(backlog):
+        def connected(backlog, least):
             with Server("-b", backlog) as server:
                 server.connect().close()
                 server.signal(signal.SIGSTOP)
@@ -297,14 +301,17 @@ class Meaning(unittest.TestCase):
                         attempt.setblocking(False)
                         attempt.connect_ex(("127.0.0.1", server.port))
                         sockets.append(attempt)
-                    time.sleep(0.3)
-                    return sum(1 for attempt in sockets if attempt.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO) == 1)
+                    def established():
+                        return sum(1 for attempt in sockets if attempt.getsockopt(socket.IPPROTO_TCP, socket.TCP_INFO) == 1)
+                    wait_until(lambda: established() >= least, what="connections in the backlog")
+                    time.sleep(0.1)
+                    return established()
                 finally:
                     for attempt in sockets:
                         attempt.close()
                     server.signal(signal.SIGCONT)
-        self.assertLess(connected(1), 5)
-        self.assertIn(connected(40), range(40, 44))
+        self.assertLess(connected(1, 1), 5)
+        self.assertIn(connected(40, 40), range(40, 44))
 
     def test_more_connections_than_files_allowed_are_refused_at_the_start(self):
         result = run_server_once("-c", "10000000", "-p", free_port(), *AS_ROOT)
