@@ -256,6 +256,15 @@ class Meaning(unittest.TestCase):
             self.assertAlmostEqual(larger / smaller, 2, delta=0.2)
         self.assertGreaterEqual(wide[0], 500)
 
+    @staticmethod
+    def halt(server):
+        """Returns when every thread has stopped."""
+        def stopped(task):
+            with open(f"/proc/{server.pid}/task/{task}/stat") as file:
+                return file.read().rsplit(")", 1)[1].split()[0] == "T"
+        server.signal(signal.SIGSTOP)
+        wait_until(lambda: all(stopped(task) for task in os.listdir(f"/proc/{server.pid}/task")), what="the server stops")
+
     def test_turns_end_for_the_sake_of_others(self):
         requests = 2000
         for limit in ("1", "20", "1073741824"):
@@ -263,7 +272,7 @@ class Meaning(unittest.TestCase):
                 clients = [server.connect() for _ in range(3)]
                 for client in clients:
                     client.ask(b"mn\r\n", b"MN\r\n")
-                server.signal(signal.SIGSTOP)  # so that all of it is there when it goes on
+                self.halt(server)  # so that all of it is there when it goes on
                 for client in clients:
                     client.send(b"mn\r\n" * requests)
                 server.signal(signal.SIGCONT)
@@ -293,7 +302,7 @@ class Meaning(unittest.TestCase):
         def connected(backlog, least):
             with Server("-b", backlog) as server:
                 server.connect().close()
-                server.signal(signal.SIGSTOP)
+                self.halt(server)
                 sockets = []
                 try:
                     for _ in range(100):
