@@ -14,8 +14,8 @@
 #include "base/option.h"
 #include "security/privileges.h"
 #include "server/configuration.h"
-#include "server/port_file.h"
 #include "server/reload.h"
+#include "server/schema_orders.h"
 #include "server/server.h"
 
 extern char** environ;
@@ -90,6 +90,9 @@ int Run(int argc, char** argv) {
                 base::LogFormatOf(std::getenv("JOURNAL_STREAM")), clock);
   for (const std::string& warning : options.Warnings()) log.Warning(warning);
   if (const auto answer = ObeyConfiguration(configuration)) return Print(*answer);
+  if (const auto answer = ObeySchemaOrders(settings)) {
+    return answer->ok() ? Print(answer->value()) : Fail(answer->status());
+  }
   if (security::IsRoot() && settings.server.user.empty()) return Fail(BecomeOrdinary(settings));
 
   std::optional<security::Background> background;
@@ -109,9 +112,6 @@ int Run(int argc, char** argv) {
   Server server(settings, options, log, clock);
   if (base::Status status = server.OpenStore(); !status.ok()) return Fail(status);
   if (base::Status status = server.OpenSockets(); !status.ok()) return Fail(status);
-  if (const char* const path = std::getenv("MEMCACHED_PORT_FILENAME")) {
-    if (base::Status status = WritePortFile(path, server.sockets()); !status.ok()) return Fail(status);
-  }
   if (!settings.server.pid_file.empty()) {
     if (base::Status status = security::WritePidFile(settings.server.pid_file, log); !status.ok()) return Fail(status);
   }

@@ -310,6 +310,14 @@ constexpr base::OptionRow kOptions[] = {
      .implied = "holdfast",
      .flag_only = true,
      .help = "print the manual page holdfast(1) or holdfast.conf(5) as roff"},
+    {.name = "print-schema",
+     .field = Member<&ServerSettings::print_schema>,
+     .flag_only = true,
+     .help = "print the SQL that sets up the database server of --sessions, with the grants it takes"},
+    {.name = "init-schema",
+     .field = Member<&ServerSettings::init_schema>,
+     .flag_only = true,
+     .help = "set up the database server of --sessions, unless it is, and end"},
 };
 
 }  // namespace

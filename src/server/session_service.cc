@@ -6,7 +6,13 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
 #include <utility>
+
+#include "base/crc32c.h"
+#include "session/database_url.h"
 
 namespace holdfast::server {
 
@@ -15,11 +21,26 @@ constexpr uint32_t kKeepBeyondSyncSeconds = 30;  // segments live so much longer
 
 // Shared memory has no disk behind it; where there is none, or was none at the last start, the ring lies beside the
 // segments.
-std::string RingPathOf(const std::string& directory, const std::string& uuid) {
+//
+// A file has one server, and so its name is the ring's. Servers that share a database may well be on one machine.
+std::string RingPathOf(const std::string& directory, const session::Database& database) {
+  std::string name = database.identity().uuid;
+  if (database.is_shared()) {
+    char place[16];
+    std::snprintf(place, sizeof place, "-%08x", base::Crc32c(std::filesystem::absolute(directory).string()));
+    name += place;
+  }
   const std::string beside = directory + "/ring";
   struct stat status {};
   const bool lies_beside = ::lstat(beside.c_str(), &status) == 0 && S_ISREG(status.st_mode);
-  return lies_beside || ::access("/dev/shm", W_OK) != 0 ? beside : "/dev/shm/holdfast-" + uuid;
+  return lies_beside || ::access("/dev/shm", W_OK) != 0 ? beside : "/dev/shm/holdfast-" + name;
+}
+
+// Beside a file; of a server's, where systemd lets us keep state. Empty: nobody knows.
+std::string JournalPathOf(const session::Database& database) {
+  if (!database.local_path().empty()) return database.local_path() + ".journal";
+  const char* const state = std::getenv("STATE_DIRECTORY");
+  return state == nullptr ? "" : std::string(state) + "/" + database.identity().uuid + ".journal";
 }
 
 }  // namespace
@@ -29,7 +50,9 @@ base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Setting
   std::unique_ptr<SessionService> service(new SessionService(settings, log));
   auto rules = session::Rules::Parse(settings.session.rules);
   if (!rules.ok()) return rules.status().In("--session-rule");
-  auto database = session::Database::Open(settings.session.database, clock);
+  auto password = session::ReadDatabasePassword(settings.session.database_password_file);
+  if (!password.ok()) return password.status().In("--database-password-file");
+  auto database = session::Database::Open(settings.session.database, clock, -1, password.value());
   if (!database.ok()) return database.status().In("--sessions");
   service->database_ = std::move(database.value());
   if (base::Status status = service->OpenJournal(clock); !status.ok()) return status.In("--journal");
@@ -55,8 +78,13 @@ base::Status SessionService::OpenJournal(const base::Clock& clock) {
   if (session.journal == "none") return {};
   session::FileJournalSettings journal;
   const std::string& uuid = database_->identity().uuid;
-  journal.directory = session.journal.empty() ? database_->local_path() + ".journal" : session.journal;
-  journal.ring_path = RingPathOf(journal.directory, uuid);
+  journal.directory = session.journal.empty() ? JournalPathOf(*database_) : session.journal;
+  if (journal.directory.empty()) {
+    return base::Status(base::ErrorKind::kUsage,
+                        "with a database server it must be said where the journal lies: give a directory on a disk of "
+                        "this machine, or none");
+  }
+  journal.ring_path = RingPathOf(journal.directory, *database_);
   journal.ring_bytes = session.journal_memory_bytes / 4096 * 4096;
   journal.fsync_ms = session.journal_sync_ms;
   journal.keep_s = session.sync_interval_s + kKeepBeyondSyncSeconds;

@@ -63,6 +63,8 @@ struct ServerSettings {
   bool version = false;
   bool license = false;
   std::string manual;  // which page
+  bool print_schema = false;
+  bool init_schema = false;
 };
 
 // Open files that so many connections need: beside them listeners, epoll and eventfds of the workers, database, log.

@@ -1,28 +1,26 @@
-// How it works: the scheme of the URL picks the driver. Only SQLite has one.
+// How it works: the scheme of the URL picks the driver.
 
 #include "session/driver.h"
 
+#include "session/database_url.h"
 #include "session/driver_sqlite.h"
+#include "session/server_databases.h"
 
 namespace holdfast::session {
 
 base::Result<std::unique_ptr<Database>> Database::Open(std::string_view url, const base::Clock& clock,
-                                                       int inherited_lock) {
-  static constexpr std::string_view kSqlite = "sqlite:";
-  if (url.starts_with(kSqlite)) {
-    std::string_view path = url.substr(kSqlite.size());
+                                                       int inherited_lock, const std::string& password) {
+  const base::Result<DatabaseScheme> scheme = DatabaseSchemeOf(url);
+  if (!scheme.ok()) return scheme.status();
+  if (scheme.value() == DatabaseScheme::kSqlite) {
+    std::string_view path = url.substr(std::string_view("sqlite:").size());
     if (path.starts_with("//")) path.remove_prefix(2);
     return SqliteDatabase::Open(path, clock, inherited_lock);
   }
-  for (const std::string_view scheme : {"mysql:", "mariadb:", "postgres:", "postgresql:"}) {
-    if (url.starts_with(scheme)) {
-      return base::Status(base::ErrorKind::kUsage,
-                          std::string(scheme.substr(0, scheme.size() - 1)) + " is not there yet; use sqlite:PATH");
-    }
-  }
-  // The URL may hold a password, so it is not repeated.
-  return base::Status(base::ErrorKind::kUsage,
-                      "the database must be given as sqlite:PATH, as sqlite:/var/lib/holdfast/sessions.db");
+  const base::Result<DatabaseUrl> parsed = DatabaseUrl::Parse(url);
+  if (!parsed.ok()) return parsed.status();
+  if (scheme.value() == DatabaseScheme::kPostgres) return OpenPostgres(parsed.value(), clock, password);
+  return OpenMysql(parsed.value(), clock, password);
 }
 
 }  // namespace holdfast::session

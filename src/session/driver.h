@@ -144,7 +144,8 @@ class Driver {
   // Appends the rows that exist, expired and tombstones included, in any order.
   virtual Failure Load(std::span<const std::string_view> keys, std::vector<Row>* rows) = 0;
 
-  // One transaction: all or nothing, except that kBad rows are left out. outcomes gets one entry a change, in order.
+  // All of it or, when it fails, any part of it, except that kBad rows are left out. outcomes gets one entry a change,
+  // in order.
   virtual Failure Write(std::span<const Change> changes, std::vector<ChangeOutcome>* outcomes) = 0;
 
   // Deletes at most limit rows that expired more than grace_us ago, and tombstones that have lived their life.
@@ -182,11 +183,13 @@ class Database {
  public:
   virtual ~Database() = default;
 
-  // url: "sqlite:PATH". Opens it, checks that it is ours and sound, creates the schema where there is none. What is not
-  // ours or not sound is left as found. clock is borrowed.
+  // url: "sqlite:PATH", or a server's (database_url.h). Opens it, checks that it is ours and sound. A file without a
+  // schema gets one, a server must have it (schema.h). What is not ours or not sound is left as found. clock is
+  // borrowed.
   // inherited_lock: what lock() was in the process that hands over, this one's now; -1: none.
+  // password: of a server's user.
   static base::Result<std::unique_ptr<Database>> Open(std::string_view url, const base::Clock& clock,
-                                                      int inherited_lock = -1);
+                                                      int inherited_lock = -1, const std::string& password = {});
 
   virtual std::unique_ptr<Driver> NewDriver() = 0;
   virtual const DatabaseIdentity& identity() const = 0;

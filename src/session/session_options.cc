@@ -21,9 +21,18 @@ constexpr base::OptionRow kOptions[] = {
      .argument = "URL",
      .field = Member<&SessionSettings::database>,
      .has_password = true,
-     .help = "database that keeps sessions: sqlite:PATH",
-     .more = "Without it no key is a session and everything is a cache. The file is created if it is missing; only one "
-             "server may use it."},
+     .help = "database that keeps sessions: sqlite:PATH, mysql://user@host/database or postgres://user@host/database",
+     .more =
+         "Without it no key is a session and everything is a cache. An SQLite file is created if it is missing; only "
+         "one server may use it. The nodes of a cluster are given in the order of preference, separated by commas: "
+         "mysql://user@a:3306,b:3306/database. Behind a ? stand tls-ca=FILE, tls-cert=FILE, tls-key=FILE, timeout=10 "
+         "and connect-timeout=2, with & between. See --init-schema."},
+    {.name = "database-password-file",
+     .argument = "FILE",
+     .field = Member<&SessionSettings::database_password_file>,
+     .help = "file whose first line is the password of the user in --sessions",
+     .more = "Without it the environment's HOLDFAST_DATABASE_PASSWORD is taken. A password in the URL is refused: the "
+             "process list shows it to everybody."},
     {.name = "session-rule",
      .argument = "RULE",
      .field = Member<&SessionSettings::rules>,
@@ -69,7 +78,8 @@ constexpr base::OptionRow kOptions[] = {
      .argument = "DIRECTORY",
      .field = Member<&SessionSettings::journal>,
      .help = "where acknowledged session writes are kept until the database has them; none: nowhere",
-     .more = "Default: the SQLite file's name with .journal behind it. With it kill -9 loses nothing that was "
+     .more = "Default: the SQLite file's name with .journal behind it; with a database server, a directory of the "
+             "database's name in $STATE_DIRECTORY, which systemd sets. With it kill -9 loses nothing that was "
              "acknowledged; loss of the machine loses at most what was written since the last sync. The newest records "
              "are in shared memory (/dev/shm/holdfast-*), which outlives the process."},
     {.name = "journal-sync",

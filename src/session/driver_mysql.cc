@@ -1,0 +1,363 @@
+// How it works: values, deletes and expiries of a batch are a statement each, with as many rows as fit, in autocommit:
+// a statement is one transaction, on Galera one write set, which the server itself repeats once on a conflict. The
+// library's array binding would be a little faster and is not used: on Galera it answers OK for batches that were
+// rolled back.
+//
+// The server counts the rows that the guard refused. None, the usual case: all are done. Else the rows are looked at,
+// and each is settled by itself (mysql_statements.h). A row that the server cannot store fails its whole statement,
+// without effect; the statement is halved until that row stands alone, and is bad.
+//
+// Open walks the hosts once; a driver that had to settle for a later one looks now and then whether one before it is
+// back, so that in the end all cache nodes write to the same again.
+
+#include "session/driver_mysql.h"
+
+#include <algorithm>
+#include <thread>
+#include <unordered_map>
+
+#include "session/server_databases.h"
+
+namespace holdfast::session {
+
+namespace {
+
+constexpr int kTriesMax = 4;
+constexpr uint64_t kColumnBytesMax = (1u << 24) - 1;              // MEDIUMBLOB
+constexpr uint64_t kTidbValueBytesMax = (6u << 20) - (64 << 10);  // its limit of an entry
+constexpr int64_t kClockAheadMicrosMax = 1'000'000;
+constexpr unsigned kDuplicateKey = 1062;
+constexpr unsigned kConflict = 1213;
+
+constexpr char kRowColumns[] =
+    "sid, version, born, floor, touched, expires_at, state, flags, owner, updated_at, data, "
+    "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
+
+// Statements without effect that need the grants of those with one.
+constexpr const char* kProbes[] = {
+    "SELECT sid FROM sessions LIMIT 0",
+    "INSERT INTO sessions SELECT * FROM sessions WHERE 1 = 0",
+    "UPDATE sessions SET owner = owner WHERE 1 = 0",
+    "DELETE FROM sessions WHERE 1 = 0",
+    "INSERT INTO nodes SELECT * FROM nodes WHERE 1 = 0",
+    "UPDATE nodes SET lease = lease WHERE 1 = 0",
+    "INSERT INTO lease SELECT * FROM lease WHERE 1 = 0",
+    "UPDATE lease SET holder = holder WHERE 1 = 0",
+};
+
+}  // namespace
+
+MysqlDriver::MysqlDriver(std::shared_ptr<MysqlPlace> place)
+    : place_(std::move(place)), walker_(place_->url.hosts.size()), statements_(connection_, place_->clock) {}
+
+// -- Connecting -----------------------------------------------------------------------------------
+
+Failure MysqlDriver::Fail(const MysqlError& error) {
+  if (error.ok()) return {};
+  const size_t host = walker_.current();
+  const FailureClass kind = MysqlClassOf(error.code);
+  if (kind == FailureClass::kNextNode) walker_.NoteFailed(host, place_->clock.SteadyMicros());
+  return Failure{kind, place_->url.hosts[host].Text() + ": " + error.text + " (" + std::to_string(error.code) + ")" +
+                           MysqlRemedy(error.code)};
+}
+
+MysqlError MysqlDriver::ConnectTo(size_t host, MysqlConnection* connection) {
+  MysqlError error = connection->Connect(place_->url, place_->url.hosts[host], place_->password);
+  // A node without a majority answers much, but not for a table.
+  MysqlRows rows;
+  if (error.ok()) error = connection->Query("SELECT value FROM meta WHERE name = 'schema_version'", &rows);
+  if (error.ok() && !(rows.Next() && rows.Integer(0) == kSchemaVersion)) {
+    error = MysqlError{1146, "the tables are not of schema " + std::to_string(kSchemaVersion)};
+  }
+  const int64_t now_us = place_->clock.SteadyMicros();
+  if (!error.ok()) {
+    connection->Close();
+    walker_.NoteFailed(host, now_us);
+    return error;
+  }
+  walker_.NoteConnected(host, now_us);
+  const uint64_t packet_bytes = connection->packet_bytes() / 2;
+  uint64_t value_bytes = std::min(packet_bytes - std::min(packet_bytes, kMysqlStatementSlackBytes), kColumnBytesMax);
+  if (connection->is_tidb()) value_bytes = std::min(value_bytes, kTidbValueBytesMax);
+  place_->value_bytes_max.store(value_bytes, std::memory_order_relaxed);
+  return {};
+}
+
+Failure MysqlDriver::Open() {
+  connection_.Close();
+  Failure failure;
+  std::string details;
+  for (const size_t host : walker_.Order(place_->clock.SteadyMicros())) {
+    const MysqlError error = ConnectTo(host, &connection_);
+    if (error.ok()) return {};
+    if (!details.empty()) details += "; ";
+    details += place_->url.hosts[host].Text() + ": " + error.text + " (" + std::to_string(error.code) + ")" +
+               MysqlRemedy(error.code);
+    // Of several kinds the one that a person must mend.
+    const FailureClass kind = MysqlClassOf(error.code);
+    failure.kind = std::max(failure.kind, kind == FailureClass::kRetry ? FailureClass::kNextNode : kind);
+  }
+  failure.detail = details;
+  return failure;
+}
+
+void MysqlDriver::LookBack() {
+  if (!walker_.ShouldLookBack(place_->clock.SteadyMicros())) return;
+  const size_t current = walker_.current();
+  for (size_t host = 0; host < current; ++host) {
+    MysqlConnection better;
+    if (!ConnectTo(host, &better).ok()) continue;
+    connection_ = std::move(better);
+    return;
+  }
+}
+
+MysqlError MysqlDriver::Run(std::string_view sql, uint64_t* affected, std::optional<uint64_t>* refused) {
+  MysqlError error;
+  for (int attempt = 0; attempt < kTriesMax; ++attempt) {
+    if (attempt > 0) std::this_thread::sleep_for(std::chrono::milliseconds(attempt * attempt));
+    error = connection_.Execute(sql, affected, refused);
+    if (error.code != kConflict) return error;
+  }
+  return error;
+}
+
+// -- Reading --------------------------------------------------------------------------------------
+
+Failure MysqlDriver::Load(std::span<const std::string_view> keys, std::vector<Row>* rows) {
+  LookBack();
+  if (keys.empty()) return {};
+  DatabaseMoment now{0, place_->clock.SteadyMicros()};
+  MysqlRows found;
+  if (const MysqlError error = connection_.Query(statements_.Select(kRowColumns, keys), &found); !error.ok()) {
+    return Fail(error);
+  }
+  while (found.Next()) {
+    now.database_us = found.Integer(11);
+    Row& row = rows->emplace_back();
+    row.key = found.Text(0);
+    row.version = found.Unsigned(1);
+    row.born = found.Unsigned(2);
+    row.floor = found.Unsigned(3);
+    row.touched = found.Unsigned(4);
+    row.expires_us = now.FromDatabase(found.Integer(5));
+    row.state = found.Integer(6) == 0 ? RowState::kLive : RowState::kTombstone;
+    row.client_flags = static_cast<uint32_t>(found.Unsigned(7));
+    row.owner = static_cast<uint32_t>(found.Unsigned(8));
+    row.changed_us = now.FromDatabase(found.Integer(9));
+    row.data = found.Text(10);
+  }
+  return {};
+}
+
+Failure MysqlDriver::CheckGrants() {
+  for (const char* const probe : kProbes) {
+    MysqlRows rows;
+    if (const MysqlError error = connection_.Query(probe, &rows); !error.ok()) return Fail(error);
+  }
+  return {};
+}
+
+// -- Writing --------------------------------------------------------------------------------------
+
+Failure MysqlDriver::Write(std::span<const Change> changes, std::vector<ChangeOutcome>* outcomes) {
+  LookBack();
+  outcomes->assign(changes.size(), ChangeOutcome::kDone);
+  for (const ChangeKind kind : {ChangeKind::kValue, ChangeKind::kExpiry, ChangeKind::kDelete}) {
+    std::vector<size_t> indices;
+    for (size_t i = 0; i < changes.size(); ++i) {
+      if (changes[i].kind == kind) indices.push_back(i);
+    }
+    if (const MysqlError error = WriteRows(kind, changes, indices, outcomes); !error.ok()) return Fail(error);
+  }
+  for (size_t i = 0; i < changes.size(); ++i) {
+    if (changes[i].kind != ChangeKind::kCompared) continue;
+    if (const MysqlError error = WriteCompared(changes[i], &(*outcomes)[i]); !error.ok()) return Fail(error);
+  }
+  return {};
+}
+
+// Where nothing may be assumed, two statements are clearer than one: over the row that is there, else as a new one.
+MysqlError MysqlDriver::WriteCompared(const Change& change, ChangeOutcome* outcome) {
+  if (change.row.data.size() > place_->value_bytes_max.load(std::memory_order_relaxed)) {
+    *outcome = ChangeOutcome::kBad;
+    return {};
+  }
+  uint64_t affected = 0;
+  MysqlError error = Run(statements_.CompareUpdate(change), &affected);
+  if (error.ok() && affected == 0 && change.base_version == 0) {
+    error = Run(statements_.CompareInsert(change), &affected);
+    if (error.code == kDuplicateKey) error = MysqlError();
+  }
+  if (IsMysqlRowsFault(error.code)) {
+    *outcome = ChangeOutcome::kBad;
+    return {};
+  }
+  if (!error.ok() || affected > 0) return error;
+  const size_t index = 0;
+  std::vector<Look> looks;
+  error = LookAt({&change, 1}, {&index, 1}, &looks);
+  if (!error.ok()) return error;
+  const bool held = looks[0].found && looks[0].live && looks[0].version == change.row.version;
+  *outcome = held ? ChangeOutcome::kDone : ChangeOutcome::kOvertaken;
+  return {};
+}
+
+std::string MysqlDriver::StatementOf(ChangeKind kind, std::span<const Change> changes, Indices indices) const {
+  std::string sql = kind == ChangeKind::kExpiry ? MysqlStatements::ExpiryBegin() : MysqlStatements::UpsertBegin();
+  bool first = true;
+  for (const size_t index : indices) {
+    if (kind == ChangeKind::kExpiry) {
+      statements_.AppendExpiry(changes[index], first, &sql);
+    } else {
+      if (!first) sql += ',';
+      statements_.AppendRow(changes[index], &sql);
+    }
+    first = false;
+  }
+  sql += kind == ChangeKind::kExpiry   ? MysqlStatements::ExpiryEnd()
+         : kind == ChangeKind::kDelete ? MysqlStatements::DeleteEnd()
+                                       : MysqlStatements::UpsertEnd();
+  return sql;
+}
+
+MysqlError MysqlDriver::WriteRows(ChangeKind kind, std::span<const Change> changes, Indices indices,
+                                  std::vector<ChangeOutcome>* outcomes) {
+  if (indices.empty()) return {};
+  const bool single = indices.size() == 1;
+  if (single && changes[indices[0]].row.data.size() > place_->value_bytes_max.load(std::memory_order_relaxed)) {
+    (*outcomes)[indices[0]] = ChangeOutcome::kBad;
+    return {};
+  }
+  const std::string sql = StatementOf(kind, changes, indices);
+  if (!single && sql.size() > std::min(kMysqlStatementBytesMax, connection_.packet_bytes() / 2)) {
+    return WriteHalves(kind, changes, indices, outcomes);
+  }
+  uint64_t affected = 0;
+  std::optional<uint64_t> refused;
+  const MysqlError error = Run(sql, &affected, kind == ChangeKind::kExpiry ? nullptr : &refused);
+  if (IsMysqlRowsFault(error.code)) {
+    if (!single) return WriteHalves(kind, changes, indices, outcomes);
+    (*outcomes)[indices[0]] = ChangeOutcome::kBad;
+    return {};
+  }
+  if (!error.ok()) return error;
+  // Of a single row, and of an update, the server says no more than how many were changed.
+  const bool all = refused.has_value() ? *refused == 0 : affected >= indices.size();
+  return all ? MysqlError() : SettleRefused(kind, changes, indices, outcomes);
+}
+
+MysqlError MysqlDriver::WriteHalves(ChangeKind kind, std::span<const Change> changes, Indices indices,
+                                    std::vector<ChangeOutcome>* outcomes) {
+  const size_t half = indices.size() / 2;
+  const MysqlError error = WriteRows(kind, changes, indices.first(half), outcomes);
+  return error.ok() ? WriteRows(kind, changes, indices.subspan(half), outcomes) : error;
+}
+
+MysqlError MysqlDriver::LookAt(std::span<const Change> changes, Indices indices, std::vector<Look>* looks) {
+  std::vector<std::string_view> keys;
+  std::unordered_map<std::string_view, size_t> places;  // of a key that stands twice, one
+  for (const size_t index : indices) keys.emplace_back(changes[index].row.key);
+  MysqlRows rows;
+  const MysqlError error =
+      connection_.Query(statements_.Select("sid, version, born, floor, touched, state", keys), &rows);
+  if (!error.ok()) return error;
+  std::vector<Look> found;
+  while (rows.Next()) {
+    found.push_back(
+        {true, rows.Unsigned(1), rows.Unsigned(2), rows.Unsigned(3), rows.Unsigned(4), rows.Integer(5) == 0});
+    places.emplace(rows.Text(0), found.size() - 1);
+  }
+  for (const std::string_view key : keys) {
+    const auto place = places.find(key);
+    looks->push_back(place == places.end() ? Look() : found[place->second]);
+  }
+  return {};
+}
+
+MysqlError MysqlDriver::SettleRefused(ChangeKind kind, std::span<const Change> changes, Indices indices,
+                                      std::vector<ChangeOutcome>* outcomes) {
+  std::vector<Look> looks;
+  MysqlError error = LookAt(changes, indices, &looks);
+  for (size_t i = 0; i < indices.size() && error.ok(); ++i) {
+    const Change& change = changes[indices[i]];
+    const Look& look = looks[i];
+    ChangeOutcome* const outcome = &(*outcomes)[indices[i]];
+    switch (kind) {
+      case ChangeKind::kExpiry: {
+        const bool held =
+            look.found && look.live && look.version == change.base_version && look.touched >= change.row.touched;
+        *outcome = held ? ChangeOutcome::kDone : ChangeOutcome::kNeedsRow;
+        break;
+      }
+      case ChangeKind::kDelete:
+        error = SettleDelete(change, look, outcome);
+        break;
+      default:
+        error = SettleValue(change, look, outcome);
+        break;
+    }
+  }
+  return error;
+}
+
+MysqlError MysqlDriver::SettleValue(const Change& change, const Look& look, ChangeOutcome* outcome) {
+  const Row& row = change.row;
+  uint64_t affected = 0;
+  *outcome = look.found && look.version == row.version ? ChangeOutcome::kDone : ChangeOutcome::kOvertaken;
+  if (!look.found || row.born <= look.floor) return {};
+  if (look.born <= row.floor && *outcome != ChangeOutcome::kDone) {
+    const MysqlError error = Run(statements_.ReplaceDead(row), &affected);
+    if (error.ok() && affected > 0) *outcome = ChangeOutcome::kDone;
+    return error;
+  }
+  if (look.touched < row.touched) {
+    if (const MysqlError error = Run(statements_.MergeExpiry(row), &affected); !error.ok()) return error;
+  }
+  return look.floor < row.floor ? Run(statements_.RaiseFloor(row, row.floor), &affected) : MysqlError();
+}
+
+MysqlError MysqlDriver::SettleDelete(const Change& change, const Look& look, ChangeOutcome* outcome) {
+  const uint64_t floor = change.row.version;
+  *outcome = look.found && look.live ? ChangeOutcome::kOvertaken : ChangeOutcome::kDone;
+  if (!look.found || look.floor >= floor) return {};
+  // Another row than the one that refused: once more.
+  if (look.born <= floor) return MysqlError{kConflict, "a row changed in the middle"};
+  uint64_t affected = 0;
+  return Run(statements_.RaiseFloor(change.row, floor), &affected);
+}
+
+// A statement of its own for an upper bound on locks; what was extended meanwhile is spared by the condition.
+Failure MysqlDriver::Sweep(int64_t grace_us, uint32_t limit, uint64_t* deleted) {
+  const std::string sql = std::string("DELETE FROM sessions WHERE expires_at < ") + kMysqlNow + " - " +
+                          std::to_string(grace_us) + " ORDER BY expires_at LIMIT " + std::to_string(limit);
+  return Fail(Run(sql, deleted));
+}
+
+// -- The database ---------------------------------------------------------------------------------
+
+base::Result<std::unique_ptr<Database>> OpenMysql(const DatabaseUrl& url, const base::Clock& clock,
+                                                  const std::string& password) {
+  mysql_library_init(0, nullptr, nullptr);
+  auto place = std::make_shared<MysqlPlace>(url, password, clock);
+  MysqlDriver driver(place);
+  DatabaseIdentity identity;
+  int64_t ahead_us = 0;
+  Failure failure = driver.Open();
+  if (failure.ok()) failure = driver.ReadIdentity(&identity);
+  if (failure.ok()) failure = driver.CheckGrants();
+  if (failure.ok()) failure = driver.ReadClockAhead(&ahead_us);
+  if (!failure.ok()) {
+    const bool later = failure.kind != FailureClass::kConfiguration;
+    return base::Status(later ? base::ErrorKind::kUnavailable : base::ErrorKind::kRefused, failure.detail);
+  }
+  if (ahead_us > kClockAheadMicrosMax) {
+    return base::Status(base::ErrorKind::kRefused,
+                        "the clock of this machine is " + std::to_string(ahead_us / 1000) +
+                            " ms ahead of the database's, and its writes would win over later ones; let both machines "
+                            "keep their clocks by NTP");
+  }
+  return std::unique_ptr<Database>(new MysqlDatabase(std::move(place), std::move(identity)));
+}
+
+}  // namespace holdfast::session

@@ -1,0 +1,239 @@
+"""Real database servers for tests: a MariaDB and a PostgreSQL of their own, in a temporary directory, on a free port of 127.0.0.1.
+
+    with MariaDb() as database:
+        database.set_up()                # database, user with the documented grants, schema by --init-schema
+        Server(f"--sessions={database.url}", environment=database.environment)
+
+They run as an ordinary user (the servers refuse root), need no systemd, and are gone with the "with". What they say is in
+database.log(). Where the programs are missing the test file is skipped, with the name of the Debian package.
+"""
+
+import glob
+import os
+import pwd
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+
+from holdfast_test import die_with_parent, free_port, need_program, server_program, wait_until
+
+START_TIMEOUT_S = 60
+USER = "holdfast"
+DATABASE = "holdfast"
+PASSWORD = "not a secret: tests only"
+
+
+def run(*command, text=None, check=True, user=None, timeout_s=60):
+    """The output of a command; an AssertionError with it when it failed."""
+    done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=timeout_s, user=user,
+                          group=user and pwd.getpwnam(user).pw_gid, extra_groups=[] if user else None, cwd="/")
+    if check and done.returncode != 0:
+        raise AssertionError(f"{' '.join(command[:3])}...: status {done.returncode}\n{done.stdout}{done.stderr}")
+    return done.stdout
+
+
+class DatabaseServer:
+    """What the two have in common. Subclasses say how to create, start and ask."""
+
+    system_user = None  # whom root becomes
+    scheme = None
+
+    def __init__(self):
+        self.directory = tempfile.mkdtemp(prefix="holdfast-database-")
+        os.chmod(self.directory, 0o711)
+        self.port = free_port()
+        self.data = os.path.join(self.directory, "data")
+        self.log_path = os.path.join(self.directory, "log")
+        self.user = self.system_user if os.geteuid() == 0 else None
+        self.process = None
+        os.mkdir(self.data, 0o700)
+        open(self.log_path, "w").close()
+        if self.user:
+            for path in (self.directory, self.data, self.log_path):
+                shutil.chown(path, self.user)
+        try:
+            self.create()
+            self.start()
+        except BaseException:
+            self.close()
+            raise
+
+    @property
+    def url(self):
+        return f"{self.scheme}://{USER}@127.0.0.1:{self.port}/{DATABASE}"
+
+    @property
+    def environment(self):
+        return {"HOLDFAST_DATABASE_PASSWORD": PASSWORD}
+
+    def log(self):
+        with open(self.log_path, errors="replace") as file:
+            return file.read()
+
+    def _spawn(self, *command):
+        with open(self.log_path, "ab") as log:
+            self.process = subprocess.Popen(command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.directory,
+                                            preexec_fn=die_with_parent, user=self.user,
+                                            group=self.user and pwd.getpwnam(self.user).pw_gid,
+                                            extra_groups=[] if self.user else None)
+
+    def start(self):
+        """Starts it again on the same port, after stop or kill; returns when it answers."""
+        self.launch()
+
+        def answers():
+            if self.process.poll() is not None:
+                raise AssertionError(f"{self.scheme} server ended, status {self.process.returncode}:\n{self.log()[-4000:]}")
+            return self.ready()
+        wait_until(answers, START_TIMEOUT_S, f"{self.scheme} server answers")
+
+    def stop(self, number=signal.SIGTERM):
+        self.process.send_signal(number)
+        self.process.wait(60)
+
+    def kill(self):
+        self.process.kill()
+        self.process.wait()
+
+    def pause(self):
+        self.process.send_signal(signal.SIGSTOP)
+
+    def resume(self):
+        self.process.send_signal(signal.SIGCONT)
+
+    def init_schema(self, url, environment=None):
+        """What --init-schema says."""
+        return subprocess.run([server_program(), "--init-schema", f"--sessions={url}"], capture_output=True, text=True,
+                              env={**os.environ, **(environment or {})}, timeout=60)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, kind, *_):
+        if kind is not None:
+            print(f"---- {self.scheme}\n{self.log()[-4000:]}----", flush=True)
+        self.close()
+
+    def close(self):
+        if self.process is not None and self.process.poll() is None:
+            self.process.send_signal(signal.SIGCONT)
+            self.process.kill()
+            self.process.wait()
+        for _ in range(20):  # children of a killed server may still write
+            shutil.rmtree(self.directory, ignore_errors=True)
+            if not os.path.exists(self.directory):
+                return
+            time.sleep(0.1)
+
+
+class MariaDb(DatabaseServer):
+    """options: lines for the server's [mysqld], as "max_allowed_packet=1M"."""
+
+    system_user = "mysql"
+    scheme = "mysql"
+
+    def __init__(self, *options):
+        self.options = options
+        need_program("mariadbd", "mariadb-server")
+        super().__init__()
+
+    @property
+    def socket(self):
+        return os.path.join(self.directory, "socket")
+
+    def create(self):
+        user = [f"--user={self.user}"] if self.user else []
+        run("mariadb-install-db", "--no-defaults", f"--datadir={self.data}", "--auth-root-authentication-method=normal",
+            "--skip-test-db", *user)
+
+    def launch(self):
+        self._spawn("mariadbd", "--no-defaults", f"--datadir={self.data}", f"--socket={self.socket}", f"--port={self.port}",
+                    "--bind-address=127.0.0.1", f"--pid-file={self.directory}/pid", "--innodb-buffer-pool-size=32M",
+                    "--innodb-log-file-size=16M", "--skip-name-resolve", *(f"--{option}" for option in self.options))
+
+    def admin_command(self):
+        return ["mariadb", "--no-defaults", f"--socket={self.socket}", "-u", "root"]
+
+    def sql(self, text, database="", check=True):
+        """Rows as text, one a line, columns separated by tabs."""
+        return run(*self.admin_command(), "-N", "-B", *([database] if database else []), text=text, check=check)
+
+    def ready(self):
+        return subprocess.run([*self.admin_command(), "-e", "SELECT 1"], capture_output=True).returncode == 0
+
+    def set_up(self, grants=True):
+        self.sql(f"CREATE DATABASE {DATABASE}; CREATE USER owner@'%' IDENTIFIED BY '{PASSWORD}'; "
+                 f"GRANT ALL ON {DATABASE}.* TO owner@'%'; CREATE USER {USER}@'%' IDENTIFIED BY '{PASSWORD}';")
+        done = self.init_schema(self.url.replace(f"//{USER}@", "//owner@"), self.environment)
+        assert done.returncode == 0, done.stderr
+        if grants:
+            self.grant()
+        return self
+
+    def grant(self):
+        """Exactly the grants that --print-schema prints."""
+        text = run(server_program(), "--print-schema", f"--sessions={self.url}")
+        self.sql("".join(line + "\n" for line in text.splitlines() if line.startswith("GRANT ")))
+
+    def contract(self):
+        """What t/session/driver_contract needs to know."""
+        admin = " ".join(self.admin_command())
+        return {**self.environment, "HOLDFAST_CONTRACT_URL": self.url, "HOLDFAST_CONTRACT_SQL": f"{admin} {DATABASE}",
+                "HOLDFAST_CONTRACT_KILL": f"{admin} -e 'KILL USER {USER}'"}
+
+
+class Postgres(DatabaseServer):
+    """options: "name=value" for postgres -c."""
+
+    system_user = "postgres"
+    scheme = "postgres"
+
+    def __init__(self, *options):
+        self.options = options
+        found = sorted(glob.glob("/usr/lib/postgresql/*/bin/postgres"))
+        self.programs = os.path.dirname(found[-1]) if found else os.path.dirname(need_program("postgres", "postgresql"))
+        super().__init__()
+
+    def create(self):
+        run(f"{self.programs}/initdb", "-D", self.data, "-U", "admin", "-A", "trust", "-E", "UTF8", "--no-sync", "--locale=C",
+            user=self.user)
+        with open(f"{self.data}/pg_hba.conf", "w") as file:
+            file.write(f"local all all trust\nhost all all 127.0.0.1/32 scram-sha-256\n")
+
+    def launch(self):
+        self._spawn(f"{self.programs}/postgres", "-D", self.data, "-p", str(self.port), "-h", "127.0.0.1", "-k", self.directory,
+                    *(word for option in self.options for word in ("-c", option)))
+
+    def stop(self, number=signal.SIGINT):
+        super().stop(number)
+
+    def admin_command(self, database):
+        return [f"{self.programs}/psql", "-q", "-X", "-h", self.directory, "-p", str(self.port), "-U", "admin", "-v",
+                "ON_ERROR_STOP=1", database]
+
+    def sql(self, text, database=DATABASE, check=True):
+        return run(*self.admin_command(database), "-A", "-t", "-F", "\t", text=text, check=check)
+
+    def ready(self):
+        return subprocess.run([*self.admin_command("postgres"), "-c", "SELECT 1"], capture_output=True).returncode == 0
+
+    def set_up(self, grants=True):
+        self.sql(f"CREATE USER owner PASSWORD '{PASSWORD}'; CREATE USER {USER} PASSWORD '{PASSWORD}';", "postgres")
+        self.sql(f"CREATE DATABASE {DATABASE} OWNER owner", "postgres")
+        done = self.init_schema(self.url.replace(f"//{USER}@", "//owner@"), self.environment)
+        assert done.returncode == 0, done.stderr
+        if grants:
+            self.grant()
+        return self
+
+    def grant(self):
+        text = run(server_program(), "--print-schema", f"--sessions={self.url}")
+        self.sql("".join(line + "\n" for line in text.splitlines() if line.startswith("GRANT ")))
+
+    def contract(self):
+        admin = " ".join(self.admin_command(DATABASE))
+        kill = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{USER}'"
+        return {**self.environment, "HOLDFAST_CONTRACT_URL": self.url, "HOLDFAST_CONTRACT_SQL": admin,
+                "HOLDFAST_CONTRACT_KILL": f'{admin} -c "{kill}" >/dev/null'}
