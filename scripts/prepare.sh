@@ -5,14 +5,19 @@
 
 # One list a purpose. "package:program" is satisfied by a program of that name from anywhere.
 # shellcheck disable=SC2034
-packages_build=(g++ make autoconf automake pkg-config libevent-dev libjemalloc-dev libxxhash-dev libssl-dev libsqlite3-dev)
+packages_build=(g++ make autoconf automake pkg-config libevent-dev libjemalloc-dev libxxhash-dev libssl-dev libsqlite3-dev
+  libmariadb-dev libpq-dev)
 # shellcheck disable=SC2034
 packages_test=(libgtest-dev python3 sqlite3 nodejs:node npm:npm ca-certificates procps libsasl2-2)
-# The compilers that the clients of Java and Go need are some 200 MB to fetch (730 MB on disk); all the others some 20 MB.
 # shellcheck disable=SC2034
-packages_clients=(libmemcached-dev libmemcached-tools php-cli php-memcached php-memcache python3-django python3-pymemcache python3-pylibmc
-  python3-memcache ruby ruby-actionpack ruby-connection-pool ruby-dalli ruby-webrick libcache-memcached-perl libcache-memcached-fast-perl
-  default-jdk-headless:javac libspymemcached-java golang-go:go golang-github-bradfitz-gomemcache-dev)
+packages_clients=(libmemcached-dev libmemcached-tools php-cli php-memcached php-memcache python3-django python3-pymemcache ruby ruby-actionpack
+  ruby-connection-pool ruby-dalli ruby-webrick)
+
+# Servers: installed without being started.
+# shellcheck disable=SC2034
+packages_cluster=(mariadb-server galera-4 rsync lsof)
+# shellcheck disable=SC2034
+packages_databases=("${packages_cluster[@]}" postgresql)
 
 top=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd -P)
 script="scripts/$(basename "$0")"
@@ -66,6 +71,21 @@ install_packages() {
     die "missing packages: ${missing[*]}; they could not be installed (${reason:-is there a network?})"
   fi
   rm -f "$log"
+}
+
+# install_packages_unstarted LIST... - the same, and the services in them are not started. Where the machine has a policy it holds.
+install_packages_unstarted() {
+  local policy=/usr/sbin/policy-rc.d status=0
+  [[ -n $(missing_packages "$@") ]] || return 0
+  if [[ -e $policy ]]; then
+    install_packages "$@"
+    return
+  fi
+  printf '#!/bin/sh\n# Written by %s while it installs packages.\nexit 101\n' "$script" | become_root tee "$policy" >/dev/null
+  become_root chmod 0755 "$policy"
+  (install_packages "$@") || status=$?
+  become_root rm -f "$policy"
+  ((status == 0)) || exit "$status"
 }
 
 # why_not LOG - prints the line of sudo and apt-get that tells most: no rights, then no network, then whatever apt-get says.
