@@ -83,6 +83,22 @@ Ring::Ring(const RingSchemeRow& row, std::vector<RingMember> members) : row_(&ro
   }
 }
 
+Ring Ring::Without(const std::vector<bool>& marked) const {
+  Ring ring = *this;
+  std::vector<uint32_t> living;
+  for (uint32_t i = 0; i < members_.size(); i++) {
+    if (!marked[i]) living.push_back(i);
+  }
+  if (slots_.has_value()) ring.slots_.emplace(members_, living);
+  if (row_->placement == RingPlacement::kModulo) ring.living_ = living;
+  if (!circle_.has_value()) return ring;
+  std::vector<RingPoint> points = circle_->points();
+  points.pop_back();  // the one that closes the circle
+  std::erase_if(points, [&](const RingPoint& point) { return marked[point.server]; });
+  if (!points.empty()) ring.circle_.emplace(std::move(points));
+  return ring;
+}
+
 std::vector<double> Ring::Shares() const {
   std::vector<double> shares(members_.size(), 0);
   if (slots_.has_value()) {
@@ -94,7 +110,9 @@ std::vector<double> Ring::Shares() const {
       from = point.value;
     }
   } else {
-    shares.assign(members_.size(), 1.0 / static_cast<double>(members_.size()));
+    std::vector<uint32_t> all = living_;
+    for (uint32_t i = 0; living_.empty() && i < members_.size(); i++) all.push_back(i);
+    for (uint32_t server : all) shares[server] = 1.0 / static_cast<double>(all.size());
   }
   return shares;
 }

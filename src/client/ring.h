@@ -45,8 +45,13 @@ class Ring {
   uint32_t ServerOfHash(uint64_t hash) const {
     if (slots_.has_value()) return slots_->ServerOf(hash);
     if (circle_.has_value()) return circle_->ServerOf(static_cast<uint32_t>(hash));
+    if (!living_.empty()) return living_[static_cast<uint32_t>(hash) % living_.size()];
     return static_cast<uint32_t>(hash) % static_cast<uint32_t>(members_.size());
   }
+
+  // A ring of the same members in which those that are marked, by index, get no key: theirs go to the next on the ring,
+  // no other key moves (with modula, which knows no next, all do). At least one must not be marked.
+  Ring Without(const std::vector<bool>& marked) const;
 
   RingScheme scheme() const { return row_->scheme; }
   const std::vector<RingMember>& members() const { return members_; }
@@ -61,6 +66,7 @@ class Ring {
   std::vector<RingMember> members_;
   std::optional<SlotTable> slots_;     // set exactly for RingPlacement::kSlots
   std::optional<PointCircle> circle_;  // set exactly for kPoints and kWeightedPoints
+  std::vector<uint32_t> living_;       // empty but for kModulo with members marked: who is not
 };
 
 // What a change of the list costs, told by keys made up for the purpose, the same every time.

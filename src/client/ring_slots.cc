@@ -35,15 +35,20 @@ struct Draw {
   const Candidate* candidate;
 };
 
+std::vector<uint32_t> All(size_t count) {
+  std::vector<uint32_t> all(count);
+  std::iota(all.begin(), all.end(), uint32_t{0});
+  return all;
+}
+
 uint64_t LittleEndian(uint64_t value) {
   if constexpr (std::endian::native == std::endian::big) return __builtin_bswap64(value);
   return value;
 }
 
 // By weight, then by name.
-std::vector<Candidate> CandidatesOf(const std::vector<RingMember>& members) {
-  std::vector<uint16_t> by_name(members.size());
-  std::iota(by_name.begin(), by_name.end(), uint16_t{0});
+std::vector<Candidate> CandidatesOf(const std::vector<RingMember>& members, const std::vector<uint32_t>& among) {
+  std::vector<uint16_t> by_name(among.begin(), among.end());
   std::sort(by_name.begin(), by_name.end(), [&](auto a, auto b) { return members[a].name < members[b].name; });
   std::vector<Candidate> candidates;
   for (uint32_t rank = 0; rank < by_name.size(); rank++) {
@@ -115,8 +120,10 @@ class Contest {
 
 }  // namespace
 
-SlotTable::SlotTable(const std::vector<RingMember>& members) {
-  const std::vector<Candidate> candidates = CandidatesOf(members);
+SlotTable::SlotTable(const std::vector<RingMember>& members) : SlotTable(members, All(members.size())) {}
+
+SlotTable::SlotTable(const std::vector<RingMember>& members, const std::vector<uint32_t>& among) {
+  const std::vector<Candidate> candidates = CandidatesOf(members, among);
   const Candidate* const end = candidates.data() + candidates.size();
   std::vector<const Candidate*> weights;  // where each weight begins, and the end
   for (const Candidate& candidate : candidates) {

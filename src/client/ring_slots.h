@@ -29,6 +29,8 @@ class SlotTable {
   static constexpr uint32_t kServersMax = 1 << 16;
 
   explicit SlotTable(const std::vector<RingMember>& members);
+  // Owned by some of the members only: indices, at least one.
+  SlotTable(const std::vector<RingMember>& members, const std::vector<uint32_t>& among);
 
   uint32_t ServerOf(uint64_t hash) const { return owners_[hash >> (64 - kSlotBits)]; }
 

@@ -76,6 +76,7 @@ base::Status Listener::Open() {
   wake_fd_ = ::eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
   if (wake_fd_ < 0) return base::SystemError("eventfd", errno);
   base::Status status = BindAll();
+  if (status.ok() && settings_.mark != 0) status = MarkAll();
   if (!status.ok()) sockets_.clear();
   return status;
 }
@@ -101,6 +102,16 @@ base::Status Listener::BindAll() {
     status = BindTcp();
   }
   return status;
+}
+
+// Accepted sockets inherit the mark.
+base::Status Listener::MarkAll() {
+  for (const ListenSocket& socket : sockets_) {
+    if (::setsockopt(socket.descriptor(), SOL_SOCKET, SO_MARK, &settings_.mark, sizeof settings_.mark) == 0) continue;
+    return base::Status(base::ErrorKind::kSystem, base::SystemError("cannot mark " + socket.name(), errno).message() +
+                                                      "; start as root, or leave -o sock_cookie_id out");
+  }
+  return {};
 }
 
 base::Status Listener::BindTcp() {

@@ -38,6 +38,7 @@ struct ListenerSettings {
   std::vector<int> inherited_files;    // those among them whose socket file goes with them
   int backlog = 1024;                  // -b
   bool reject_when_full = true;        // maxconns_fast; else stop accepting
+  uint32_t mark = 0;                   // SO_MARK, for firewalls; 0: none
 };
 
 struct ListenerCounters {
@@ -73,6 +74,7 @@ class Listener {
  private:
   base::Status BindAll();
   base::Status BindTcp();
+  base::Status MarkAll();
   void Run();
   void WaitForEvents();
   void AcceptSome(int listening);

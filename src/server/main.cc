@@ -14,6 +14,7 @@
 #include "base/option.h"
 #include "security/privileges.h"
 #include "server/configuration.h"
+#include "server/port_file.h"
 #include "server/reload.h"
 #include "server/schema_orders.h"
 #include "server/server.h"
@@ -112,6 +113,9 @@ int Run(int argc, char** argv) {
   Server server(settings, options, log, clock);
   if (base::Status status = server.OpenStore(); !status.ok()) return Fail(status);
   if (base::Status status = server.OpenSockets(); !status.ok()) return Fail(status);
+  if (const char* const path = std::getenv("MEMCACHED_PORT_FILENAME")) {
+    if (base::Status status = WritePortFile(path, server.sockets()); !status.ok()) return Fail(status);
+  }
   if (!settings.server.pid_file.empty()) {
     if (base::Status status = security::WritePidFile(settings.server.pid_file, log); !status.ok()) return Fail(status);
   }

@@ -86,6 +86,7 @@ network::ListenerSettings Server::ListenerSettingsOf() const {
   listener.port = server.port;
   listener.backlog = static_cast<int>(server.backlog);
   listener.reject_when_full = server.reject_when_full;
+  listener.mark = server.socket_mark;
   if (!server.unix_path.empty() || server.port == 0) return listener;
   listener.addresses = server.listen;
   if (listener.addresses.empty()) listener.addresses = {"127.0.0.1"};

@@ -51,6 +51,9 @@ class Server {
   // Shows the options as they are now in `stats settings`.
   void ShowSettings() { control_.ShowSettings(options_); }
 
+  // After OpenSockets.
+  const std::vector<network::ListenSocket>& sockets() const { return listener_->bound(); }
+
   // "holdfast 0.1.0 on 127.0.0.1:11211, 64 MB, sessions in ..., stop with Ctrl-C"
   std::string Banner() const;
 

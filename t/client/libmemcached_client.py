@@ -7,20 +7,22 @@ import subprocess
 import tempfile
 import unittest
 
-from client_repertoire import OnSessions, Repertoire
+from client_repertoire import GroupKeys, OnSessions, Repertoire
 from holdfast_test import main, need_program, skip_all, source_path
 
 DIRECTORY = tempfile.mkdtemp(prefix="holdfast-libmemcached-")
 atexit.register(shutil.rmtree, DIRECTORY)
 PROGRAM = os.path.join(DIRECTORY, "repertoire")
+GROUP_PROGRAM = os.path.join(DIRECTORY, "group_keys")
 
 
 def build():
     compiler = os.environ.get("CC") or need_program("cc", "gcc")
     if not os.path.exists("/usr/include/libmemcached/memcached.h"):
         skip_all("libmemcached is not installed (Debian: libmemcached-dev)")
-    subprocess.run([compiler, "-Wall", "-Wextra", "-Werror", "-o", PROGRAM, source_path("t/client/libmemcached/repertoire.c"),
-                    "-lmemcached"], check=True)
+    for program in (PROGRAM, GROUP_PROGRAM):
+        subprocess.run([compiler, "-Wall", "-Wextra", "-Werror", "-o", program,
+                        source_path(f"t/client/libmemcached/{os.path.basename(program)}.c"), "-lmemcached"], check=True)
 
 
 class Libmemcached(Repertoire):
@@ -43,6 +45,16 @@ class TextOnSessions(OnSessions, Libmemcached, unittest.TestCase):
 
 class BinaryOnSessions(OnSessions, Libmemcached, unittest.TestCase):
     program = (PROGRAM, "binary")
+
+
+class MultigetByKey(GroupKeys, unittest.TestCase):
+    """Master keys on three servers: mget_by_key and the other functions with a group key."""
+
+    def test_on_every_ring_over_both_protocols(self):
+        for protocol in ("text", "binary"):
+            for ring in ("modula", "ketama", "weighted"):
+                with self.subTest(protocol=protocol, ring=ring):
+                    self.expect_groups_together(GROUP_PROGRAM, protocol, ring)
 
 
 if __name__ == "__main__":

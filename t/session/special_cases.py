@@ -51,7 +51,17 @@ class Case:
     @property
     def needs_database(self):
         """Neither a delete, which is carried out without knowing, nor a request that is wrong by itself."""
-        return self.then_unknown is not NONE and (self.live != self.unknown or self.live == b"")
+        return self.then_unknown is not NONE and not self.is_blind_set and (self.live != self.unknown or self.live == b"")
+
+    @property
+    def is_blind_set(self):
+        """A plain set: stored although nobody knows of what."""
+        asked = fill(self.request, b"k")
+        if self.is_binary:
+            return asked[1] in (SET, SETQ) and asked[16:24] == bytes(8)
+        if self.live == self.unknown and self.live != b"":
+            return False  # wrong by itself
+        return asked.startswith(b"set ") or re.match(rb"ms (?!.* (M[^S]|C|E))", asked) is not None
 
     def durable(self, made):
         return made if self.made_durable is UNCHANGED else self.made_durable

@@ -98,6 +98,29 @@ class Starts(unittest.TestCase):
             with open("/proc/net/tcp") as file:
                 self.assertFalse(wildcard in file.read(), "it listens on every address")
 
+    def test_the_ports_are_told_in_the_file_that_memcacheds_variable_names(self):
+        with tempfile.TemporaryDirectory() as directory:
+            path = os.path.join(directory, "ports")
+            with Server("-l", "127.0.0.1,[::1]", environment={"MEMCACHED_PORT_FILENAME": path}) as server:
+                with open(path) as file:
+                    self.assertEqual(file.read(), f"TCP INET: {server.port}\nTCP INET6: {server.port}\n")
+                self.assertEqual(os.listdir(directory), ["ports"])
+            result = run_server_once("-p", free_port(), *AS_ROOT, environment={"MEMCACHED_PORT_FILENAME": "/nonexistent/ports"})
+            self.assertEqual(result.returncode, 1)
+            self.assertIn("/nonexistent/ports (MEMCACHED_PORT_FILENAME)", result.stderr)
+
+    def test_a_mark_for_the_firewall_is_set_or_the_start_refused(self):
+        with socket.socket() as probe:
+            try:
+                probe.setsockopt(socket.SOL_SOCKET, socket.SO_MARK, 7)
+            except OSError:
+                result = run_server_once("-p", free_port(), "-o", "sock_cookie_id=7", *AS_ROOT)
+                self.assertEqual(result.returncode, 1)
+                self.assertIn("sock_cookie_id", result.stderr)
+                return
+        with Server("-o", "sock_cookie_id=7") as server, server.connect() as client:
+            client.ask(b"mn\r\n", b"MN\r\n")
+
     def test_a_unix_socket_has_the_mode_that_was_asked_for(self):
         with Server("-s", "{state}/socket", "-a", "0600") as server, server.connect() as client:
             client.ask(b"get a\r\n", b"END\r\n")
