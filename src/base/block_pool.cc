@@ -38,6 +38,7 @@ char* BlockPool::Take() {
   if (!idle_.empty()) {
     block = idle_.back();
     idle_.pop_back();
+    idle_count_.store(idle_.size(), std::memory_order_relaxed);
   } else {
     if (!budget_.Charge(kBlockBytes)) return nullptr;
     block = static_cast<char*>(std::malloc(kBlockBytes));
@@ -55,6 +56,7 @@ void BlockPool::Give(char* block) {
   --lent_count_;
   if (idle_.size() < kKeepBlocks && budget_.used_bytes() <= budget_.limit_bytes() / 2) {
     idle_.push_back(block);
+    idle_count_.store(idle_.size(), std::memory_order_relaxed);
     return;
   }
   std::free(block);

@@ -51,11 +51,14 @@ class BlockPool {
   char* Sink();
 
   BlockBudget& budget() { return budget_; }
+  // From any thread.
+  size_t idle_blocks() const { return idle_count_.load(std::memory_order_relaxed); }
 
  private:
   static constexpr size_t kKeepBlocks = 64;
   BlockBudget& budget_;
   std::vector<char*> idle_;
+  std::atomic<size_t> idle_count_{0};  // idle_.size()
   size_t lent_count_ = 0;
   char* sink_ = nullptr;  // null until an Output overflows
 };

@@ -143,7 +143,11 @@ Reserve Access::NewDraft(const DraftShape& shape, Draft* draft) {
     const auto dirty = static_cast<uint64_t>(state_.dirty_bytes.load(std::memory_order_relaxed));
     const bool can_evict = state_.settings.evictions && dirty < state_.memory_limit_bytes.load() / 4 * 3;
     const bool may_come = can_evict || pool.pages_draining() > 0 || !state_.limbo.empty() || !local_->retired.empty();
-    if (!may_come) local_->counters.out_of_memory.Add();
+    if (!may_come) {
+      local_->counters.out_of_memory.Add();
+      const uint32_t size_class = state_.classes.ClassOf(static_cast<uint32_t>(layout.head_bytes));
+      state_.OutOfMemory(size_class).fetch_add(1, std::memory_order_relaxed);
+    }
     return may_come ? Reserve::kRetry : Reserve::kNoMemory;
   };
   // Rather than to be given up half-way. Without evictions there may be chunks to reuse instead of pages.

@@ -36,6 +36,8 @@ base::Result<std::unique_ptr<Arena>> Arena::Create(size_t bytes, const char* wha
 
 Arena::~Arena() { munmap(begin_, bytes_); }
 
+void Arena::AvoidHugePages() { madvise(begin_, bytes_, MADV_NOHUGEPAGE); }
+
 void Arena::Release(size_t offset, size_t bytes) { madvise(begin_ + offset, bytes, MADV_DONTNEED); }
 
 }  // namespace holdfast::store

@@ -26,6 +26,8 @@ class Arena {
   char* begin() const { return begin_; }
   size_t bytes() const { return bytes_; }
   bool huge_pages() const { return huge_pages_; }
+  // No huge pages from now on; those that are there stay until part of them is released.
+  void AvoidHugePages();
   // Gives the memory of [offset, offset + bytes) back to the system; it reads as zero afterwards.
   void Release(size_t offset, size_t bytes);
 

@@ -108,20 +108,22 @@ bool Cleaner::TakeOffItem(AccessLocal& local, uint64_t handle, Seconds now) {
   Index::Locked locked = state_.index->Lock(key);
   if (locked.handle != handle) {
     state_.index->Unlock(locked);
+    local.counters.left_busy.Add();
     return false;
   }
   const ItemState item_state = state_.StateOf(item, now);
   const bool dead = item_state == ItemState::kExpired || item_state == ItemState::kFlushed;
   const Verdict verdict = JudgeItem(item, handle, dead);
   const uint64_t copy = verdict.keep ? CopyItem(item, handle, verdict) : 0;
+  if (verdict.keep && copy == 0) local.counters.left_no_room.Add();
   const bool stays = copy == 0 && (item.is_dirty() || (verdict.keep && !state_.settings.evictions));
   if (copy != 0) {
     state_.index->Replace(locked, copy);
-    local.counters.moved.Add();
+    CountMove(local, handle);
   } else if (!stays) {
     state_.index->Erase(locked);
     state_.RetirePieces(local, item);
-    CountDrop(local, item, state_.pool.QueueOf(handle), key.hash, dead);
+    CountDrop(local, item, handle, key.hash, dead, now);
   }
   if (!stays) state_.pool.ClearLive(handle);
   state_.index->Unlock(locked);
@@ -179,9 +181,10 @@ bool Cleaner::TakeOffPiece(AccessLocal& local, uint64_t handle, Seconds now) {
   if (copied) {
     state_.pool.ClearLive(handle);
     local.counters.moved.Add();
+    local.counters.moved_pieces.Add();
   } else if (!owner.is_dirty() && (!keep || state_.settings.evictions)) {
     state_.index->Erase(locked);
-    CountDrop(local, owner, state_.pool.QueueOf(owner_handle), key.hash, dead);
+    CountDrop(local, owner, owner_handle, key.hash, dead, now);
     state_.RetireItem(local, owner);
   }
   state_.index->Unlock(locked);
@@ -221,17 +224,40 @@ uint64_t Cleaner::CopyPiece(const ItemRef& owner, uint64_t handle) {
   return copy;
 }
 
-void Cleaner::CountDrop(AccessLocal& local, const ItemRef& item, Queue from, uint32_t hash, bool dead) {
+void Cleaner::CountMove(AccessLocal& local, uint64_t handle) {
+  const bool to_main = state_.pool.QueueOf(handle) == Queue::kSmall;
+  ClassCounters& of_class = counters_[state_.pool.ClassOf(handle)];
+  local.counters.moved.Add();
+  if (to_main) local.counters.moved_to_main.Add();
+  (to_main ? of_class.moved_to_main : of_class.moved_in_main).Add();
+}
+
+void Cleaner::CountDrop(AccessLocal& local, const ItemRef& item, uint64_t handle, uint32_t hash, bool dead,
+                        Seconds now) {
   state_.NoteItems(local, -1);
   AccessCounters& counters = local.counters;
+  const uint32_t size_class = state_.pool.ClassOf(handle);
+  ClassCounters& of_class = counters_[size_class];
+  const bool unfetched = !item.was_fetched();
   if (dead) {
     counters.reclaimed.Add();
-    if (!item.was_fetched()) counters.expired_unfetched.Add();
+    of_class.reclaimed.Add();
+    if (unfetched) counters.expired_unfetched.Add();
+    if (unfetched) of_class.expired_unfetched.Add();
     return;
   }
+  const bool active = (item.state() & State::kFrequencyMask) != 0;
   counters.evictions.Add();
-  if (!item.was_fetched()) counters.evicted_unfetched.Add();
-  state_.policy->Dropped(from, hash, state_.index->items());
+  of_class.evicted.Add();
+  of_class.evicted_seconds.Set(item.SecondsSinceAccess(now));
+  if (item.expiry() != base::kNever) of_class.evicted_nonzero.Add();
+  if (unfetched) counters.evicted_unfetched.Add();
+  if (unfetched) of_class.evicted_unfetched.Add();
+  if (active) counters.evicted_active.Add();
+  if (active) of_class.evicted_active.Add();
+  if (EvictionWatch* const watch = state_.eviction_watch.load(std::memory_order_relaxed))
+    watch->OnEviction(item, size_class + 1, now);
+  state_.policy->Dropped(state_.pool.QueueOf(handle), hash, state_.index->items());
 }
 
 }  // namespace holdfast::store

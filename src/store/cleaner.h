@@ -9,12 +9,15 @@
 #ifndef HOLDFAST_STORE_CLEANER_H_
 #define HOLDFAST_STORE_CLEANER_H_
 
+#include <array>
 #include <cstdint>
 #include <mutex>
 #include <vector>
 
 #include "store/eviction.h"
 #include "store/item.h"
+#include "store/size_classes.h"
+#include "store/store.h"
 
 namespace holdfast::store {
 
@@ -30,6 +33,8 @@ class Cleaner {
   // Pages that were free of known items but still in use when their time came: to be walked again.
   void Stuck(std::vector<uint32_t> pages);
 
+  const ClassCounters& counters(uint32_t size_class) const { return counters_[size_class]; }
+
  private:
   void CleanPage(AccessLocal& local, uint32_t page);
   bool MayGain() const;
@@ -42,10 +47,12 @@ class Cleaner {
   uint64_t CopyPiece(const ItemRef& owner, uint64_t handle);
   Verdict JudgeItem(const ItemRef& item, uint64_t handle, bool dead);
   bool KeepsPiece(const ItemRef& owner, uint64_t owner_handle, uint64_t piece_handle, bool dead);
-  void CountDrop(AccessLocal& local, const ItemRef& item, Queue from, uint32_t hash, bool dead);
+  void CountDrop(AccessLocal& local, const ItemRef& item, uint64_t handle, uint32_t hash, bool dead, Seconds now);
+  void CountMove(AccessLocal& local, uint64_t handle);
 
   StoreState& state_;
-  std::mutex mutex_;  // one cleans at a time; guards the four below
+  std::mutex mutex_;                                              // one cleans at a time; guards the five below
+  std::array<ClassCounters, SizeClasses::kClassesMax> counters_;  // read by others
   // Since the latest page's worth of chunks was won: pages cleaned for it, and what they gave.
   uint64_t cleaned_ = 0;
   uint64_t won_bytes_ = 0;

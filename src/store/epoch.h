@@ -46,6 +46,7 @@ class Epochs {
 
   // Begins a new epoch and returns the one that ends: the tag of all that was unlinked until now.
   uint64_t Advance() { return current_.fetch_add(1, std::memory_order_seq_cst); }
+  uint64_t current() const { return current_.load(std::memory_order_seq_cst); }
   // What carries a tag below this is out of everybody's sight.
   uint64_t SafeBefore() const;
 

@@ -192,6 +192,22 @@ void Index::Unlock(Locked& locked) {
   UnlockBucket(locked.first);
 }
 
+std::vector<uint64_t> Index::HandlesIn(uint64_t number) {
+  std::vector<uint64_t> handles;
+  handles.reserve(kSlots);
+  Bucket* const first = &buckets_[number];
+  LockBucket(first);
+  for (const Bucket* bucket = first; bucket != nullptr;
+       bucket = LinkOf(bucket->header.load(std::memory_order_relaxed))) {
+    for (const std::atomic<uint64_t>& slot : bucket->slots) {
+      const uint64_t word = slot.load(std::memory_order_relaxed);
+      if (word != 0) handles.push_back(word & kHandleMask);
+    }
+  }
+  UnlockBucket(first);
+  return handles;
+}
+
 std::atomic<uint64_t>* Index::FreeSlot(Bucket* bucket) const {
   for (std::atomic<uint64_t>& slot : bucket->slots) {
     if (slot.load(std::memory_order_relaxed) == 0) return &slot;

@@ -70,6 +70,10 @@ class Index {
   void NoteItems(int64_t change);
   void GrowSteps(int steps);
 
+  // Calls visit(handle) for each item whose slot hangs off this bucket, which must be below buckets().
+  template <class F>
+  void ForEachInBucket(uint64_t bucket, F&& visit);
+
   uint64_t items() const { return static_cast<uint64_t>(items_.load(std::memory_order_relaxed)); }
   uint64_t buckets() const { return geometry_.load(std::memory_order_acquire)->after; }
   // Memory taken by buckets, chained ones included.
@@ -113,6 +117,7 @@ class Index {
   void LockBucket(Bucket* bucket);
   bool TryLockBucket(Bucket* bucket);
   static void UnlockBucket(Bucket* bucket);
+  std::vector<uint64_t> HandlesIn(uint64_t bucket);
   std::atomic<uint64_t>* FreeSlot(Bucket* bucket) const;
   std::atomic<uint64_t>* FreeSlotWithLinks(Bucket* bucket);
   uint32_t TakeLink();
@@ -143,6 +148,11 @@ class Index {
   std::mutex grow_mutex_;                              // guards geometries_ and serialises moves
   std::vector<std::unique_ptr<Geometry>> geometries_;  // kept: readers may hold old ones
 };
+
+template <class F>
+void Index::ForEachInBucket(uint64_t bucket, F&& visit) {
+  for (const uint64_t handle : HandlesIn(bucket)) visit(handle);
+}
 
 }  // namespace holdfast::store
 

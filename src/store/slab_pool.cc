@@ -78,6 +78,7 @@ uint64_t SlabPool::TakeChunk(Class& state, Queue queue) {
       ++page.fresh;
     }
     page.in_use.fetch_add(1, std::memory_order_relaxed);
+    state.used.store(state.used.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
     if (page.free_head == 0 && page.fresh == page.chunks) UnlistRoom(state, number);
     return (static_cast<uint64_t>(number) * page_bytes_ + static_cast<uint64_t>(chunk) * chunk_bytes) / 8;
   }
@@ -90,7 +91,7 @@ bool SlabPool::IsYoung(const Page& page) const {
 }
 
 bool SlabPool::InYoungerHalf(const Page& page) const {
-  const PageQueue& queue = queues_[static_cast<int>(page.queue)];
+  const PageQueue& queue = queues_[static_cast<int>(page.queue.load(std::memory_order_relaxed))];
   const uint64_t oldest = queue.oldest.load(std::memory_order_relaxed),
                  newest = queue.newest.load(std::memory_order_relaxed);
   return page.sequence.load(std::memory_order_relaxed) >= oldest + (newest - oldest) / 2;
@@ -111,11 +112,12 @@ uint32_t SlabPool::TakePage(uint32_t size_class, Queue queue, Purpose purpose) {
   pages_taken_.fetch_add(1, std::memory_order_relaxed);
   Page& page = pages_[number];
   page.size_class.store(static_cast<uint8_t>(size_class), std::memory_order_relaxed);
-  page.queue = queue;
+  page.queue.store(queue, std::memory_order_relaxed);
   page.chunks = static_cast<uint16_t>(page_bytes_ / classes_.chunk_bytes(size_class));
   page.fresh = page.free_head = 0;
   page.in_use.store(0, std::memory_order_relaxed);
   page.sequence.store(next_sequence_++, std::memory_order_relaxed);
+  page.taken_at.store(now_.load(std::memory_order_relaxed), std::memory_order_relaxed);
   page.state.store(PageState::kQueued, std::memory_order_release);
   Enqueue(queues_[static_cast<int>(queue)], number);
   return number;
@@ -131,6 +133,7 @@ void SlabPool::Free(uint64_t handle) {
   if (page.state.load(std::memory_order_relaxed) == PageState::kQueued && !page.has_room_listed && IsYoung(page)) {
     ListRoom(state, number);
   }
+  state.used.store(state.used.load(std::memory_order_relaxed) - 1, std::memory_order_relaxed);
   // Last: an empty draining page may be taken by CollectDrained at once.
   page.in_use.fetch_sub(1, std::memory_order_release);
 }
@@ -160,7 +163,7 @@ void SlabPool::ClearLive(uint64_t handle) {
 
 void SlabPool::ListRoom(Class& state, uint32_t number) {
   Page& page = pages_[number];
-  const int q = static_cast<int>(page.queue);
+  const int q = static_cast<int>(page.queue.load(std::memory_order_relaxed));
   page.has_room_listed = true;
   page.room_next = kNoPage;
   page.room_previous = state.room_tail[q];
@@ -170,7 +173,7 @@ void SlabPool::ListRoom(Class& state, uint32_t number) {
 
 void SlabPool::UnlistRoom(Class& state, uint32_t number) {
   Page& page = pages_[number];
-  const int q = static_cast<int>(page.queue);
+  const int q = static_cast<int>(page.queue.load(std::memory_order_relaxed));
   page.has_room_listed = false;
   (page.room_previous == kNoPage ? state.room_head[q] : pages_[page.room_previous].room_next) = page.room_next;
   (page.room_next == kNoPage ? state.room_tail[q] : pages_[page.room_next].room_previous) = page.room_previous;
@@ -225,11 +228,16 @@ void SlabPool::BeginDraining(uint32_t number) {
     if (page.has_room_listed) UnlistRoom(state, number);
   }
   std::lock_guard<std::mutex> guard(mutex_);
-  Unlink(queues_[static_cast<int>(page.queue)], number);
+  Unlink(queues_[static_cast<int>(page.queue.load(std::memory_order_relaxed))], number);
 }
 
 void SlabPool::EndDraining(uint32_t number, uint32_t taken_off, uint64_t tag) {
   Page& page = pages_[number];
+  {
+    Class& state = class_states_[ClassOfPage(number)];
+    std::lock_guard<base::SpinLock> guard(state.lock);
+    state.used.store(state.used.load(std::memory_order_relaxed) - taken_off, std::memory_order_relaxed);
+  }
   page.in_use.fetch_sub(taken_off, std::memory_order_release);
   std::lock_guard<std::mutex> guard(mutex_);
   page.drain_tag = tag;
@@ -282,16 +290,42 @@ void SlabPool::SetPagesLimit(uint64_t pages) {
   pages_limit_.store(std::min<uint64_t>(pages, pages_max_), std::memory_order_relaxed);
 }
 
+void SlabPool::ReleaseFreePages() {
+  std::lock_guard<std::mutex> guard(mutex_);
+  const uint64_t wanted = pages_free();
+  // Those at the front are taken last.
+  for (size_t i = 0; i + wanted < free_pages_.size(); ++i)
+    arena_.Release(static_cast<uint64_t>(free_pages_[i]) * page_bytes_, page_bytes_);
+}
+
 uint64_t SlabPool::bytes_in_use() const {
   uint64_t bytes = 0;
+  for (uint32_t i = 0; i < classes_.count(); ++i) {
+    const int64_t used = class_states_[i].used.load(std::memory_order_relaxed);
+    bytes += static_cast<uint64_t>(std::max<int64_t>(used, 0)) * classes_.chunk_bytes(i);
+  }
+  return bytes;
+}
+
+std::vector<SlabPool::ClassUse> SlabPool::ClassUses() const {
+  std::vector<ClassUse> uses(classes_.count());
   for (uint32_t number = 1; number < pages_high(); ++number) {
     const Page& page = pages_[number];
     if (page.state.load(std::memory_order_acquire) < PageState::kQueued) continue;
-    // A page that changes hands meanwhile may show the count of one class and the size of another.
-    const uint64_t chunks = page.in_use.load(std::memory_order_relaxed);
-    bytes += std::min<uint64_t>(chunks * classes_.chunk_bytes(ClassOfPage(number)), page_bytes_);
+    // Of a page that changes hands meanwhile it may be the count of one class and the number of another.
+    const uint32_t size_class = std::min(ClassOfPage(number), classes_.count() - 1);
+    const uint64_t chunks = page_bytes_ / classes_.chunk_bytes(size_class);
+    const uint64_t used = std::min<uint64_t>(page.in_use.load(std::memory_order_relaxed), chunks);
+    const int queue = static_cast<int>(page.queue.load(std::memory_order_relaxed));
+    const base::Seconds taken_at = page.taken_at.load(std::memory_order_relaxed);
+    ClassUse& use = uses[size_class];
+    if (use.queue_pages[queue] == 0 || taken_at < use.oldest[queue]) use.oldest[queue] = taken_at;
+    ++use.pages;
+    use.chunks_used += used;
+    ++use.queue_pages[queue];
+    use.queue_chunks_used[queue] += used;
   }
-  return bytes;
+  return uses;
 }
 
 uint64_t SlabPool::metadata_bytes() const {

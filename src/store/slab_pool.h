@@ -14,12 +14,14 @@
 #ifndef HOLDFAST_STORE_SLAB_POOL_H_
 #define HOLDFAST_STORE_SLAB_POOL_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <vector>
 
+#include "base/clock.h"
 #include "base/spin_lock.h"
 #include "store/arena.h"
 #include "store/eviction.h"
@@ -49,23 +51,24 @@ class SlabPool {
   char* At(uint64_t handle) const { return arena_.begin() + handle * 8; }
   uint64_t HandleOf(const char* chunk) const { return static_cast<uint64_t>(chunk - arena_.begin()) / 8; }
   uint32_t PageOf(uint64_t handle) const { return static_cast<uint32_t>(handle * 8 / page_bytes_); }
-  Queue QueueOf(uint64_t handle) const { return pages_[PageOf(handle)].queue; }
+  Queue QueueOf(uint64_t handle) const { return QueueOfPage(PageOf(handle)); }
   uint32_t ClassOf(uint64_t handle) const { return ClassOfPage(PageOf(handle)); }
   // Of the page it is on: larger came later to its queue.
   uint64_t SequenceOf(uint64_t handle) const { return pages_[PageOf(handle)].sequence.load(std::memory_order_relaxed); }
 
   // Cleaning. A page that is nearly empty, else the oldest of the queue unless only_sparse; kNoPage when there is none.
   uint32_t PickVictim(Queue queue, bool only_sparse);
-  Queue QueueOfPage(uint32_t page) const { return pages_[page].queue; }
+  Queue QueueOfPage(uint32_t page) const { return pages_[page].queue.load(std::memory_order_relaxed); }
   uint32_t ClassOfPage(uint32_t page) const { return pages_[page].size_class.load(std::memory_order_relaxed); }
   uint32_t LiveChunks(uint32_t page) const;
   void BeginDraining(uint32_t page);
   // Calls visit(handle) for each live chunk of the page.
   template <class F>
   void ForEachLive(uint32_t page, F&& visit) const;
-  // The same for a page that others may drain meanwhile, and nothing for one that is not in its queue.
+  // The same for a page that others may drain meanwhile or have drained, and nothing for one that is not in use. The
+  // caller is online, and `tag` an epoch that it has not left: a draining page waits for it.
   template <class F>
-  void ForEachLiveIfInUse(uint32_t page, F&& visit);
+  void ForEachLiveIfInUse(uint32_t page, uint64_t tag, F&& visit);
   // taken_off: chunks of this page that were in use and that nobody will Free. The page waits until the epoch `tag` is
   // safe.
   void EndDraining(uint32_t page, uint32_t taken_off, uint64_t tag);
@@ -74,6 +77,13 @@ class SlabPool {
   void CollectDrained(uint64_t safe_before, std::vector<uint32_t>* stuck);
 
   void SetPagesLimit(uint64_t pages);
+  // Gives the memory of free pages beyond the limit back to the system, once it has become smaller.
+  void ReleaseFreePages();
+  // No huge pages from now on: the kernel would fill up again what was given back.
+  void AvoidHugePages() { arena_.AvoidHugePages(); }
+  uint64_t pages_max() const { return pages_max_; }
+  // The time that pages are marked with from now on, for how old a class is.
+  void SetNow(base::Seconds now) { now_.store(now, std::memory_order_relaxed); }
   uint64_t pages_limit() const { return pages_limit_.load(std::memory_order_relaxed); }
   uint64_t pages_taken() const { return pages_taken_.load(std::memory_order_relaxed); }  // in use or draining
   // Free as soon as readers allow. A page on which something live had to stay is none of them.
@@ -89,6 +99,17 @@ class SlabPool {
   uint32_t page_bytes() const { return page_bytes_; }
   uint64_t bytes_in_use() const;
   uint64_t metadata_bytes() const;
+
+  // One size class, for statistics: of each queue the pages, and when the oldest of them was taken.
+  struct ClassUse {
+    uint64_t chunks_used = 0;
+    uint64_t pages = 0;
+    uint64_t queue_pages[kQueues] = {};
+    uint64_t queue_chunks_used[kQueues] = {};
+    base::Seconds oldest[kQueues] = {};
+  };
+  // By class. Looks at the record of every page.
+  std::vector<ClassUse> ClassUses() const;
   const SizeClasses& classes() const { return classes_; }
 
  private:
@@ -97,9 +118,9 @@ class SlabPool {
   // queue, size_class and chunk counts are set before the page is given out and stay until it is free again.
   struct Page {
     std::atomic<PageState> state{PageState::kUnused};
-    std::atomic<uint8_t> size_class{0};  // read by bytes_in_use also while the page changes hands
-    Queue queue = Queue::kSmall;
-    bool has_room_listed = false;  // class lock
+    std::atomic<uint8_t> size_class{0};       // read by bytes_in_use also while the page changes hands
+    std::atomic<Queue> queue{Queue::kSmall};  // as size_class
+    bool has_room_listed = false;             // class lock
     uint16_t chunks = 0;
     uint16_t fresh = 0;      // class lock: chunks from here on were never given out
     uint16_t free_head = 0;  // class lock: 1 + number of the first free chunk, 0 none; chained in the chunks
@@ -109,11 +130,13 @@ class SlabPool {
     std::atomic<uint64_t> sequence{0};
     bool hopeful = false;    // pool mutex: counted in pages_draining_
     uint64_t drain_tag = 0;  // pool mutex
+    std::atomic<base::Seconds> taken_at{0};
   };
   struct alignas(64) Class {
     base::SpinLock lock;
     uint32_t room_head[kQueues] = {kNoPage, kNoPage};  // pages with chunks to give
     uint32_t room_tail[kQueues] = {kNoPage, kNoPage};
+    std::atomic<int64_t> used{0};  // chunks in use
   };
   struct PageQueue {
     uint32_t head = kNoPage, tail = kNoPage;  // pool mutex; head is the oldest
@@ -157,6 +180,7 @@ class SlabPool {
   std::atomic<bool> was_full_{false};  // eviction has begun once: chunk reuse is then for the younger half only
   uint64_t next_sequence_ = 1;         // pool mutex
   uint32_t sample_at_ = 1;             // pool mutex: where PickVictim looks next for a nearly empty page
+  std::atomic<base::Seconds> now_{0};
 };
 
 template <class F>
@@ -165,11 +189,13 @@ void SlabPool::ForEachLive(uint32_t page, F&& visit) const {
 }
 
 template <class F>
-void SlabPool::ForEachLiveIfInUse(uint32_t page, F&& visit) {
+void SlabPool::ForEachLiveIfInUse(uint32_t page, uint64_t tag, F&& visit) {
   uint32_t chunk_bytes = 0;
   {
     std::lock_guard<std::mutex> guard(mutex_);
-    if (pages_[page].state.load(std::memory_order_relaxed) != PageState::kQueued) return;
+    const PageState state = pages_[page].state.load(std::memory_order_relaxed);
+    if (state != PageState::kQueued && state != PageState::kDraining) return;
+    if (state == PageState::kDraining) pages_[page].drain_tag = std::max(pages_[page].drain_tag, tag);
     chunk_bytes = classes_.chunk_bytes(ClassOfPage(page));
   }
   WalkLive(page, chunk_bytes, visit);

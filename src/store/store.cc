@@ -7,6 +7,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/check.h"
 #include "store/s3_fifo.h"
 #include "store/store_state.h"
 
@@ -16,6 +17,8 @@ namespace {
 
 constexpr uint64_t kMegabyte = 1u << 20;
 constexpr uint64_t kGenerations = 16;
+constexpr uint64_t kTrimPages = 32;  // cleaned by one Trim
+constexpr uint64_t kPagesMin = 16;   // beside one for each thread: with less nothing can be stored
 
 uint32_t PageBytesFor(uint64_t memory_limit_bytes) {
   if (memory_limit_bytes >= 256 * kMegabyte) return 64 * 1024;
@@ -35,6 +38,13 @@ void AddCounters(const AccessCounters& from, AccessCounters* to) {
   to->expired_unfetched.Add(from.expired_unfetched.value());
   to->reclaimed.Add(from.reclaimed.value());
   to->moved.Add(from.moved.value());
+  to->moved_pieces.Add(from.moved_pieces.value());
+  to->moved_to_main.Add(from.moved_to_main.value());
+  to->evicted_active.Add(from.evicted_active.value());
+  to->left_busy.Add(from.left_busy.value());
+  to->left_no_room.Add(from.left_no_room.value());
+  to->walked.Add(from.walked.value());
+  to->walked_dead.Add(from.walked_dead.value());
   to->pages_cleaned.Add(from.pages_cleaned.value());
   to->total_items.Add(from.total_items.value());
   to->out_of_memory.Add(from.out_of_memory.value());
@@ -44,13 +54,16 @@ base::Result<std::unique_ptr<Store>> Store::Create(const StoreSettings& settings
   const uint32_t page_bytes =
       settings.page_bytes != 0 ? settings.page_bytes : PageBytesFor(settings.memory_limit_bytes);
   // One page more than the limit has: page 0 is not used.
-  auto arena = Arena::Create(settings.memory_limit_bytes + page_bytes, "items (-m)");
+  const uint64_t reserve = std::max(settings.memory_limit_bytes, settings.memory_reserve_bytes);
+  auto arena = Arena::Create(reserve + page_bytes, "items (-m)");
+  // What may never be needed is no reason not to start.
+  if (!arena.ok()) arena = Arena::Create(settings.memory_limit_bytes + page_bytes, "items (-m)");
   if (!arena.ok()) return arena.status();
   const auto pages_max = static_cast<uint32_t>(arena.value()->bytes() / page_bytes) - 1;
   auto records =
       Arena::Create(SlabPool::RecordBytes(page_bytes, pages_max), "the records of pages", Arena::Pages::kSmall);
   if (!records.ok()) return records.status();
-  const uint64_t items_max = settings.memory_limit_bytes / SizeClasses::kChunkBytesMin;
+  const uint64_t items_max = arena.value()->bytes() / SizeClasses::kChunkBytesMin;
   const uint64_t buckets_max = std::max<uint64_t>(64, items_max / Index::kSlots * 3 / 2);
   const uint64_t buckets_first = std::clamp<uint64_t>(settings.memory_limit_bytes / (64 * 1024), 64, buckets_max);
   auto index = Index::Create(buckets_max, buckets_first, arena.value()->begin(), settings.cas);
@@ -74,18 +87,20 @@ bool Store::TooLarge(size_t key_length, uint64_t value_size, uint32_t client_fla
 }
 
 void Store::Flush(Access& access, Seconds at) {
+  std::lock_guard<std::mutex> guard(state_->flush_mutex);
   state_->flush_at.store(at, std::memory_order_relaxed);
   if (at != 0) return;
-  if (state_->flushes.load() + 2 >= state_->flushes_purged.load() + kGenerations) {
+  const uint64_t flushes = state_->flushes.load();
+  if (flushes + 2 >= state_->flushes_purged.load() + kGenerations) {
     // Sixteen flushes within one round of the walker: this one walks itself.
-    const uint64_t flushes = state_->flushes.load();
     for (uint32_t page = 1; page < state_->pool.pages_high(); ++page) DropDead(access, page, state_->clock.Now());
     state_->flushes_purged.store(flushes);
   }
-  state_->flushes.fetch_add(1);
+  state_->flushes.store(flushes + 1);
 }
 
 uint64_t Store::Upkeep(Access& access, Seconds now, uint32_t pages_max) {
+  state_->pool.SetNow(now);
   const Seconds flush_at = state_->flush_at.load(std::memory_order_relaxed);
   if (flush_at != 0 && flush_at <= now) Flush(access, 0);
   std::lock_guard<std::mutex> guard(state_->upkeep_mutex);
@@ -106,21 +121,99 @@ uint64_t Store::Upkeep(Access& access, Seconds now, uint32_t pages_max) {
 // Drops what is expired or flushed on one page, but nothing dirty: that is the session module's to settle first.
 uint64_t Store::DropDead(Access& access, uint32_t page, Seconds now) {
   uint64_t dropped = 0;
-  state_->pool.ForEachLiveIfInUse(page, [&](uint64_t handle) {
+  AccessCounters& counters = access.local_->counters;
+  state_->pool.ForEachLiveIfInUse(page, state_->epochs.current(), [&](uint64_t handle) {
     const ItemRef item = state_->ItemAt(handle);
     if (item.KeyLength() == 0 || item.is_dirty()) return;  // a piece, or not ours to judge
+    counters.walked.Add();
     const ItemState before = state_->StateOf(item, now);
     if (before != ItemState::kExpired && before != ItemState::kFlushed) return;
     Slot slot = access.Lock(Key::Of(item.key()), now);
     if (!(slot.item() == item) || slot.state() != before || item.is_dirty()) return;
-    AccessCounters& counters = access.local_->counters;
     counters.reclaimed.Add();
+    counters.walked_dead.Add();
     if (!item.was_fetched()) counters.expired_unfetched.Add();
     slot.Remove();
     ++dropped;
   });
   return dropped;
 }
+
+bool Store::SetMemoryLimit(uint64_t bytes) {
+  std::lock_guard<std::mutex> guard(state_->limit_mutex);
+  const uint64_t page_bytes = state_->pool.page_bytes();
+  const uint64_t taken = state_->index->bytes() + state_->pool.metadata_bytes() + state_->policy->bytes();
+  const uint64_t least = taken + (state_->settings.threads + kPagesMin) * page_bytes;
+  if (bytes < least || bytes > (state_->pool.pages_max() + 1) * page_bytes) return false;
+  state_->memory_target_bytes.store(bytes);
+  if (bytes >= state_->memory_limit_bytes.load()) {
+    state_->memory_limit_bytes.store(bytes);
+    state_->UpdatePagesLimit();
+  } else {
+    state_->pool.AvoidHugePages();
+  }
+  return true;
+}
+
+// The limit goes down page by page, as far as pages are free, so that there is always room to copy what is kept.
+bool Store::Trim(Access& access) {
+  StoreState& state = *state_;
+  const auto to_go = [&] {
+    const uint64_t target = state.memory_target_bytes.load(), limit = state.memory_limit_bytes.load();
+    return limit > target ? (limit - target + state.pool.page_bytes() - 1) / state.pool.page_bytes() : 0;
+  };
+  if (to_go() == 0) return false;
+  state.cleaner.MakeRoom(*access.local_, std::min<uint64_t>(to_go(), kTrimPages));
+  access.Quiesce();
+  std::lock_guard<std::mutex> guard(state.limit_mutex);
+  const uint64_t pages = to_go();
+  if (pages == 0) return false;
+  const uint64_t keep = state.settings.threads + SlabPool::kCleanerPages;
+  const uint64_t free = state.pool.pages_free();
+  const uint64_t take = free > keep ? std::min(pages, free - keep) : 0;
+  const uint64_t limit = state.memory_limit_bytes.load() - take * state.pool.page_bytes();
+  state.memory_limit_bytes.store(std::max(limit, state.memory_target_bytes.load()));
+  state.UpdatePagesLimit();
+  if (take == pages) state.pool.ReleaseFreePages();
+  return take != pages;
+}
+
+bool Store::ForEachItem(Access& access, Seconds now, uint64_t* place, uint32_t buckets,
+                        const std::function<void(const Found&)>& visit) {
+  DCHECK(access.local_->online);
+  for (uint32_t i = 0; i < buckets; ++i) {
+    if (*place >= state_->index->buckets()) return true;
+    state_->index->ForEachInBucket((*place)++, [&](uint64_t handle) {
+      const ItemRef item = state_->ItemAt(handle);
+      visit({item, state_->StateOf(item, now)});
+    });
+  }
+  return *place >= state_->index->buckets();
+}
+
+std::vector<ClassTotals> Store::Classes() const {
+  std::vector<ClassTotals> classes;
+  const std::vector<SlabPool::ClassUse> uses = state_->pool.ClassUses();
+  for (uint32_t i = 0; i < uses.size(); ++i) {
+    const SlabPool::ClassUse& use = uses[i];
+    if (use.pages == 0) continue;
+    ClassTotals totals;
+    totals.number = i + 1;
+    totals.chunk_bytes = state_->classes.chunk_bytes(i);
+    totals.chunks_per_page = state_->pool.page_bytes() / totals.chunk_bytes;
+    totals.pages = use.pages;
+    totals.chunks_used = use.chunks_used;
+    totals.small_chunks_used = use.queue_chunks_used[static_cast<int>(Queue::kSmall)];
+    totals.small_since = use.oldest[static_cast<int>(Queue::kSmall)];
+    totals.main_since = use.oldest[static_cast<int>(Queue::kMain)];
+    totals.out_of_memory = state_->OutOfMemory(i).load(std::memory_order_relaxed);
+    totals.counters = &state_->cleaner.counters(i);
+    classes.push_back(totals);
+  }
+  return classes;
+}
+
+void Store::SetEvictionWatch(EvictionWatch* watch) { state_->eviction_watch.store(watch, std::memory_order_relaxed); }
 
 StoreTotals Store::Totals() const {
   StoreTotals totals;
@@ -133,7 +226,9 @@ StoreTotals Store::Totals() const {
   totals.bytes = state_->pool.bytes_in_use();
   totals.dirty_items = static_cast<uint64_t>(state_->dirty_items.load());
   totals.dirty_bytes = static_cast<uint64_t>(state_->dirty_bytes.load());
-  totals.memory_limit_bytes = state_->memory_limit_bytes.load();
+  totals.memory_limit_bytes = state_->memory_target_bytes.load();
+  totals.shrinking = state_->memory_limit_bytes.load() > totals.memory_limit_bytes;
+  totals.index_growing = state_->index->growing();
   totals.index_bytes = state_->index->bytes();
   totals.index_buckets = state_->index->buckets();
   totals.pages = state_->pool.pages_limit();

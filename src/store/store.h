@@ -29,6 +29,7 @@
 #include <functional>
 #include <memory>
 #include <string_view>
+#include <vector>
 
 #include "base/clock.h"
 #include "base/counter.h"
@@ -40,12 +41,14 @@
 
 namespace holdfast::store {
 
-class StoreState;    // pages, index and policy: store_state.h
-struct AccessLocal;  // one thread's epoch, retired chunks and counters: store_state.h
+class EvictionWatch;  // eviction_watch.h
+class StoreState;     // pages, index and policy: store_state.h
+struct AccessLocal;   // one thread's epoch, retired chunks and counters: store_state.h
 class Access;
 
 struct StoreSettings {
   uint64_t memory_limit_bytes = 64ull << 20;
+  uint64_t memory_reserve_bytes = 0;     // address space, for SetMemoryLimit to raise the limit to; 0: as the limit
   uint64_t item_bytes_max = 1ull << 20;  // -I
   bool evictions = true;                 // false: -M
   bool cas = true;                       // false: -C
@@ -157,6 +160,13 @@ struct AccessCounters {
   base::Counter expired_unfetched;
   base::Counter reclaimed;  // expired items dropped
   base::Counter moved;      // items copied forward by a page's cleaning
+  base::Counter moved_pieces;
+  base::Counter moved_to_main;   // of the moved items, from the small queue
+  base::Counter evicted_active;  // evictions of items that had been hit
+  base::Counter left_busy;       // items that were changing when their page was cleaned
+  base::Counter left_no_room;    // items that had to stay, or to go, for want of room for a copy
+  base::Counter walked;          // items looked at by Upkeep
+  base::Counter walked_dead;     // of these, dropped
   base::Counter pages_cleaned;
   base::Counter total_items;
   base::Counter out_of_memory;
@@ -172,10 +182,34 @@ struct StoreTotals {
   uint64_t memory_limit_bytes = 0;
   uint64_t index_bytes = 0;
   uint64_t index_buckets = 0;
-  uint64_t pages = 0;  // of the limit
+  bool index_growing = false;
+  bool shrinking = false;  // the limit has become smaller and memory is still being given back
+  uint64_t pages = 0;      // of the limit
   uint64_t pages_free = 0;
   uint32_t page_bytes = 0;
   bool huge_pages_granted = false;
+};
+
+// What happened to the items of a size class when room was made. One thread counts at a time.
+struct ClassCounters {
+  base::Counter evicted, evicted_nonzero, evicted_unfetched, evicted_active;
+  base::Counter evicted_seconds;  // since its last access, of the latest
+  base::Counter reclaimed, expired_unfetched;
+  base::Counter moved_to_main, moved_in_main;
+};
+
+// A size class and what is in it now.
+struct ClassTotals {
+  uint32_t number = 0;  // from 1
+  uint32_t chunk_bytes = 0;
+  uint32_t chunks_per_page = 0;
+  uint64_t pages = 0;
+  uint64_t chunks_used = 0;
+  uint64_t small_chunks_used = 0;  // of these, in the small queue
+  Seconds small_since = 0;         // when the oldest page of the queue was taken; 0: it has none
+  Seconds main_since = 0;
+  uint64_t out_of_memory = 0;
+  const ClassCounters* counters = nullptr;
 };
 
 class Store {
@@ -194,6 +228,24 @@ class Store {
   // replace a waiting one.
   // access belongs to the calling thread.
   void Flush(Access& access, Seconds at);
+
+  // -m from now on. More is there at once; less is given back by Trim, as readers and dirty items allow. False: more
+  // than what was reserved, or less than the index and the records of pages need by themselves.
+  bool SetMemoryLimit(uint64_t bytes);
+  // Cleans some pages if the limit has become smaller. True: there is more to do. access belongs to the calling thread.
+  bool Trim(Access& access);
+
+  // Walks the index: calls visit for what is in each of the next `buckets` buckets from *place on (begin with 0), and
+  // moves *place on; true when it has been all round. Every item that is there during the whole walk is met once. If
+  // the index grows meanwhile some are met twice, and one that has no room at its place any more may be overlooked.
+  // access belongs to the calling thread and is online.
+  bool ForEachItem(Access& access, Seconds now, uint64_t* place, uint32_t buckets,
+                   const std::function<void(const Found&)>& visit);
+
+  // By size class, those that have pages. Looks at every page's record.
+  std::vector<ClassTotals> Classes() const;
+  // Told of every eviction, under locks: it only takes notes. Set before the first Access; borrowed.
+  void SetEvictionWatch(EvictionWatch* watch);
 
   StoreTotals Totals() const;
   // Calls visit for the counters of every Access, past ones summed into one.

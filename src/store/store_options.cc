@@ -2,6 +2,8 @@
 
 #include "store/store_options.h"
 
+#include <bit>
+
 namespace holdfast::store {
 
 namespace {
@@ -90,6 +92,23 @@ uint64_t Sum(const Store& store) {
   return sum;
 }
 
+uint64_t IndexPower(const Store& store) {
+  constexpr uint64_t kItemsPerBucket = 7;
+  return std::bit_width(store.Totals().index_buckets * kItemsPerBucket) - 1;
+}
+uint64_t IndexGrows(const Store& store) { return store.Totals().index_growing ? 1 : 0; }
+uint64_t Shrinking(const Store& store) { return store.Totals().shrinking ? 1 : 0; }
+// Counters are read one after the other while they move.
+uint64_t Less(uint64_t all, uint64_t part) { return all > part ? all - part : 0; }
+uint64_t MovedItems(const Store& store) {
+  return Less(Sum<&AccessCounters::moved>(store), Sum<&AccessCounters::moved_pieces>(store));
+}
+uint64_t MovedInMain(const Store& store) { return Less(MovedItems(store), Sum<&AccessCounters::moved_to_main>(store)); }
+uint64_t DroppedForRoom(const Store& store) {
+  const uint64_t dropped = Sum<&AccessCounters::evictions>(store) + Sum<&AccessCounters::reclaimed>(store);
+  return Less(dropped, Sum<&AccessCounters::walked_dead>(store));
+}
+
 std::string HugePages(const Store& store) { return store.Totals().huge_pages_granted ? "asked" : "refused"; }
 
 constexpr base::StatRow kStoreStats[] = {
@@ -104,6 +123,24 @@ constexpr base::StatRow kStoreStats[] = {
      .unit = StatUnit::kBytes,
      .help = "memory in use by items"},
     {.name = "curr_items", .field = Stat<&Items>, .kind = StatKind::kGauge, .help = "items in memory"},
+    {.name = "hash_power_level",
+     .field = Stat<&IndexPower>,
+     .kind = StatKind::kGauge,
+     .help = "power of two that the index has places for, about"},
+    {.name = "hash_bytes",
+     .field = Stat<&IndexBytes>,
+     .kind = StatKind::kGauge,
+     .unit = StatUnit::kBytes,
+     .help = "memory of the index, part of limit_maxbytes"},
+    {.name = "hash_is_expanding", .field = Stat<&IndexGrows>, .kind = StatKind::kGauge, .help = "1: the index grows"},
+    {.name = "slab_global_page_pool",
+     .field = Stat<&PagesFree>,
+     .kind = StatKind::kGauge,
+     .help = "pages that belong to no class"},
+    {.name = "slab_reassign_running",
+     .field = Stat<&Shrinking>,
+     .kind = StatKind::kGauge,
+     .help = "1: memory is being given back after cache_memlimit"},
 };
 
 constexpr base::StatRow kAccessStats[] = {
@@ -116,6 +153,31 @@ constexpr base::StatRow kAccessStats[] = {
      .help = "evicted items that nobody had read"},
     {.name = "evictions", .field = Stat<&Sum<&AccessCounters::evictions>>, .help = "live items dropped for room"},
     {.name = "reclaimed", .field = Stat<&Sum<&AccessCounters::reclaimed>>, .help = "expired items dropped"},
+    {.name = "evicted_active",
+     .field = Stat<&Sum<&AccessCounters::evicted_active>>,
+     .help = "evicted items that had been hit"},
+    {.name = "slabs_moved",
+     .field = Stat<&Sum<&AccessCounters::pages_cleaned>>,
+     .help = "pages cleaned for another use"},
+    {.name = "slab_reassign_rescues", .field = Stat<&MovedItems>, .help = "items moved when their page was cleaned"},
+    {.name = "slab_reassign_chunk_rescues",
+     .field = Stat<&Sum<&AccessCounters::moved_pieces>>,
+     .help = "the same, pieces of long values"},
+    {.name = "slab_reassign_busy_items",
+     .field = Stat<&Sum<&AccessCounters::left_busy>>,
+     .help = "items that were changing when their page was cleaned"},
+    {.name = "slab_reassign_busy_nomem",
+     .field = Stat<&Sum<&AccessCounters::left_no_room>>,
+     .help = "items for which there was no room when their page was cleaned"},
+    {.name = "moves_to_warm",
+     .field = Stat<&Sum<&AccessCounters::moved_to_main>>,
+     .help = "items moved from the small queue to the main one"},
+    {.name = "moves_within_lru", .field = Stat<&MovedInMain>, .help = "items that went round the main queue again"},
+    {.name = "direct_reclaims", .field = Stat<&DroppedForRoom>, .help = "items dropped by a thread that wanted room"},
+    {.name = "crawler_items_checked",
+     .field = Stat<&Sum<&AccessCounters::walked>>,
+     .help = "items looked at for having expired"},
+    {.name = "crawler_reclaimed", .field = Stat<&Sum<&AccessCounters::walked_dead>>, .help = "of these, dropped"},
 };
 
 constexpr base::StatRow kStoreDetailStats[] = {

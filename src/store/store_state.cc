@@ -41,7 +41,8 @@ StoreState::StoreState(const StoreSettings& settings_in, const base::Clock& cloc
       index(std::move(index_in)),
       policy(std::move(policy_in)),
       cleaner(*this),
-      memory_limit_bytes(settings.memory_limit_bytes) {
+      memory_limit_bytes(settings.memory_limit_bytes),
+      memory_target_bytes(settings.memory_limit_bytes) {
   UpdatePagesLimit();
 }
 

@@ -6,6 +6,7 @@
 #ifndef HOLDFAST_STORE_STORE_STATE_H_
 #define HOLDFAST_STORE_STORE_STATE_H_
 
+#include <array>
 #include <atomic>
 #include <deque>
 #include <memory>
@@ -16,6 +17,7 @@
 #include "store/cleaner.h"
 #include "store/epoch.h"
 #include "store/eviction.h"
+#include "store/eviction_watch.h"
 #include "store/index.h"
 #include "store/slab_pool.h"
 #include "store/store.h"
@@ -68,6 +70,7 @@ class StoreState {
   void Retire(AccessLocal& local, uint64_t handle);
   void NoteItems(AccessLocal& local, int64_t change);
   void NoteDirty(const ItemRef& item, int sign);
+  std::atomic<uint64_t>& OutOfMemory(uint32_t size_class) { return out_of_memory_[size_class]; }
   uint64_t NextCas(AccessLocal& local, uint64_t above);
   uint64_t ChunkBytes(const ItemRef& item) const;  // all chunks of an item
 
@@ -89,7 +92,11 @@ class StoreState {
   std::mutex reclaim_mutex;  // one reclaims at a time; others go on
   Cleaner cleaner;
 
-  std::atomic<uint64_t> memory_limit_bytes;
+  std::atomic<uint64_t> memory_limit_bytes;   // in force
+  std::atomic<uint64_t> memory_target_bytes;  // what is in force once Trim has made it so
+  std::mutex limit_mutex;                     // one changes the two above
+  std::atomic<EvictionWatch*> eviction_watch{nullptr};
+  std::mutex flush_mutex;                   // one flushes at a time; `flushes` rises under it
   std::atomic<uint64_t> flushes{0};         // generation, not yet cut to 4 bits
   std::atomic<uint64_t> flushes_purged{0};  // no item of a generation before this is left
   std::atomic<Seconds> flush_at{0};         // a flush to come; 0 none
@@ -101,9 +108,12 @@ class StoreState {
   std::vector<const AccessLocal*> accesses;
   AccessCounters past;  // counters of accesses that are gone
 
-  std::mutex upkeep_mutex;  // guards the three below
+  std::mutex upkeep_mutex;  // guards the two below
   uint32_t upkeep_page = 1;
   uint64_t upkeep_flushes = 0;  // as of the beginning of the present round
+
+ private:
+  std::array<std::atomic<uint64_t>, SizeClasses::kClassesMax> out_of_memory_{};  // refusals, by size class
 };
 
 }  // namespace holdfast::store

@@ -55,6 +55,8 @@ LINES = [
     Line("a command without its arguments", "1.6.45 names the mistake", b"ERROR", (BAD_LINE,),
          (b"x\r\n", b"\r\n", b"get\r\n", b"gets\r\n", b"gat\r\n", b"set a 0 0\r\n", b"cas a 0 0 1\r\n", b"incr a\r\n", b"touch a\r\n",
           b"delete\r\n", b"mg\r\n", b"ms\r\n", b"md\r\n", b"ma\r\n", b"verbosity\r\n")),
+    Line("shutdown without -A", "1.6.45 says whose error it is", b"ERROR: shutdown not enabled", (b"SERVER_ERROR: shutdown not enabled",),
+         (b"shutdown\r\n", b"shutdown graceful\r\n")),
     Line("too many flags of ms, md and ma", "1.6.45 says it of all in the words that 1.6.18 has for mg", b"CLIENT_ERROR options flags too long",
          (b"CLIENT_ERROR options flags are too long",), (b"md a" + b" k" * 20 + b"\r\n", b"ma a" + b" k" * 20 + b"\r\n")),
     Line("a wrong flag of md", "1.6.45 says which mistake it is, as it does for mg and ms", b"CLIENT_ERROR invalid or duplicate flag",
@@ -116,12 +118,21 @@ NEWER = [
                b"\x81\xff\0\0\0\0\0\x81.*", b"\x81\xff\0\0\0\0\0\4.*"),
 ]
 
+NEWER += [
+    Difference("slabs automove", "misreads window and freeratio", (b"slabs automove window 10\r\n", b"slabs automove freeratio 0.1\r\n"),
+               BAD_LINE + b"\r\n", b"OK\r\n"),
+    Difference("mgdump", "is younger", (b"set a 0 0 1\r\nx\r\nlru_crawler mgdump all\r\n",), b"STORED\r\nERROR\r\n",
+               b"STORED\r\nmg a\r\nEN\r\n"),
+    Difference("watch deletions", "is younger", (b"watch deletions\r\n",), b"ERROR\r\n", b"OK\r\n"),
+]
+
 # Ours.
 CHOICES = [
     Difference("a long line that is no get", "ends the connection, wherever its packets are cut: memcached asks whether the end has come",
                (b"bogus " + b"x" * 2100 + b"\r\nmn\r\n",), b"ERROR\r\nMN\r\n", b""),
-    Difference("commands for slabs and extstore", "there are none of these to command",
-               (b"slabs automove 0\r\n", b"extstore item_age 5\r\n"), b"OK\r\n", b"ERROR\r\n"),
+    Difference("commands for extstore", "there is none", (b"extstore item_age 5\r\n",), b"OK\r\n", b"ERROR\r\n"),
+    Difference("the limit of memory", "cannot be raised beyond what was reserved", (b"cache_memlimit 100000000\r\n",), b"OK\r\n",
+               b"MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n"),
 ]
 
 DIFFERENCES = BUGS + NEWER + CHOICES
