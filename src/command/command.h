@@ -14,12 +14,14 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "base/clock.h"
 #include "command/counters.h"
+#include "command/feed.h"
 #include "protocol/reply.h"
 #include "protocol/request.h"
 #include "session/session.h"
@@ -31,6 +33,8 @@ using base::Seconds;
 using protocol::Reply;
 using protocol::Request;
 
+class Operations;  // operations.h
+
 // What verbs need of the process beyond store and sessions; the server implements it.
 class Control {
  public:
@@ -41,8 +45,6 @@ class Control {
   virtual bool Stats(std::string_view arguments,
                      const std::function<void(std::string_view, std::string_view)>& row) = 0;
   virtual void ResetStats() = 0;
-  // What a control command (cache_memlimit, lru, ...) answers; empty: no such command.
-  virtual std::string Run(std::string_view line) = 0;
   virtual bool flush_allowed() const = 0;
 };
 
@@ -53,11 +55,18 @@ struct Context {
   Control& control;
   CommandCounters& counters;
   uint32_t worker = 0;
-  Seconds now = 0;  // set at the beginning of every turn
+  Seconds now = 0;                   // set at the beginning of every turn
+  Operations* operations = nullptr;  // null: there are no commands for operators (tests)
+  int socket = -1;                   // of the connection whose turn it is, for those who watch
+  // Makes the function that gives this connection a turn, from any thread.
+  std::function<std::function<void()>(uint64_t connection)> waker = {};
 
   // What the latest Reply points into.
   std::vector<std::string_view> pieces = {};
   std::string text = {};
+  // After kFeeds: where the reply comes from.
+  std::shared_ptr<Feed> feed = {};
+  store::ItemState missed = store::ItemState::kAbsent;  // what the latest miss was
 };
 
 // One request's way through parking: the connection keeps it while the request is tried again.
@@ -68,6 +77,7 @@ struct Frame {
   session::LoadOutcome in_hand = session::LoadOutcome::kNone;  // what it was woken with
   uint32_t retries = 0;
   int64_t retry_until_us = 0;   // steady; then memory is taken to be out. 0: no retry for memory yet
+  bool won = false;             // the recache is this request's, which is executed again
   bool abandons_batch = false;  // for the caller: an error has taken the place of the rest of this get
 };
 
@@ -75,6 +85,7 @@ enum class Progress : uint8_t {
   kDone,    // the reply is ready
   kParked,  // to be executed again when the session module wakes this connection
   kRetry,   // to be executed again after this worker's next quiescent state
+  kFeeds,   // the reply comes through Context::feed
 };
 
 // How long a request waits for memory that readers still hold: longer than a worker that was preempted stays away, and
@@ -83,8 +94,9 @@ inline constexpr int64_t kRetryMicrosMax = 1'000'000;
 
 Progress Execute(Context& context, const Request& request, Frame& frame, Reply* reply);
 
-// Calls `visit` for each statistic of kStats; Execute does not answer that verb, for its reply is many.
-void ExecuteStats(Context& context, const Request& request, const std::function<void(const Reply&)>& write);
+// Calls `write` for each reply to kStats; Execute does not answer that verb, for its reply is many. kDone or kFeeds.
+Progress ExecuteStats(Context& context, const Request& request, Frame& frame,
+                      const std::function<void(const Reply&)>& write);
 
 // Starts fetching what Execute will look at, in two steps: for all requests of a batch the buckets, then the items.
 // Hints.

@@ -9,7 +9,9 @@ using protocol::RequestError;
 using protocol::Syntax;
 using protocol::Verb;
 
-Progress Execute(Context& context, const Request& request, Frame& frame, Reply* reply) {
+namespace {
+
+Progress ExecuteVerb(Context& context, const Request& request, Frame& frame, Reply* reply) {
   *reply = Reply();
   reply->key = request.key;
   reply->binary_key = request.binary_key;
@@ -41,8 +43,9 @@ Progress Execute(Context& context, const Request& request, Frame& frame, Reply* 
       reply->close = true;
       return Done(reply, request.syntax == Syntax::kBinary ? ReplyCode::kOk : ReplyCode::kNone);
     case Verb::kShutdown:
+      return Shutdown(context, request, reply);
     case Verb::kControl:
-      return RunControl(context, request, reply);
+      return RunControl(context, request, frame, reply);
     case Verb::kSasl:
       return Done(reply, ReplyCode::kUnknownCommand);
     case Verb::kInvalid:
@@ -53,6 +56,14 @@ Progress Execute(Context& context, const Request& request, Frame& frame, Reply* 
       break;  // ExecuteStats
   }
   return Done(reply, ReplyCode::kNone);
+}
+
+}  // namespace
+
+Progress Execute(Context& context, const Request& request, Frame& frame, Reply* reply) {
+  const Progress progress = ExecuteVerb(context, request, frame, reply);
+  if (progress == Progress::kDone && IsObserved(context)) Observe(context, request, *reply);
+  return progress;
 }
 
 void ShowItem(Context& context, const store::ItemRef& item, Reply* reply) {

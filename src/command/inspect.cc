@@ -1,5 +1,4 @@
-// How it works: statistics come from the server's tables row by row; `me` shows what is known of one item without
-// touching it.
+// How it works: `me` shows what is known of one item without touching it.
 
 #include <cinttypes>
 #include <cstdio>
@@ -30,25 +29,6 @@ Progress Debug(Context& context, const Request& request, Frame& frame, Reply* re
   reply->key = item.key();
   reply->text = context.text;
   return Done(reply, ReplyCode::kMetaDebug);
-}
-
-void ExecuteStats(Context& context, const Request& request, const std::function<void(const Reply&)>& write) {
-  Reply reply;
-  if (request.arguments.substr(0, request.arguments.find(' ')) == "reset") {
-    context.control.ResetStats();
-    reply.code = ReplyCode::kReset;
-    write(reply);
-    return;
-  }
-  const bool known = context.control.Stats(request.arguments, [&](std::string_view name, std::string_view value) {
-    reply.code = ReplyCode::kStat;
-    reply.key = name;
-    reply.text = value;
-    write(reply);
-  });
-  reply = Reply();
-  reply.code = known ? ReplyCode::kStatEnd : ReplyCode::kUnknownCommand;
-  write(reply);
 }
 
 }  // namespace holdfast::command

@@ -16,6 +16,7 @@ void CountMiss(Context& context, const Request& request, store::ItemState state)
   context.counters.get_misses.Add();
   if (state == store::ItemState::kExpired) context.counters.get_expired.Add();
   if (state == store::ItemState::kFlushed) context.counters.get_flushed.Add();
+  context.missed = state;
   if (!request.has_exptime) return;
   context.counters.cmd_touch.Add();
   context.counters.touch_misses.Add();
@@ -77,13 +78,13 @@ Progress Vivify(Context& context, const Request& request, Frame& frame, Reply* r
 }
 
 // Who fetches the value anew: the first that finds it stale, or close to its end.
-void DecideRecache(bool due, store::Slot& slot, Reply* reply) {
+void DecideRecache(bool due, store::Slot& slot, Frame& frame, Reply* reply) {
   reply->stale = slot.item().is_stale();
   if (slot.item().is_won()) {
-    reply->won_by_other = true;
+    (frame.won ? reply->won : reply->won_by_other) = true;  // frame.won: in an earlier execution of this request
   } else if (due || reply->stale) {
     slot.SetWon(true);
-    reply->won = true;
+    frame.won = reply->won = true;
   }
 }
 
@@ -110,7 +111,7 @@ Progress RetrieveAndChange(Context& context, const Request& request, Frame& fram
   Lifetime life{.expiry = place.ExpiryOf(request.exptime, false)};
   if (request.syntax == Syntax::kMeta) {
     life = ApplyLifetimeFlags(request, place, item.expiry(), false, context.now);
-    DecideRecache(life.recache_due, slot, reply);
+    DecideRecache(life.recache_due, slot, frame, reply);
   }
   // Before the touch: a copy of the item takes the mark along.
   const bool hit_before = NoteFetched(context, request, item);

@@ -3,6 +3,7 @@
 #ifndef HOLDFAST_COMMAND_VERBS_H_
 #define HOLDFAST_COMMAND_VERBS_H_
 
+#include "command/background.h"
 #include "command/command.h"
 #include "command/keyspace.h"
 
@@ -16,7 +17,15 @@ Progress Touch(Context& context, const Request& request, Frame& frame, Reply* re
 Progress Remove(Context& context, const Request& request, Frame& frame, Reply* reply);      // remove.cc
 Progress Debug(Context& context, const Request& request, Frame& frame, Reply* reply);       // inspect.cc
 Progress FlushAll(Context& context, const Request& request, Reply* reply);                  // control.cc
-Progress RunControl(Context& context, const Request& request, Reply* reply);                // control.cc
+Progress RunControl(Context& context, const Request& request, Frame& frame, Reply* reply);  // control.cc
+Progress Shutdown(Context& context, const Request& request, Reply* reply);                  // control.cc
+
+// Tells those who watch, and the counts by prefix, of a request that is done.                 observe.cc
+void Observe(Context& context, const Request& request, const Reply& reply);
+bool IsObserved(const Context& context);
+
+// A reply that `work` makes on a thread of its own. False: too many are at work.             background replies
+bool Begin(Context& context, const Frame& frame, Background::Kind kind, Background::Work work);
 
 // A value that came too large: the old one goes, as in memcached, but a session keeps its own.
 Progress RefuseTooLarge(Context& context, const Request& request, Frame& frame, Reply* reply);  // mutate.cc

@@ -81,6 +81,9 @@ class Connection {
   // "tcp:127.0.0.1:5000", "tcp6:[::1]:5000", "unix:/path"; a unix client without a name is "unix:"
   virtual std::string PeerName() const = 0;
   virtual std::string LocalName() const = 0;
+  virtual int socket() const = 0;  // -1 once it is closed
+  // What it does, in memcached's words: "conn_read", "conn_mwrite", ...
+  virtual const char* StateName() const = 0;
   // Whole seconds since its last turn.
   virtual uint32_t IdleSeconds() const = 0;
 };

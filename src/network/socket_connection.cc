@@ -93,6 +93,24 @@ Worker& SocketConnection::worker() { return loop_.worker(); }
 
 uint32_t SocketConnection::IdleSeconds() const { return loop_.now_seconds() - last_turn_seconds_; }
 
+const char* SocketConnection::StateName() const {
+  switch (phase_) {
+    case Phase::kWaiting:
+      return holds_input() ? "conn_nread" : "conn_read";
+    case Phase::kRunnable:
+      return "conn_parse_cmd";
+    case Phase::kFull:
+      return "conn_mwrite";
+    case Phase::kParked:
+      return "conn_io_queue";
+    case Phase::kClosing:
+      return "conn_closing";
+    case Phase::kClosed:
+      break;
+  }
+  return "conn_closed";
+}
+
 std::string SocketConnection::PeerName() const { return closed() ? "" : PeerNameOf(transport_->socket()); }
 
 std::string SocketConnection::LocalName() const { return closed() ? "" : LocalNameOf(transport_->socket()); }

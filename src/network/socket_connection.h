@@ -41,6 +41,8 @@ class SocketConnection final : public Connection {
   base::Output& output() override { return output_; }
   Worker& worker() override;
   uint64_t id() const override { return id_; }
+  int socket() const override { return closed() ? -1 : transport_->socket(); }
+  const char* StateName() const override;
   uint32_t IdleSeconds() const override;
   std::string PeerName() const override;
   std::string LocalName() const override;

@@ -60,6 +60,7 @@ void Worker::CancelTimer(uint64_t timer_id) { loop_->CancelTimer(timer_id); }
 int Worker::index() const { return loop_->settings().index; }
 bool Worker::OthersReady() const { return loop_->OthersReady(); }
 base::BlockPool& Worker::pool() { return loop_->pool(); }
+size_t Worker::idle_blocks() const { return loop_->pool().idle_blocks(); }
 const WorkerCounters& Worker::counters() const { return loop_->counters(); }
 
 void Worker::ForEachConnection(const std::function<void(Connection&)>& visit) { loop_->ForEachConnection(visit); }

@@ -97,6 +97,7 @@ class Worker {
   // On the worker's thread, during a turn: are other connections waiting for theirs?
   bool OthersReady() const;
   base::BlockPool& pool();
+  size_t idle_blocks() const;  // from any thread
   const WorkerCounters& counters() const;
   // On the worker's thread: calls visit for every connection. visit may look, nothing else.
   void ForEachConnection(const std::function<void(Connection&)>& visit);

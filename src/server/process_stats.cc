@@ -9,6 +9,7 @@
 #include <cstdio>
 
 #include "config.h"
+#include "server/settings.h"
 
 namespace holdfast::server {
 
@@ -61,6 +62,25 @@ uint64_t Accepting(const ProcessSource& source) { return source.listener->accept
 uint64_t ListenDisabled(const ProcessSource& source) { return source.listener->counters().listen_disabled.value(); }
 uint64_t DisabledMicros(const ProcessSource& source) { return source.listener->counters().disabled_us.value(); }
 uint64_t Threads(const ProcessSource& source) { return source.workers->size(); }
+uint64_t ReservedDescriptors(const ProcessSource&) { return kOtherDescriptors; }
+uint64_t BufferBytes(const ProcessSource& source) { return source.budget->used_bytes(); }
+uint64_t BufferCount(const ProcessSource& source) { return source.budget->used_bytes() / base::kBlockBytes; }
+uint64_t BufferBytesFree(const ProcessSource& source) {
+  uint64_t blocks = 0;
+  for (const auto& worker : *source.workers) blocks += worker->idle_blocks();
+  return blocks * base::kBlockBytes;
+}
+uint64_t ClosedForMemory(const ProcessSource& source) {
+  return Sum(source, &network::WorkerCounters::closed_for_memory);
+}
+uint64_t DumpsRunning(const ProcessSource& source) { return source.operations->background.dumps_running(); }
+uint64_t DumpsStarted(const ProcessSource& source) { return source.operations->background.dumps_started(); }
+uint64_t LogDropped(const ProcessSource& source) { return source.operations->watch.worker_dropped(); }
+uint64_t LogWritten(const ProcessSource& source) { return source.operations->watch.worker_written(); }
+uint64_t LogSkipped(const ProcessSource& source) { return source.operations->watch.watcher_skipped(); }
+uint64_t LogSent(const ProcessSource& source) { return source.operations->watch.watcher_sent(); }
+uint64_t Watchers(const ProcessSource& source) { return source.operations->watch.watchers(); }
+uint64_t Never(const ProcessSource&) { return 0; }
 uint64_t Yields(const ProcessSource& source) { return Sum(source, &network::WorkerCounters::yields); }
 
 constexpr base::StatRow kRows[] = {
@@ -88,8 +108,39 @@ constexpr base::StatRow kRows[] = {
      .kind = StatKind::kGauge,
      .help = "connections now"},
     {.name = "total_connections", .field = Stat<&TotalConnections>, .help = "connections since the start"},
-    {.name = "rejected_connections", .field = Stat<&Rejected>, .help = "connections refused over the limit"},
-    {.name = "idle_kicks", .field = Stat<&IdleKicks>, .help = "connections closed for being idle"},
+    {.name = "connection_structures",
+     .field = Stat<&CurrentConnections>,
+     .kind = StatKind::kGauge,
+     .help = "connections that memory is held for: those that there are"},
+    {.name = "reserved_fds",
+     .field = Stat<&ReservedDescriptors>,
+     .kind = StatKind::kGauge,
+     .help = "descriptors kept for other things than connections"},
+    {.name = "read_buf_count",
+     .field = Stat<&BufferCount>,
+     .kind = StatKind::kGauge,
+     .help = "buffers for what is unread and unsent"},
+    {.name = "read_buf_bytes",
+     .field = Stat<&BufferBytes>,
+     .kind = StatKind::kGauge,
+     .unit = StatUnit::kBytes,
+     .help = "memory of these"},
+    {.name = "read_buf_bytes_free",
+     .field = Stat<&BufferBytesFree>,
+     .kind = StatKind::kGauge,
+     .unit = StatUnit::kBytes,
+     .help = "of this, kept for the next to come"},
+    {.name = "read_buf_oom", .field = Stat<&ClosedForMemory>, .help = "connections closed for want of buffers"},
+    {.name = "lru_crawler_running",
+     .field = Stat<&DumpsRunning>,
+     .kind = StatKind::kGauge,
+     .help = "1: lru_crawler is at work"},
+    {.name = "lru_crawler_starts", .field = Stat<&DumpsStarted>, .help = "how often it was told to"},
+    {.name = "log_worker_dropped", .field = Stat<&LogDropped>, .help = "events that a worker had no room for"},
+    {.name = "log_worker_written", .field = Stat<&LogWritten>, .help = "events that were watched"},
+    {.name = "log_watcher_skipped", .field = Stat<&LogSkipped>, .help = "lines that a watcher missed"},
+    {.name = "log_watcher_sent", .field = Stat<&LogSent>, .help = "lines for watchers"},
+    {.name = "log_watchers", .field = Stat<&Watchers>, .kind = StatKind::kGauge, .help = "watchers now"},
     {.name = "bytes_read", .field = Stat<&BytesRead>, .unit = StatUnit::kBytes, .help = "received"},
     {.name = "bytes_written", .field = Stat<&BytesWritten>, .unit = StatUnit::kBytes, .help = "sent"},
     {.name = "accepting_conns",
@@ -103,10 +154,42 @@ constexpr base::StatRow kRows[] = {
      .help = "while accepting had stopped"},
     {.name = "threads", .field = Stat<&Threads>, .kind = StatKind::kGauge, .help = "worker threads"},
     {.name = "conn_yields", .field = Stat<&Yields>, .help = "turns that ended for others' sake (-R)"},
+    // What cannot happen here.
+    {.name = "response_obj_oom", .field = Stat<&Never>, .help = "always 0: replies have no objects"},
+    {.name = "response_obj_count", .field = Stat<&Never>, .kind = StatKind::kGauge, .help = "always 0, as above"},
+    {.name = "response_obj_bytes", .field = Stat<&Never>, .kind = StatKind::kGauge, .help = "always 0, as above"},
+    {.name = "slab_reassign_inline_reclaim",
+     .field = Stat<&Never>,
+     .help = "always 0: cleaning a page evicts nothing else"},
+    {.name = "slab_reassign_busy_deletes",
+     .field = Stat<&Never>,
+     .help = "always 0: nothing is deleted for being busy"},
+    {.name = "slab_reassign_last_busy_status",
+     .field = Stat<&Never>,
+     .kind = StatKind::kGauge,
+     .help = "always 0: a busy page is cleaned later"},
+    {.name = "lru_maintainer_juggles",
+     .field = Stat<&Never>,
+     .help = "always 0: no thread shifts items between queues"},
+    {.name = "malloc_fails", .field = Stat<&Never>, .help = "always 0: without memory beside -m the server ends"},
+    {.name = "unexpected_napi_ids", .field = Stat<&Never>, .help = "always 0: -N is not there"},
+    {.name = "round_robin_fallback", .field = Stat<&Never>, .help = "always 0, as above"},
+    {.name = "lrutail_reflocked", .field = Stat<&Never>, .help = "always 0: readers lock nothing"},
+    {.name = "moves_to_cold", .field = Stat<&Never>, .help = "always 0: there are two queues"},
+    {.name = "lru_bumps_dropped", .field = Stat<&Never>, .help = "always 0: a hit is two bits in the item"},
+};
+
+constexpr base::StatRow kRejectionRows[] = {
+    {.name = "rejected_connections", .field = Stat<&Rejected>, .help = "connections refused over the limit"},
+};
+constexpr base::StatRow kIdleRows[] = {
+    {.name = "idle_kicks", .field = Stat<&IdleKicks>, .help = "connections closed for being idle"},
 };
 
 }  // namespace
 
 std::span<const base::StatRow> ProcessStats() { return kRows; }
+std::span<const base::StatRow> RejectionStats() { return kRejectionRows; }
+std::span<const base::StatRow> IdleStats() { return kIdleRows; }
 
 }  // namespace holdfast::server

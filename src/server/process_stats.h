@@ -7,8 +7,10 @@
 #include <span>
 #include <vector>
 
+#include "base/block_pool.h"
 #include "base/clock.h"
 #include "base/stat.h"
+#include "command/operations.h"
 #include "network/listener.h"
 #include "network/worker.h"
 
@@ -21,9 +23,14 @@ struct ProcessSource {
   const network::Listener* listener;
   const network::ConnectionLimit* limit;
   int64_t started_steady_micros;
+  const base::BlockBudget* budget;
+  const command::Operations* operations;
 };
 
 std::span<const base::StatRow> ProcessStats();
+// What memcached has only under some conditions: with maxconns_fast, with idle_timeout.
+std::span<const base::StatRow> RejectionStats();
+std::span<const base::StatRow> IdleStats();
 
 }  // namespace holdfast::server
 

@@ -28,12 +28,17 @@ Serve::Serve(WorkerState& worker, Connection&)
     : worker_(worker), codec_(worker.shared().protocol, worker.shared().parser) {}
 
 Turn Serve::OnTurn(Connection& connection) {
+  worker_.context().socket = connection.socket();
   if (held_ != nullptr) {
     if (const auto turn = ContinueHeld(connection)) return *turn;
   }
   uint32_t left = worker_.shared().live.requests_per_turn;
   for (;;) {
     if (connection.output().size() >= network::kOutputHighWater) return Turn::kFull;
+    if (feeding_ != nullptr) {
+      if (const auto turn = ContinueFeed(connection)) return *turn;
+      continue;
+    }
     if (upload_ != nullptr) {
       if (const auto turn = ContinueUpload(connection)) return *turn;
       continue;
@@ -102,7 +107,10 @@ std::optional<Turn> Serve::ExecuteBatch(Connection& connection, uint32_t count) 
     }
     codec_ = *parsed.after;
     std::optional<Turn> turn;
-    if (progress != Progress::kDone) {
+    if (progress == Progress::kFeeds) {
+      BeginFeed(parsed.request);
+      turn = ContinueFeed(connection).value_or(Turn::kYield);
+    } else if (progress != Progress::kDone) {
       auto held = std::make_unique<Held>();
       held->request = parsed.request;
       held->request.KeepText(&held->text);
@@ -133,8 +141,8 @@ Progress Serve::Answer(Connection& connection, const Request& request, Frame& fr
   command::Context& context = worker_.context();
   base::Output& output = connection.output();
   if (request.verb == Verb::kStats) {
-    command::ExecuteStats(context, request, [&](const Reply& reply) { WriteReply(request, reply, output); });
-    return Progress::kDone;
+    return command::ExecuteStats(context, request, frame,
+                                 [&](const Reply& reply) { WriteReply(request, reply, output); });
   }
   frame.request = worker_.next_request_number++;
   Reply reply;
@@ -189,7 +197,51 @@ void Serve::Wake(Connection& connection, uint64_t number, session::LoadOutcome o
   connection.worker().Resume(connection.id());
 }
 
+void Serve::BeginFeed(const Request& request) {
+  feeding_ = std::make_unique<Feeding>();
+  Request& kept = feeding_->request;
+  kept.Clear();
+  kept.verb = request.verb;
+  kept.syntax = request.syntax;
+  kept.opcode = request.opcode;
+  kept.binary_opaque = request.binary_opaque;
+  feeding_->feed = std::move(worker_.context().feed);
+}
+
+// Takes what is there; the rest comes when the socket, or whoever makes it, is ready.
+std::optional<Turn> Serve::ContinueFeed(Connection& connection) {
+  base::Output& output = connection.output();
+  Reply reply;
+  command::Feed::Piece piece;
+  while (output.size() < network::kOutputHighWater) {
+    switch (feeding_->feed->Take(&piece)) {
+      case command::Feed::Taken::kNothingYet:
+        return Turn::kParked;
+      case command::Feed::Taken::kCut:
+        return Turn::kClose;
+      case command::Feed::Taken::kEnd:
+        reply.code = feeding_->feed->last_words();
+        WriteReply(feeding_->request, reply, output);
+        feeding_.reset();
+        return std::nullopt;
+      case command::Feed::Taken::kPiece:
+        break;
+    }
+    if (piece.name.empty()) {
+      output.Append(piece.text);
+      continue;
+    }
+    reply.code = ReplyCode::kStat;
+    reply.key = piece.name;
+    reply.text = piece.text;
+    WriteReply(feeding_->request, reply, output);
+  }
+  return Turn::kFull;
+}
+
 void Serve::OnClose(Connection& connection) {
+  if (feeding_ != nullptr) feeding_->feed->Cancel();
+  worker_.NoteClosed(connection);
   if (held_ != nullptr && held_->parked) worker_.NoteUnparked(connection.id());
 }
 
@@ -198,6 +250,7 @@ void Serve::RememberCodecBefore(uint32_t i) {
 }
 
 bool Serve::Export(std::string* state, std::string* unread) const {
+  if (feeding_ != nullptr) return false;  // half a reply: who makes the rest stays here
   const Upload* const upload = held_ != nullptr ? held_->upload.get() : upload_.get();
   if (upload != nullptr && upload->received_bytes() > kUploadBytesThatMove) return false;
   if (upload != nullptr) {

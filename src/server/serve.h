@@ -55,12 +55,20 @@ class Serve final : public network::Handler {
     Request& current() { return upload != nullptr ? upload->request() : request; }
   };
 
+  // A reply that another thread makes. Of the request only what the writers need is left.
+  struct Feeding {
+    Request request;
+    std::shared_ptr<command::Feed> feed;
+  };
+
   // Empty: go on. A Turn: that is how this turn ends.
   std::optional<network::Turn> ServeBatch(network::Connection& connection, uint32_t* left);
   std::optional<network::Turn> ExecuteBatch(network::Connection& connection, uint32_t count);
   std::optional<network::Turn> ContinueUpload(network::Connection& connection);
   std::optional<network::Turn> ContinueHeld(network::Connection& connection);
   std::optional<network::Turn> FinishUpload(network::Connection& connection);
+  std::optional<network::Turn> ContinueFeed(network::Connection& connection);
+  void BeginFeed(const Request& request);
   // begin, end: where the request's head stands in the input.
   void BeginUpload(network::Connection& connection, const Request& request, size_t begin, size_t end);
   // An upload that is longer does not move to another process: its connection is closed.
@@ -77,6 +85,7 @@ class Serve final : public network::Handler {
   std::unique_ptr<Codec> before_;   // null unless there is one
   std::unique_ptr<Upload> upload_;  // null unless a value is on its way in
   std::unique_ptr<Held> held_;      // null unless a request waits
+  std::unique_ptr<Feeding> feeding_;  // null unless a reply comes from elsewhere
 };
 
 }  // namespace holdfast::server

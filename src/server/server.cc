@@ -4,7 +4,9 @@
 #include "server/server.h"
 
 #include <arpa/inet.h>
+#include <unistd.h>
 
+#include <algorithm>
 #include <utility>
 
 #include "config.h"
@@ -15,6 +17,12 @@
 namespace holdfast::server {
 
 namespace {
+
+constexpr uint64_t kReserveFactor = 4;  // of address space, beyond -m
+
+uint64_t PhysicalMemoryBytes() {
+  return static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
+}
 
 protocol::ParserSettings ParserSettingsOf(const store::StoreSettings& store) {
   protocol::ParserSettings settings;
@@ -41,7 +49,11 @@ Server::~Server() { Stop(); }
 base::Status Server::OpenStore() {
   if (const std::string warning = MemoryWarning(settings_.store.memory_limit_bytes); !warning.empty())
     log_.Warning(warning);
-  auto store = store::Store::Create(settings_.store, clock_);
+  store::StoreSettings settings = settings_.store;
+  // cache_memlimit may raise the limit; with locked memory all that is reserved would be filled at once.
+  if (!settings_.server.lock_memory)
+    settings.memory_reserve_bytes = std::max(PhysicalMemoryBytes(), settings.memory_limit_bytes * kReserveFactor);
+  auto store = store::Store::Create(settings, clock_);
   if (!store.ok()) return store.status();
   store_ = std::move(store.value());
   return {};
@@ -63,9 +75,26 @@ base::Status Server::OpenSockets() {
   return {};
 }
 
+command::OperationSettings Server::OperationSettingsOf() const {
+  const ServerSettings& server = settings_.server;
+  command::OperationSettings operations;
+  operations.threads = server.threads;
+  operations.list_sessions = server.list_sessions;
+  operations.track_sizes = server.track_sizes;
+  operations.prefix_stats = server.prefix_stats;
+  operations.prefix_delimiter = server.prefix_delimiter.front();
+  operations.worker_log_bytes = server.worker_log_bytes;
+  operations.watcher_log_bytes = server.watcher_log_bytes;
+  return operations;
+}
+
 base::Status Server::MakeWorkers() {
-  shared_ = std::make_unique<Shared>(
-      Shared{clock_, *store_, nullptr, control_, settings_.server.protocol, ParserSettingsOf(settings_.store), live_});
+  operations_ = std::make_unique<command::Operations>(OperationSettingsOf(), *store_, clock_, host_);
+  store_->SetEvictionWatch(&operations_->watch);
+  control_.SetOperations(*operations_);
+  shared_ = std::make_unique<Shared>(Shared{clock_, *store_, nullptr, control_, settings_.server.protocol,
+                                            ParserSettingsOf(settings_.store), live_, operations_.get(),
+                                            settings_.server.idle_timeout_seconds});
   for (uint32_t i = 0; i < settings_.server.threads; ++i) {
     counters_.push_back(std::make_unique<command::CommandCounters>());
     auto state = std::make_unique<WorkerState>(*shared_, i, *counters_.back());
@@ -101,6 +130,7 @@ base::Status Server::OpenSessions() {
   if (!service.ok()) return service.status();
   sessions_ = std::move(service.value());
   shared_->sessions = &sessions_->sessions();
+  operations_->sessions = &sessions_->sessions();
   return {};
 }
 
@@ -124,10 +154,12 @@ base::Status Server::Start() {
 }
 
 void Server::AddStats() {
-  process_source_ = {&clock_, &workers_, listener_.get(), &limit_, started_steady_micros_};
+  process_source_ = {&clock_, &workers_, listener_.get(), &limit_, started_steady_micros_, &budget_, operations_.get()};
   std::vector<const command::CommandCounters*> counters;
   for (const auto& counter : counters_) counters.push_back(counter.get());
   stats_.Add("", ProcessStats(), process_source_);
+  if (settings_.server.reject_when_full) stats_.Add("", RejectionStats(), process_source_);
+  if (settings_.server.idle_timeout_seconds > 0) stats_.Add("", IdleStats(), process_source_);
   stats_.Add("", command::CommandStats(), counters);
   stats_.Add("", store::StoreStats(), *store_);
   stats_.Add("", store::AccessStats(), *store_);
@@ -142,6 +174,7 @@ void Server::Stop() {
     listener_->Stop();
     listener_->Join();
   }
+  if (operations_ != nullptr) operations_->Stop();
   for (const auto& worker : workers_) worker->Stop();
   for (const auto& worker : workers_) worker->Join();
   if (upkeep_ != nullptr) upkeep_->Stop();

@@ -24,6 +24,7 @@
 #include "server/live_settings.h"
 #include "server/process_stats.h"
 #include "server/server_control.h"
+#include "server/server_host.h"
 #include "server/session_service.h"
 #include "server/settings.h"
 #include "server/upkeep.h"
@@ -60,6 +61,7 @@ class Server {
  private:
   network::ListenerSettings ListenerSettingsOf() const;
   base::Status MakeWorkers();
+  command::OperationSettings OperationSettingsOf() const;
   void AddStats();
   base::Status ChangeLive(const Settings& wanted);
   base::Status ChangeVerbosity(const Settings& wanted);
@@ -82,11 +84,13 @@ class Server {
   ServerControl control_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<SessionService> sessions_;  // null: off
+  std::unique_ptr<command::Operations> operations_;
   std::unique_ptr<Shared> shared_;
   std::vector<std::unique_ptr<command::CommandCounters>> counters_;  // one a worker
   std::vector<WorkerState*> states_;                                 // owned by their workers
   std::vector<std::unique_ptr<network::Worker>> workers_;
   std::unique_ptr<network::Listener> listener_;
+  ServerHost host_{workers_, listener_, live_};
   std::unique_ptr<Upkeep> upkeep_;
   ProcessSource process_source_{};
   bool started_ = false;

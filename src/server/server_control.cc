@@ -16,10 +16,18 @@ std::string_view ServerControl::version() const { return PACKAGE_VERSION_REPORTE
 
 void ServerControl::SetVerbosity(uint32_t level) { log_.set_level(LogLevelOf(level)); }
 
+// What commands have changed since the start.
+std::string ServerControl::Present(std::string_view name, std::string_view value) const {
+  if (operations_ == nullptr) return std::string(value);
+  if (name == "maxbytes") return std::to_string(operations_->store.Totals().memory_limit_bytes);
+  if (name == "detail_enabled") return operations_->prefixes.enabled() ? "yes" : "no";
+  return std::string(value);
+}
+
 bool ServerControl::Stats(std::string_view arguments,
                           const std::function<void(std::string_view, std::string_view)>& row) {
   if (arguments == "settings") {
-    for (const auto& [name, value] : *ShownSettings()) row(name, value);
+    for (const auto& [name, value] : *ShownSettings()) row(name, Present(name, value));
     return true;
   }
   if (!stats_.HasGroup(arguments)) return false;
@@ -39,11 +47,6 @@ void ServerControl::ShowSettings(const base::OptionSet& options) {
 std::shared_ptr<const ServerControl::SettingRows> ServerControl::ShownSettings() {
   const std::lock_guard<std::mutex> guard(settings_mutex_);
   return shown_settings_;
-}
-
-std::string ServerControl::Run(std::string_view line) {
-  if (line.starts_with("shutdown")) return "ERROR: shutdown not enabled";
-  return {};
 }
 
 base::LogLevel LogLevelOf(uint32_t verbosity) {

@@ -16,6 +16,7 @@
 #include "base/option.h"
 #include "base/stat.h"
 #include "command/command.h"
+#include "command/operations.h"
 #include "server/live_settings.h"
 
 namespace holdfast::server {
@@ -34,19 +35,21 @@ class ServerControl final : public command::Control {
   void SetVerbosity(uint32_t level) override;
   bool Stats(std::string_view arguments, const std::function<void(std::string_view, std::string_view)>& row) override;
   void ResetStats() override { stats_.Reset(); }
-  std::string Run(std::string_view line) override;
+  void SetOperations(const command::Operations& operations) { operations_ = &operations; }
   bool flush_allowed() const override { return live_.flush_allowed; }
 
  private:
   using SettingRows = std::vector<std::pair<std::string, std::string>>;
 
   std::shared_ptr<const SettingRows> ShownSettings();
+  std::string Present(std::string_view name, std::string_view value) const;
 
   base::StatSet& stats_;
   base::Log& log_;
   const LiveSettings& live_;
   std::mutex settings_mutex_;  // guards shown_settings_
   std::shared_ptr<const SettingRows> shown_settings_;
+  const command::Operations* operations_ = nullptr;  // null before the workers are made
 };
 
 // -v, -vv, -vvv

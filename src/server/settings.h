@@ -15,6 +15,9 @@ namespace holdfast::server {
 // Which protocol a connection speaks: what its first byte says, or always the same.
 enum class WireProtocol : uint8_t { kAuto, kAscii, kBinary };
 
+// Descriptors beside the connections: listeners, epoll and eventfds of the workers, database, log.
+inline constexpr uint64_t kOtherDescriptors = 64;
+
 struct ServerSettings {
   // Network
   int port = 11211;
@@ -38,6 +41,7 @@ struct ServerSettings {
   bool shutdown_allowed = false;  // -A
   bool dump_allowed = true;       // false: -X
   bool watch_allowed = true;      // false: -W
+  bool list_sessions = false;     // also keys of sessions in lists and lines of events
   std::string prefix_delimiter = ":";
   bool prefix_stats = false;  // from the start
   bool track_sizes = false;

@@ -10,7 +10,8 @@ namespace holdfast::server {
 
 namespace {
 constexpr uint32_t kStepsPerSecond = 4;
-}
+constexpr uint32_t kTrimsPerStep = 64;
+}  // namespace
 
 void Upkeep::Start() {
   thread_ = std::thread([this] { Run(); });
@@ -35,6 +36,11 @@ void Upkeep::Run() {
   store::Access access(store_);
   access.Offline();
   while (WaitFor(1000 / kStepsPerSecond)) {
+    for (uint32_t i = 0, more = 1; i < kTrimsPerStep && more; ++i) {
+      access.Online();
+      more = store_.Trim(access);
+      access.Offline();
+    }
     uint64_t pages = store_.Totals().pages / (kRoundSeconds * kStepsPerSecond) + 1;
     while (pages > 0) {
       const auto step = static_cast<uint32_t>(std::min<uint64_t>(pages, kPagesPerStep));

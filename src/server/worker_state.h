@@ -13,6 +13,7 @@
 #include <unordered_map>
 
 #include "command/command.h"
+#include "command/operations.h"
 #include "network/worker.h"
 #include "server/codec.h"
 #include "server/live_settings.h"
@@ -30,6 +31,8 @@ struct Shared {
   WireProtocol protocol;
   protocol::ParserSettings parser;
   const LiveSettings& live;
+  command::Operations* operations;
+  uint32_t idle_timeout_seconds;
 };
 
 class WorkerState final : public network::WorkerHooks {
@@ -51,6 +54,8 @@ class WorkerState final : public network::WorkerHooks {
   void NoteUnparked(uint64_t connection_id) { parked_.erase(connection_id); }
   // A request is tried again in the next round: the memory it waits for may be held by a thread that has no processor.
   void NoteRetry() { retrying_ = true; }
+  // For those who watch connections.
+  void NoteClosed(const network::Connection& connection);
   void Wake(const session::Waiter& waiter, session::LoadOutcome outcome);
 
   Shared& shared() { return shared_; }

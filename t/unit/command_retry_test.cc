@@ -16,7 +16,6 @@ class NoControl final : public Control {
     return false;
   }
   void ResetStats() override {}
-  std::string Run(std::string_view) override { return {}; }
   bool flush_allowed() const override { return true; }
 };
 

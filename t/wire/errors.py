@@ -41,7 +41,7 @@ LINES = {
     b"mg a O" + b"o" * 32: b"CLIENT_ERROR opaque token too long", b"mg ==== b": b"CLIENT_ERROR error decoding key",
     b"ma a MX": b"CLIENT_ERROR invalid mode for ma M token", b"ma a Dx": b"CLIENT_ERROR invalid or duplicate flag",
     b"ma a Jx": b"CLIENT_ERROR invalid or duplicate flag", b"ma a v v": b"CLIENT_ERROR invalid or duplicate flag",
-    b"shutdown": b"ERROR: shutdown not enabled",
+    b"shutdown": b"SERVER_ERROR: shutdown not enabled",
 }
 
 STORES = {  # behind these lines stands a value of one byte
