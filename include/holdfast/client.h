@@ -305,11 +305,11 @@ class HOLDFAST_API Client {
   // The address of the server that has a key now.
   std::string ServerOf(std::string_view key, const Call& call = {}) const;
 
-  struct Core;  // the library's own
+  struct HOLDFAST_HIDDEN Core;  // the library's own
   Core& core() { return *core_; }
 
  private:
-  explicit Client(std::unique_ptr<Core> core);
+  HOLDFAST_HIDDEN explicit Client(std::unique_ptr<Core> core);
   std::unique_ptr<Core> core_;  // never null
 };
 

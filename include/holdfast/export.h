@@ -5,8 +5,10 @@
 
 #if defined(__GNUC__)
 #define HOLDFAST_API __attribute__((visibility("default")))
+#define HOLDFAST_HIDDEN __attribute__((visibility("hidden")))
 #else
 #define HOLDFAST_API
+#define HOLDFAST_HIDDEN
 #endif
 
 #endif  // HOLDFAST_EXPORT_H_

@@ -28,6 +28,7 @@
 #include "base/block_pool.h"
 #include "base/output.h"
 #include "client/channel.h"
+#include "client/deadline.h"
 #include "client/part.h"
 
 namespace holdfast::client {
@@ -56,6 +57,9 @@ class Connection {
   uint64_t received() const { return received_; }
   // Nothing has come and nobody has closed while it lay idle.
   bool Quiet() { return channel_->Quiet(); }
+  // Set by who keeps it idle.
+  SteadyTime idle_since() const { return idle_since_; }
+  void set_idle_since(SteadyTime now) { idle_since_ = now; }
   bool UsesOneOf(const std::vector<SocketAddress>& addresses) const;
   // Takes the Parts off it that have no whole reply.
   std::deque<Part*> TakePending();
@@ -81,6 +85,7 @@ class Connection {
   std::deque<Part*> pending_;
   uint32_t next_token_ = 1;
   uint64_t received_ = 0;
+  SteadyTime idle_since_;
 
   base::BlockBudget budget_;
   base::BlockPool pool_;

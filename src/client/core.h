@@ -23,7 +23,7 @@
 
 namespace holdfast {
 
-struct Client::Core final : client::HealthWatch {
+struct HOLDFAST_HIDDEN Client::Core final : client::HealthWatch {
   Core(const ClientOptions& options, client::RingScheme scheme, std::shared_ptr<const client::Topology> topology);
   ~Core() override;
 

@@ -3,6 +3,12 @@
 #include <algorithm>
 
 namespace holdfast::client {
+namespace {
+
+// A connection that lay idle for longer is looked at before it is used; one in steady use is spared the system call.
+constexpr std::chrono::milliseconds kIdleUnseenMax{10};
+
+}  // namespace
 
 Endpoint::Endpoint(Address address, std::string name, uint32_t weight, const EndpointLimits& limits)
     : address_(std::move(address)),
@@ -30,7 +36,8 @@ Lease Endpoint::Acquire(bool fresh, bool quiet) {
   }
   if (lease.connection != nullptr) {
     lease.reused = true;
-    if (!quiet || lease.connection->Quiet()) return lease;
+    const bool look = quiet || Now() - lease.connection->idle_since() > kIdleUnseenMax;
+    if (!look || lease.connection->Quiet()) return lease;
     CloseIdle();  // what closed this one has closed the others
     return Acquire(true, false);
   }
@@ -48,6 +55,7 @@ Lease Endpoint::Acquire(bool fresh, bool quiet) {
 
 void Endpoint::Release(std::unique_ptr<Connection> connection) {
   if (!connection->idle()) return;
+  connection->set_idle_since(Now());
   std::lock_guard lock(mutex_);
   if (idle_.size() >= limits_.connections_idle_max) return;
   if (is_name_ && !connection->UsesOneOf(addresses_)) return;

@@ -44,7 +44,7 @@ class Endpoint : public std::enable_shared_from_this<Endpoint> {
   Endpoint(Address address, std::string name, uint32_t weight, const EndpointLimits& limits);
 
   // A connection, idle or begun. Null and ok: the host name is being looked up, ask again soon.
-  // fresh: no idle one. quiet: look whether an idle one was closed.
+  // fresh: no idle one. quiet: look whether an idle one was closed, even if it is in steady use.
   Lease Acquire(bool fresh, bool quiet);
   // Only a connection that is idle() may come back; otherwise it is simply destroyed.
   void Release(std::unique_ptr<Connection> connection);

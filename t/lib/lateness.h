@@ -1,0 +1,69 @@
+// lateness.h - how late threads of this machine wake up just now, so that a test of deadlines can tell a call that is
+// late from a machine that is busy.
+//
+// A thread sleeps until a moment 5 ms ahead, over and over, and notes how late it woke. A measured overrun is then held
+// against the worst of these during the same span, which is reported with it.
+//
+// Threads: its own; WorstSince from any.
+
+#ifndef HOLDFAST_T_LIB_LATENESS_H_
+#define HOLDFAST_T_LIB_LATENESS_H_
+
+#include <atomic>
+#include <chrono>
+#include <mutex>
+#include <thread>
+#include <vector>
+
+namespace holdfast::test {
+
+class Lateness {
+ public:
+  using Clock = std::chrono::steady_clock;
+
+  Lateness() : thread_([this] { Work(); }) {}
+  ~Lateness() {
+    stop_ = true;
+    thread_.join();
+  }
+
+  // The worst of the sleeps that ended since then, or should have ended by now.
+  std::chrono::milliseconds WorstSince(Clock::time_point begin) {
+    std::lock_guard lock(mutex_);
+    Clock::duration worst = Clock::now() - due_;
+    for (const Sleep& sleep : sleeps_) {
+      if (sleep.ended >= begin && sleep.late > worst) worst = sleep.late;
+    }
+    return std::chrono::ceil<std::chrono::milliseconds>(std::max(worst, Clock::duration::zero()));
+  }
+
+ private:
+  struct Sleep {
+    Clock::time_point ended;
+    Clock::duration late;
+  };
+
+  void Work() {
+    while (!stop_) {
+      const Clock::time_point due = Clock::now() + std::chrono::milliseconds(5);
+      {
+        std::lock_guard lock(mutex_);
+        due_ = due;
+      }
+      std::this_thread::sleep_until(due);
+      const Clock::time_point now = Clock::now();
+      std::lock_guard lock(mutex_);
+      if (now - due > std::chrono::milliseconds(1)) sleeps_.push_back({now, now - due});
+    }
+  }
+
+  std::mutex mutex_;
+  std::vector<Sleep> sleeps_;                         // guarded by mutex_; those of more than 1 ms
+  Clock::time_point due_ = Clock::time_point::max();  // guarded by mutex_
+  std::atomic<bool> stop_{false};
+  std::thread thread_;
+};
+
+}  // namespace holdfast::test
+
+#endif  // HOLDFAST_T_LIB_LATENESS_H_
