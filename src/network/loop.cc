@@ -41,6 +41,8 @@ void DoNothing(int, short, void*) {}
 // A timer is in milliseconds of 32 bits: one that is due later looks in vain now and then.
 constexpr uint32_t kIdleLookSecondsMax = 86400;
 
+constexpr size_t kSpareOutputsMax = 64;
+
 // What one round of turns may need beyond what is charged; while less than this is left of the budget, a connection is
 // closed before the turns.
 size_t RoundReserve(const base::BlockBudget& budget) { return std::min(budget.limit_bytes() / 8, size_t{1} << 20); }
@@ -222,6 +224,17 @@ void Loop::RelievePressure() {
     if (connection->last_turn_seconds() == now_seconds_ || !UnderPressure()) return;
     connection->CloseForMemory();
   }
+}
+
+std::unique_ptr<base::Output> Loop::TakeOutput() {
+  if (spare_outputs_.empty()) return std::make_unique<base::Output>(pool_);
+  std::unique_ptr<base::Output> output = std::move(spare_outputs_.back());
+  spare_outputs_.pop_back();
+  return output;
+}
+
+void Loop::GiveOutput(std::unique_ptr<base::Output> output) {
+  if (spare_outputs_.size() < kSpareOutputsMax) spare_outputs_.push_back(std::move(output));
 }
 
 void Loop::NoteUnsent(SocketConnection& connection, bool unsent) {

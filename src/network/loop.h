@@ -65,6 +65,9 @@ class Loop {
   // null.
   char* TakeBlock(SocketConnection& connection);
   // Whether the connection has output that its socket does not take.
+  // An empty Output, and back when it is empty again: idle connections have none.
+  std::unique_ptr<base::Output> TakeOutput();
+  void GiveOutput(std::unique_ptr<base::Output> output);
   void NoteUnsent(SocketConnection& connection, bool unsent);
   // The last act of SocketConnection::Close.
   void Forget(SocketConnection& connection);
@@ -104,6 +107,7 @@ class Loop {
   event timer_event_{};
   int64_t armed_due_us_ = TimerQueue::kNothingDue;  // what timer_event_ waits for
   base::BlockPool pool_;
+  std::vector<std::unique_ptr<base::Output>> spare_outputs_;
   TimerQueue timers_;
   ConnectionTable connections_;
   std::unordered_set<SocketConnection*> unsent_;  // those that wait for their socket to take output

@@ -38,19 +38,15 @@ static_assert(kOutputHighWater >= 2 * base::kBlockBytes);
 }  // namespace
 
 SocketConnection::SocketConnection(Loop& loop, uint64_t id, Arrival arrival)
-    : loop_(loop),
-      transport_(std::move(arrival.transport)),
-      output_(loop.pool()),
-      place_(std::move(arrival.place)),
-      id_(id),
-      last_turn_seconds_(loop.now_seconds()) {
+    : loop_(loop), transport_(std::move(arrival.transport)), id_(id), last_turn_seconds_(loop.now_seconds()) {
+  transport_->Keep(std::move(arrival.place));
   event_assign(&read_event_, loop_.base(), transport_->socket(), EV_READ | EV_PERSIST, OnEvent, this);
 }
 
 SocketConnection::~SocketConnection() = default;
 
 bool SocketConnection::Open() {
-  if (phase_ == Phase::kClosing || transport_->HasUnreadBytes() || !output_.empty()) {
+  if (phase_ == Phase::kClosing || transport_->HasUnreadBytes() || unsent_bytes() > 0) {
     readable_ = phase_ != Phase::kClosing;
     loop_.Enqueue(*this);
   }
@@ -59,9 +55,9 @@ bool SocketConnection::Open() {
 
 bool SocketConnection::GoOn(const ConnectionState& before) {
   if (!handler_->Import(before.handler)) return false;
-  output_.Append(before.unsent);
+  output().Append(before.unsent);
   if (before.closing) phase_ = Phase::kClosing;
-  return !output_.overflowed();
+  return !output_->overflowed();
 }
 
 bool SocketConnection::Export(Departure* departure) const {
@@ -73,7 +69,7 @@ bool SocketConnection::Export(Departure* departure) const {
   state.closing = phase_ == Phase::kClosing;
   state.unread.append(input());
   state.unread.append(transport_->unread());
-  output_.CopyUnsent(&state.unsent);
+  if (output_ != nullptr) output_->CopyUnsent(&state.unsent);
   return true;
 }
 
@@ -85,7 +81,7 @@ void SocketConnection::TakeLastLook() {
 
 // Nothing of this connection is in hand: no part of a request, no reply on its way.
 bool SocketConnection::Unoccupied() const {
-  return phase_ == Phase::kWaiting && !readable_ && begin_ == end_ && output_.empty() && !handler_->Busy() &&
+  return phase_ == Phase::kWaiting && !readable_ && begin_ == end_ && unsent_bytes() == 0 && !handler_->Busy() &&
          !transport_->HasUnreadBytes();
 }
 
@@ -219,7 +215,7 @@ void SocketConnection::RunHandler() {
   resumed_early_ = false;
   const Turn turn = handler_->OnTurn(*this);
   in_turn_ = false;
-  if (output_.overflowed()) return CloseForMemory();
+  if (OutputOverflowed()) return CloseForMemory();
   switch (turn) {
     case Turn::kNeedInput:
       // With a full block it would wait for ever: a handler that cannot go on has to say so to its client and close.
@@ -246,13 +242,13 @@ void SocketConnection::RunHandler() {
 // False when the connection is beyond use.
 bool SocketConnection::Send() {
   iovec vectors[kVectorsMax];
-  while (!socket_full_ && !output_.empty()) {
-    const int count = output_.Gather(vectors, kVectorsMax);
+  while (!socket_full_ && unsent_bytes() > 0) {
+    const int count = output_->Gather(vectors, kVectorsMax);
     size_t offered = 0;
     for (int i = 0; i < count; ++i) offered += vectors[i].iov_len;
     const IoResult result = transport_->Write(vectors, count);
     if (result.io == Io::kDone) {
-      output_.Consume(result.bytes);
+      output_->Consume(result.bytes);
       loop_.counters().bytes_written.Add(result.bytes);
       socket_full_ = result.bytes < offered;
     } else if (result.io == Io::kWantWrite) {
@@ -270,13 +266,14 @@ bool SocketConnection::Send() {
 // next turn, so that many small requests still share a system call.
 void SocketConnection::FinishTurn() {
   if (begin_ == end_) GiveBackInput();
-  if (phase_ != Phase::kRunnable || output_.size() >= base::kBlockBytes) {
+  if (phase_ != Phase::kRunnable || unsent_bytes() >= base::kBlockBytes) {
     if (!Send()) return Close();
   }
-  output_.Settle();
-  if (output_.overflowed()) return CloseForMemory();
+  if (output_ != nullptr) output_->Settle();
+  if (OutputOverflowed()) return CloseForMemory();
+  GiveBackOutput();
 
-  if (phase_ == Phase::kFull && output_.size() <= kOutputLowWater) phase_ = Phase::kRunnable;
+  if (phase_ == Phase::kFull && unsent_bytes() <= kOutputLowWater) phase_ = Phase::kRunnable;
   if (phase_ == Phase::kWaiting && ended_) phase_ = Phase::kClosing;
   if (loop_.finishing() && Unoccupied()) {
     // Only a read that finds nothing shows that nothing has come meanwhile.
@@ -287,7 +284,7 @@ void SocketConnection::FinishTurn() {
       loop_.Enqueue(*this);
     }
   }
-  if (phase_ == Phase::kClosing && output_.empty()) return Close();
+  if (phase_ == Phase::kClosing && unsent_bytes() == 0) return Close();
   if (phase_ == Phase::kParked && ended_) AwaitAbandonment();
 
   bool registered = true;
@@ -357,6 +354,15 @@ void SocketConnection::GiveBackInput() {
   begin_ = end_ = 0;
 }
 
+base::Output& SocketConnection::output() {
+  if (output_ == nullptr) output_ = loop_.TakeOutput();
+  return *output_;
+}
+
+void SocketConnection::GiveBackOutput() {
+  if (output_ != nullptr && output_->empty()) loop_.GiveOutput(std::move(output_));
+}
+
 void SocketConnection::Close() {
   if (closed()) return;
   if (handler_ != nullptr) handler_->OnClose(*this);
@@ -365,8 +371,8 @@ void SocketConnection::Close() {
   phase_ = Phase::kClosed;
   handler_.reset();
   transport_.reset();
-  place_.GiveBack();
-  output_.Clear();
+  if (output_ != nullptr) output_->Clear();
+  GiveBackOutput();
   GiveBackInput();
   loop_.Forget(*this);
 }

@@ -38,7 +38,7 @@ class SocketConnection final : public Connection {
   std::string_view input() const override { return {block_ + begin_, end_ - begin_}; }
   void Consume(size_t n) override;
   bool InputFull() const override { return end_ - begin_ == base::kBlockBytes; }
-  base::Output& output() override { return output_; }
+  base::Output& output() override;
   Worker& worker() override;
   uint64_t id() const override { return id_; }
   int socket() const override { return closed() ? -1 : transport_->socket(); }
@@ -70,7 +70,7 @@ class SocketConnection final : public Connection {
   bool queued() const { return queued_; }
   bool holds_input() const { return block_ != nullptr; }
   uint32_t last_turn_seconds() const { return last_turn_seconds_; }
-  size_t unsent_bytes() const { return output_.size(); }
+  size_t unsent_bytes() const { return output_ == nullptr ? 0 : output_->size(); }
 
  private:
   friend class ConnectionTable;
@@ -89,7 +89,7 @@ class SocketConnection final : public Connection {
   bool ShakeHands();
   void Read();
   bool MakeRoom();
-  bool MayRun() const { return phase_ == Phase::kRunnable && output_.size() < kOutputHighWater; }
+  bool MayRun() const { return phase_ == Phase::kRunnable && unsent_bytes() < kOutputHighWater; }
   void RunHandler();
   bool Send();
   void FinishTurn();
@@ -97,6 +97,8 @@ class SocketConnection final : public Connection {
   bool SetReading(bool on);  // both false when the kernel refuses
   bool SetWriting(bool on);
   void GiveBackInput();
+  void GiveBackOutput();
+  bool OutputOverflowed() const { return output_ != nullptr && output_->overflowed(); }
   bool Unoccupied() const;
 
   Loop& loop_;
@@ -104,8 +106,7 @@ class SocketConnection final : public Connection {
   std::unique_ptr<Handler> handler_;      // null once closed
   std::unique_ptr<event> write_event_;    // null while the socket takes everything
   event read_event_;
-  base::Output output_;
-  ConnectionLimit::Place place_;
+  std::unique_ptr<base::Output> output_;  // null while nothing is unsent, but for a turn
   const uint64_t id_;
   SocketConnection* next_in_bucket_ = nullptr;
   SocketConnection* next_ready_ = nullptr;

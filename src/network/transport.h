@@ -14,6 +14,9 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
+
+#include "network/connection_limit.h"
 
 namespace holdfast::network {
 
@@ -46,6 +49,12 @@ class Transport {
   virtual bool MayMove() const { return false; }
   // The bytes that Read would bring before it asks the socket.
   virtual std::string_view unread() const { return {}; }
+
+  // The connection's place under the limit goes with its socket.
+  void Keep(ConnectionLimit::Place place) { place_ = std::move(place); }
+
+ private:
+  ConnectionLimit::Place place_;
 };
 
 // Bytes as they are. Takes over a non-blocking stream socket. unread: what was received already and comes first.

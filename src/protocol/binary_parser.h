@@ -31,6 +31,7 @@ class BinaryParser {
   // The next bytes of the stream are to be passed over: a value that the caller does not want.
   void Skip(uint64_t bytes) { skip_bytes_ = bytes; }
 
+  const ParserSettings& settings() const { return *settings_; }
   // As in TextParser.
   void SavePosition(base::Packer* to) const { to->Put(skip_bytes_); }
   bool RestorePosition(base::Unpacker* from) {
@@ -49,7 +50,7 @@ class BinaryParser {
   uint32_t wanted_ = 0;  // with less input than this nothing is to be done
 };
 
-static_assert(sizeof(BinaryParser) <= 64);
+static_assert(sizeof(BinaryParser) <= 32);
 
 }  // namespace holdfast::protocol
 

@@ -64,19 +64,18 @@ ParseResult TextParser::Parse(std::string_view input, Request* request) {
 
 void TextParser::Skip(uint64_t bytes) {
   mode_ = bytes > 0 ? Mode::kSkipBytes : Mode::kCommand;
-  skip_bytes_ = bytes;
+  amount_ = bytes;
 }
 
 // What is known of the input is found again there.
 void TextParser::SavePosition(base::Packer* to) const {
-  to->Put(static_cast<uint8_t>(mode_)).Put(skip_bytes_).Put(exptime_);
+  to->Put(static_cast<uint8_t>(mode_)).Put(amount_);
   to->Put(uint8_t{touch_}).Put(uint8_t{return_cas_}).Put(uint8_t{first_});
 }
 
 bool TextParser::RestorePosition(base::Unpacker* from) {
   const auto mode = from->Take<uint8_t>();
-  skip_bytes_ = from->Take<uint64_t>();
-  exptime_ = from->Take<int64_t>();
+  amount_ = from->Take<uint64_t>();
   touch_ = from->Take<uint8_t>() != 0;
   return_cas_ = from->Take<uint8_t>() != 0;
   first_ = from->Take<uint8_t>() != 0;
@@ -92,9 +91,9 @@ void TextParser::AbandonBatch() {
 ParseResult TextParser::PassOver(std::string_view input, Request* request) {
   size_t passed = input.size();
   if (mode_ == Mode::kSkipBytes) {
-    passed = static_cast<size_t>(std::min<uint64_t>(skip_bytes_, input.size()));
-    skip_bytes_ -= passed;
-    if (skip_bytes_ > 0) return NeedMore(passed);
+    passed = static_cast<size_t>(std::min<uint64_t>(amount_, input.size()));
+    amount_ -= passed;
+    if (amount_ > 0) return NeedMore(passed);
   } else {
     const size_t line_end = input.find('\n');
     if (line_end == std::string_view::npos) return NeedMore(passed);
@@ -189,9 +188,11 @@ ParseResult TextParser::ParseRetrieval(std::string_view input, const TextCommand
     if (CountSpaces(line, static_cast<size_t>(words.position() - line.data())) > kSpacesMax) return Close();
     const std::string_view exptime = words.Next();
     if (exptime.empty()) return RefuseKeys(RequestError::kBadLine, request);
-    if (exptime.size() > kKeyBytesMax || !ParseSignedDecimal(exptime, &exptime_)) {
+    int64_t seconds = 0;
+    if (exptime.size() > kKeyBytesMax || !ParseSignedDecimal(exptime, &seconds)) {
       return RefuseKeys(RequestError::kBadExptime, request);
     }
+    amount_ = static_cast<uint64_t>(seconds);
   }
   const size_t keys = static_cast<size_t>(words.position() - line.data());
   if (end_known_ && HasOverlongWord(line.substr(keys))) return RefuseKeys(RequestError::kBadLine, request);
@@ -229,7 +230,7 @@ ParseResult TextParser::ParseKey(std::string_view input, Request* request) {
   request->return_key = true;
   request->return_cas = return_cas_;
   request->has_exptime = touch_;
-  if (touch_) request->exptime = exptime_;
+  if (touch_) request->exptime = static_cast<int64_t>(amount_);
   request->first_of_batch = first_;
   request->last_of_batch = at_end;
   first_ = false;

@@ -46,6 +46,8 @@ class TextParser {
   // Whether the next Request will be another key of the same get.
   bool InBatch() const { return mode_ == Mode::kKeys; }
 
+  const ParserSettings& settings() const { return *settings_; }
+
   // Where it stands, for a parser elsewhere to go on with the same unconsumed bytes. RestorePosition: false when that
   // cannot be a position.
   void SavePosition(base::Packer* to) const;
@@ -71,8 +73,8 @@ class TextParser {
   std::string_view KnownLine(std::string_view input) const;
 
   const ParserSettings* settings_;
-  uint64_t skip_bytes_ = 0;  // kSkipBytes
-  int64_t exptime_ = 0;      // kKeys, if touch_
+  // kSkipBytes: how many. kKeys, if touch_: the exptime. One word, for there are many idle connections.
+  uint64_t amount_ = 0;
 
   // The first window_ bytes of the unconsumed input hold no line end; if end_known_, one follows them.
   uint32_t window_ = 0;
@@ -84,7 +86,7 @@ class TextParser {
   bool first_ = false;  // no key of this line has been returned yet
 };
 
-static_assert(sizeof(TextParser) <= 64);
+static_assert(sizeof(TextParser) <= 32);
 
 }  // namespace holdfast::protocol
 

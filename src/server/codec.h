@@ -24,7 +24,7 @@ namespace holdfast::server {
 class Codec {
  public:
   Codec(WireProtocol protocol, const protocol::ParserSettings& settings)
-      : parser_(protocol::TextParser(settings)), settings_(&settings), detected_(protocol != WireProtocol::kAuto) {
+      : parser_(protocol::TextParser(settings)), detected_(protocol != WireProtocol::kAuto) {
     if (protocol == WireProtocol::kBinary) parser_ = protocol::BinaryParser(settings);
   }
 
@@ -56,10 +56,11 @@ class Codec {
   bool RestorePosition(std::string_view position) {
     base::Unpacker unpacker(position);
     detected_ = unpacker.Take<uint8_t>() != 0;
+    const protocol::ParserSettings& with = settings();
     if (unpacker.Take<uint8_t>() == 0) {
-      parser_ = protocol::TextParser(*settings_);
+      parser_ = protocol::TextParser(with);
     } else {
-      parser_ = protocol::BinaryParser(*settings_);
+      parser_ = protocol::BinaryParser(with);
     }
     return std::visit([&unpacker](auto& parser) { return parser.RestorePosition(&unpacker); }, parser_) &&
            unpacker.at_end();
@@ -68,11 +69,13 @@ class Codec {
  private:
   void Detect(char first_byte) {
     detected_ = true;
-    if (protocol::DetectSyntax(first_byte) == protocol::Syntax::kBinary) parser_ = protocol::BinaryParser(*settings_);
+    if (protocol::DetectSyntax(first_byte) == protocol::Syntax::kBinary) parser_ = protocol::BinaryParser(settings());
+  }
+  const protocol::ParserSettings& settings() const {
+    return std::visit([](const auto& parser) -> const protocol::ParserSettings& { return parser.settings(); }, parser_);
   }
 
   std::variant<protocol::TextParser, protocol::BinaryParser> parser_;
-  const protocol::ParserSettings* settings_;
   bool detected_;
 };
 

@@ -1,6 +1,8 @@
 #!/usr/bin/python3
 """How requests may arrive and replies be fetched: in any pieces, thousands at once, by clients that stop reading or sending."""
 
+import contextlib
+import resource
 import threading
 import time
 import unittest
@@ -163,6 +165,23 @@ class Flow(unittest.TestCase):
             for connection in connections:
                 connection.close()
             wait_until(lambda: server.stats()["curr_connections"] == "1")
+
+    def test_ten_thousand_idle_connections_take_512_bytes_each(self):
+        connections, others = 10_000, 300
+        if resource.getrlimit(resource.RLIMIT_NOFILE)[1] < connections + 2 * others:
+            self.skipTest("too few files may be open (ulimit -Hn)")
+        resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+        with Server("-c", str(connections + others)) as server:
+            with contextlib.ExitStack() as stack:
+                def crowd(count):
+                    for _ in range(count):
+                        stack.enter_context(server.connect()).ask(b"mn\r\n", b"MN\r\n")
+                crowd(others - 10)
+                before = server.resident_bytes()
+                crowd(connections)
+                server.assert_grown_less(before, connections * 512)
+                self.assertGreaterEqual(int(server.stats()["curr_connections"]), connections + others - 10)
+            wait_until(lambda: int(server.stats()["curr_connections"]) < 5, what="all places are given back")
 
     def test_clients_that_leave_within_a_request_leave_nothing_behind(self):
         with Server("-t", "1", "-m", "64") as server, server.connect() as other:
