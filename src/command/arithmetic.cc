@@ -79,7 +79,6 @@ Progress Create(Context& context, const Request& request, Place& place, Reply* r
   store::Slot::PublishOptions options;
   if (request.has_new_cas) options.cas = request.new_cas;
   if (!place.Publish(slot, std::move(draft), session::WriteKind::kAdd, options, reply)) return Progress::kDone;
-  CountMiss(context, request);
   return ShowNumber(slot, life, request.initial, reply);
 }
 

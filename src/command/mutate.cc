@@ -138,7 +138,6 @@ Progress StoreValue(Context& context, const Request& request, Frame& frame, Repl
 
 Progress RefuseTooLarge(Context& context, const Request& request, Frame& frame, Reply* reply) {
   context.counters.store_too_large.Add();
-  context.counters.cmd_set.Add();
   Place place(context, request, frame);
   if (request.mode == StoreMode::kSet && !place.is_session() && !request.key.empty()) {
     store::Slot slot = place.Lock();

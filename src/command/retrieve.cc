@@ -11,23 +11,28 @@ using protocol::Syntax;
 
 namespace {
 
+// As memcached counts: a gat is a touch and no get, and a mg with T is one or the other.
 void CountMiss(Context& context, const Request& request, store::ItemState state) {
-  context.counters.cmd_get.Add();
-  context.counters.get_misses.Add();
   if (state == store::ItemState::kExpired) context.counters.get_expired.Add();
   if (state == store::ItemState::kFlushed) context.counters.get_flushed.Add();
   context.missed = state;
-  if (!request.has_exptime) return;
-  context.counters.cmd_touch.Add();
-  context.counters.touch_misses.Add();
+  if (request.has_exptime && request.syntax != Syntax::kMeta) {
+    context.counters.cmd_touch.Add();
+    context.counters.touch_misses.Add();
+  } else {
+    context.counters.cmd_get.Add();
+    context.counters.get_misses.Add();
+  }
 }
 
 void CountHit(Context& context, const Request& request) {
-  context.counters.cmd_get.Add();
-  context.counters.get_hits.Add();
-  if (!request.has_exptime) return;
-  context.counters.cmd_touch.Add();
-  context.counters.touch_hits.Add();
+  if (request.has_exptime) {
+    context.counters.cmd_touch.Add();
+    context.counters.touch_hits.Add();
+  } else {
+    context.counters.cmd_get.Add();
+    context.counters.get_hits.Add();
+  }
 }
 
 Progress Miss(Context& context, const Request& request, Place& place, store::ItemState state, Reply* reply) {
