@@ -85,8 +85,6 @@ base::Status Listener::BindAll() {
   for (const int descriptor : settings_.inherited) {
     base::Result<ListenSocket> socket = ListenSocket::Inherited(descriptor);
     if (!socket.ok()) return socket.status();
-    const auto& files = settings_.inherited_files;
-    if (std::find(files.begin(), files.end(), descriptor) != files.end()) socket.value().OwnFile();
     sockets_.push_back(std::move(socket.value()));
   }
   if (!settings_.unix_path.empty()) {
@@ -152,6 +150,13 @@ void Listener::Join() {
 
 void Listener::GiveUpFiles() {
   for (ListenSocket& socket : sockets_) socket.DisownFile();
+}
+
+void Listener::OwnFiles() {
+  const auto& files = settings_.inherited_files;
+  for (ListenSocket& socket : sockets_) {
+    if (std::find(files.begin(), files.end(), socket.descriptor()) != files.end()) socket.OwnFile();
+  }
 }
 
 void Listener::Run() {

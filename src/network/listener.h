@@ -62,8 +62,12 @@ class Listener {
   // Accepts no more; the sockets stay bound until the destructor or Start.
   void Stop();
   void Join();
+  // After Stop and Join: who connects now is refused. The end of it.
+  void Close() { sockets_.clear(); }
   // Another process has the sockets now: their files are not removed with them.
   void GiveUpFiles();
+  // The socket files named in inherited_files are this process's.
+  void OwnFiles();
 
   const std::vector<ListenSocket>& bound() const { return sockets_; }
   const ListenerCounters& counters() const { return counters_; }

@@ -33,6 +33,9 @@ constexpr uint32_t kAbandonedMs = 1000;
 // With so much unread a turn does not read more first.
 constexpr size_t kUnreadIsPlenty = base::kBlockBytes / 2;
 
+// A connection that is behind by more does not move to another process.
+constexpr size_t kUnsentBytesThatMove = 8u << 20;
+
 static_assert(kOutputHighWater >= 2 * base::kBlockBytes);
 
 }  // namespace
@@ -64,6 +67,7 @@ bool SocketConnection::Export(Departure* departure) const {
   if (closed() || !transport_->MayMove()) return false;
   ConnectionState& state = departure->state;
   if (!handler_->Export(&state.handler, &state.unread)) return false;
+  if (output_.size() > kUnsentBytesThatMove) return false;
   departure->socket = transport_->socket();
   state.id = id_;
   state.closing = phase_ == Phase::kClosing;

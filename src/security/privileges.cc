@@ -195,10 +195,10 @@ pid_t PidIn(const std::string& path) {
 
 }  // namespace
 
-Status WritePidFile(const std::string& path, const base::Log& log) {
+Status WritePidFile(const std::string& path, const base::Log& log, bool replaces_running) {
   const std::string what = "cannot write the pid file " + path;
   const pid_t before = PidIn(path);
-  if (before != 0 && before != getpid() && (kill(before, 0) == 0 || errno == EPERM)) {
+  if (!replaces_running && before != 0 && before != getpid() && (kill(before, 0) == 0 || errno == EPERM)) {
     log.Warning("the pid file " + path + " named process " + std::to_string(before) + ", which is running");
   }
   const std::string draft = path + "." + std::to_string(getpid());

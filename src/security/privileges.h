@@ -44,8 +44,9 @@ base::Status MakeStateDirectory(const std::string& path, const User* owner);
 // Whether this process can create files there, to be asked after BecomeUser.
 base::Status CheckWritable(const std::string& path);
 
-// Puts the file there in one step. A file that names a running process is replaced, with a warning.
-base::Status WritePidFile(const std::string& path, const base::Log& log);
+// Puts the file there in one step. A file that names a running process is replaced, with a warning unless that is
+// expected.
+base::Status WritePidFile(const std::string& path, const base::Log& log, bool replaces_running = false);
 // Removes it if it names this process.
 base::Status RemovePidFile(const std::string& path);
 

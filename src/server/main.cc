@@ -8,6 +8,8 @@
 #include <functional>
 #include <optional>
 #include <string>
+#include <string_view>
+#include <utility>
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -56,11 +58,41 @@ base::Status BecomeOrdinary(const Settings& settings) {
   return security::BecomeUser(user.value());
 }
 
+base::Status TellPorts(const Server& server) {
+  const char* const path = std::getenv("MEMCACHED_PORT_FILENAME");
+  return path == nullptr ? base::Status() : WritePortFile(path, server.sockets());
+}
+
+base::Status WritePidFile(const Settings& settings, const base::Log& log) {
+  if (settings.server.pid_file.empty()) return {};
+  return security::WritePidFile(settings.server.pid_file, log, settings.server.takeover);
+}
+
+// What the server sends to its own process when another one serves in its place.
+const int kHandedOver = SIGRTMIN;
+constexpr const char* kFinishSignal = "SIGUSR1";
+
+// Has another SIGTERM or SIGINT come since the one that began to stop the server?
+class Hurry {
+ public:
+  bool Asked() {
+    sigset_t signals;
+    sigemptyset(&signals);
+    for (const int number : {SIGTERM, SIGINT}) sigaddset(&signals, number);
+    const timespec at_once{};
+    if (!asked_ && sigtimedwait(&signals, nullptr, &at_once) > 0) asked_ = true;
+    return asked_;
+  }
+
+ private:
+  bool asked_ = false;
+};
+
 // Blocked in every thread, taken by the main thread in WaitForEnd.
 sigset_t BlockSignals() {
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1}) sigaddset(&signals, number);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, kHandedOver}) sigaddset(&signals, number);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   return signals;
@@ -72,7 +104,8 @@ const char* WaitForEnd(const sigset_t& signals, const std::function<void()>& rel
     if (sigwait(&signals, &number) != 0) continue;
     if (number == SIGTERM) return "SIGTERM";
     if (number == SIGINT) return "SIGINT";
-    if (number == SIGUSR1) return "SIGUSR1";
+    if (number == SIGUSR1) return kFinishSignal;
+    if (number == kHandedOver) return "handed over";
     if (number == SIGHUP) reload();
   }
 }
@@ -86,6 +119,8 @@ int Run(int argc, char** argv) {
   const Settings& settings = configuration.settings();
   const base::OptionSet& options = configuration.options();
 
+  auto passed = ServiceManager::InheritSockets();
+  if (!passed.ok()) return Fail(passed.status());
   const base::SystemClock clock;
   base::Log log(LogLevelOf(static_cast<uint32_t>(settings.server.verbosity)),
                 base::LogFormatOf(std::getenv("JOURNAL_STREAM")), clock);
@@ -112,32 +147,43 @@ int Run(int argc, char** argv) {
 
   Server server(settings, options, log, clock);
   if (base::Status status = server.OpenStore(); !status.ok()) return Fail(status);
-  if (base::Status status = server.OpenSockets(); !status.ok()) return Fail(status);
-  if (const char* const path = std::getenv("MEMCACHED_PORT_FILENAME")) {
-    if (base::Status status = WritePortFile(path, server.sockets()); !status.ok()) return Fail(status);
-  }
-  if (!settings.server.pid_file.empty()) {
-    if (base::Status status = security::WritePidFile(settings.server.pid_file, log); !status.ok()) return Fail(status);
+  const bool takes_over = settings.server.takeover;
+  server.set_on_handed_over([] { ::kill(::getpid(), kHandedOver); });
+  if (!takes_over) {
+    if (base::Status status = server.OpenSockets(std::move(passed.value())); !status.ok()) return Fail(status);
+    if (base::Status status = TellPorts(server); !status.ok()) return Fail(status);
+    if (base::Status status = WritePidFile(settings, log); !status.ok()) return Fail(status);
   }
   if (base::Status status = BecomeOrdinary(settings); !status.ok()) return Fail(status);
   if (settings.server.core_dumps) {
     if (base::Status status = security::AllowCoreDumps(); !status.ok()) return Fail(status);
   }
-  base::Status status = server.OpenSessions();
-  if (status.ok()) status = server.Start();
+  base::Status status = takes_over ? server.TakeOver() : server.OpenSessions();
+  if (status.ok() && !takes_over) status = server.Start();
+  if (status.ok() && takes_over) {
+    // Until now it named the process before.
+    if (base::Status written = WritePidFile(settings, log); !written.ok()) log.Warning(written.message());
+  }
   if (status.ok()) {
     log.Notice(server.Banner());
+    server.service_manager().Ready(server.Banner());
     if (background.has_value()) status = background->Ready(settings.server.verbosity > 0);
   }
+  Hurry hurry;
+  const auto hurried = [&hurry] { return hurry.Asked(); };
   if (status.ok()) {
-    const char* const signal = WaitForEnd(signals, [&] { Reload(sources, configuration, server, log); });
-    log.Format(base::LogLevel::kNotice, "stopping: %s", signal);
+    const std::string_view signal = WaitForEnd(signals, [&] { Reload(sources, configuration, server, log); });
+    log.Notice("stopping: " + std::string(signal));
+    if (server.successor() == 0) server.service_manager().Stopping();
+    if (signal == kFinishSignal) server.Finish(hurried);
   }
-  server.Stop();
+  const bool stopped = server.Stop(hurried);
   if (!settings.server.pid_file.empty()) {
     if (base::Status removed = security::RemovePidFile(settings.server.pid_file); !removed.ok())
       log.Warning(removed.message());
   }
+  // Threads may hang in the database: nothing of them is waited for.
+  if (!stopped) ::_exit(0);
   if (!status.ok()) return Fail(status);
   log.Notice("stopped");
   return 0;

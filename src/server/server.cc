@@ -7,6 +7,8 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
+#include <thread>
 #include <utility>
 
 #include "config.h"
@@ -18,7 +20,9 @@ namespace holdfast::server {
 
 namespace {
 
-constexpr uint64_t kReserveFactor = 4;  // of address space, beyond -m
+constexpr uint64_t kReserveFactor = 4;         // of address space, beyond -m
+constexpr int64_t kFinishMicros = 10'000'000;  // that connections have for what they have in hand
+constexpr int kFinishLookMillis = 10;
 
 uint64_t PhysicalMemoryBytes() {
   return static_cast<uint64_t>(sysconf(_SC_PHYS_PAGES)) * static_cast<uint64_t>(sysconf(_SC_PAGESIZE));
@@ -59,12 +63,28 @@ base::Status Server::OpenStore() {
   return {};
 }
 
-base::Status Server::OpenSockets() {
+base::Status Server::OpenSockets(std::vector<int> passed) {
   if (base::Status status = MakeWorkers(); !status.ok()) return status;
+  network::ListenerSettings listener = ListenerSettingsOf();
+  if (!passed.empty()) {
+    listener.inherited = std::move(passed);
+    listener.addresses.clear();
+    listener.unix_path.clear();
+    log_.Notice("listening on the sockets that the service manager has passed: -l, -p and -s are not used");
+  }
+  if (base::Status status = OpenListener(std::move(listener)); !status.ok()) return status;
+  WarnOfPublicAddress();
+  return {};
+}
+
+base::Status Server::OpenListener(network::ListenerSettings settings) {
   std::vector<network::Worker*> workers;
   for (const auto& worker : workers_) workers.push_back(worker.get());
-  listener_ = std::make_unique<network::Listener>(ListenerSettingsOf(), limit_, std::move(workers));
-  if (base::Status status = listener_->Open(); !status.ok()) return status;
+  listener_ = std::make_unique<network::Listener>(std::move(settings), limit_, std::move(workers));
+  return listener_->Open();
+}
+
+void Server::WarnOfPublicAddress() const {
   for (const network::ListenSocket& socket : listener_->bound()) {
     if (socket.local_only()) continue;
     log_.Warning("listening on " + socket.name() +
@@ -72,7 +92,6 @@ base::Status Server::OpenSockets() {
                  "keep it behind a firewall");
     break;
   }
-  return {};
 }
 
 command::OperationSettings Server::OperationSettingsOf() const {
@@ -122,11 +141,14 @@ network::ListenerSettings Server::ListenerSettingsOf() const {
   return listener;
 }
 
-base::Status Server::OpenSessions() {
+base::Status Server::OpenSessions() { return OpenSessions({}); }
+
+base::Status Server::OpenSessions(SessionService::Inherited inherited) {
   if (settings_.session.database.empty()) return {};
   auto service = SessionService::Open(
       settings_, clock_, *store_, log_,
-      [this](const session::Waiter& waiter, session::LoadOutcome outcome) { WakeWaiter(waiter, outcome); });
+      [this](const session::Waiter& waiter, session::LoadOutcome outcome) { WakeWaiter(waiter, outcome); },
+      std::move(inherited));
   if (!service.ok()) return service.status();
   sessions_ = std::move(service.value());
   shared_->sessions = &sessions_->sessions();
@@ -145,12 +167,30 @@ base::Status Server::Start() {
   if (sessions_ != nullptr) {
     if (base::Status status = sessions_->Start(); !status.ok()) return status;
   }
+  if (base::Status status = StartWorkers(); !status.ok()) return status;
+  MakeHandover();
+  if (const std::string door = HandoverDoor(settings_); !door.empty()) {
+    if (base::Status status = handover_->OpenDoor(door); !status.ok()) {
+      if (options_.IsGiven("takeover-socket")) return status.In("--takeover-socket");
+      log_.Notice("no hand-over: " + status.message() + "; --takeover-socket gives it another place");
+    }
+  }
+  if (base::Status status = listener_->Start(); !status.ok()) return status;
+  return handover_->Start();
+}
+
+base::Status Server::StartWorkers() {
   for (const auto& worker : workers_) {
     if (base::Status status = worker->Start(); !status.ok()) return status;
   }
   upkeep_ = std::make_unique<Upkeep>(*store_, clock_);
   upkeep_->Start();
-  return listener_->Start();
+  return {};
+}
+
+void Server::MakeHandover() {
+  handover_ = std::make_unique<Handover>(
+      Handover::Parts{*listener_, workers_, sessions_.get(), *store_, service_manager_, log_}, on_handed_over_);
 }
 
 void Server::AddStats() {
@@ -167,9 +207,10 @@ void Server::AddStats() {
   if (sessions_ != nullptr) stats_.Add("sessions", session::SessionStatRows(), sessions_->sessions());
 }
 
-void Server::Stop() {
-  if (!started_) return;
+bool Server::Stop(const std::function<bool()>& hurried) {
+  if (!started_) return true;
   started_ = false;
+  if (handover_ != nullptr) handover_->Stop();
   if (listener_ != nullptr) {
     listener_->Stop();
     listener_->Join();
@@ -178,7 +219,31 @@ void Server::Stop() {
   for (const auto& worker : workers_) worker->Stop();
   for (const auto& worker : workers_) worker->Join();
   if (upkeep_ != nullptr) upkeep_->Stop();
-  if (sessions_ != nullptr) sessions_->Stop();
+  if (sessions_ == nullptr) return true;
+  if (successor() == 0) return sessions_->Stop(hurried);
+  sessions_->Leave();
+  return true;
+}
+
+void Server::Finish(const std::function<bool()>& hurried) {
+  if (successor() != 0) return;
+  listener_->Stop();
+  listener_->Join();
+  listener_->Close();
+  for (const auto& worker : workers_) worker->FinishConnections();
+  const int64_t until_us = clock_.SteadyMicros() + kFinishMicros;
+  const auto connections = [this] {
+    uint64_t sum = 0;
+    for (const auto& worker : workers_) sum += worker->counters().connections_current.value();
+    return sum;
+  };
+  while (connections() > 0 && clock_.SteadyMicros() < until_us && !hurried()) {
+    std::this_thread::sleep_for(std::chrono::milliseconds(kFinishLookMillis));
+  }
+  if (const uint64_t left = connections(); left > 0) {
+    log_.Format(base::LogLevel::kNotice, "%llu connections are closed in the middle of a request",
+                static_cast<unsigned long long>(left));
+  }
 }
 
 std::string Server::Banner() const {

@@ -12,6 +12,7 @@
 #ifndef HOLDFAST_SERVER_SERVER_H_
 #define HOLDFAST_SERVER_SERVER_H_
 
+#include <functional>
 #include <memory>
 #include <vector>
 
@@ -21,12 +22,15 @@
 #include "base/status.h"
 #include "network/listener.h"
 #include "network/worker.h"
+#include "server/handover.h"
 #include "server/live_settings.h"
 #include "server/process_stats.h"
 #include "server/server_control.h"
 #include "server/server_host.h"
+#include "server/service_manager.h"
 #include "server/session_service.h"
 #include "server/settings.h"
+#include "server/takeover.h"
 #include "server/upkeep.h"
 #include "server/worker_state.h"
 
@@ -41,11 +45,23 @@ class Server {
   Server& operator=(const Server&) = delete;
 
   base::Status OpenStore();
-  base::Status OpenSockets();
+  // Those that the service manager has passed (may be none); else those of the options.
+  base::Status OpenSockets(std::vector<int> passed);
   // After privileges were dropped: files belong to who will use them.
   base::Status OpenSessions();
   base::Status Start();
-  void Stop();
+  // In place of OpenSockets, OpenSessions and Start: in place of the process that runs with the same options. When it
+  // fails that one goes on, and this one must end.
+  base::Status TakeOver();
+  // No new connections; those that are there end when what they have in hand is done, or after a while. Before Stop.
+  void Finish(const std::function<bool()>& hurried);
+  // hurried: asked while sessions are written; true stops at once. False: so it was, and the process must end now.
+  bool Stop(const std::function<bool()>& hurried = {});
+
+  // On any thread: another process serves in place of this one. Stop only cleans up then.
+  pid_t successor() const { return handover_ == nullptr ? 0 : handover_->successor(); }
+  void set_on_handed_over(std::function<void()> wake) { on_handed_over_ = std::move(wake); }
+  ServiceManager& service_manager() { return service_manager_; }
 
   // Between Start and Stop: does what the reloadable option `name` says in `wanted`. Errors: it stays as it was.
   base::Status Change(std::string_view name, const Settings& wanted);
@@ -62,6 +78,14 @@ class Server {
   network::ListenerSettings ListenerSettingsOf() const;
   base::Status MakeWorkers();
   command::OperationSettings OperationSettingsOf() const;
+  base::Status OpenListener(network::ListenerSettings settings);
+  void WarnOfPublicAddress() const;
+  base::Status OpenSessions(SessionService::Inherited inherited);
+  base::Status PrepareTakeOver(Takeover& takeover);
+  base::Status ReceiveAll(Takeover& takeover);
+  base::Status Serve(Takeover& takeover);
+  void MakeHandover();
+  base::Status StartWorkers();
   void AddStats();
   base::Status ChangeLive(const Settings& wanted);
   base::Status ChangeVerbosity(const Settings& wanted);
@@ -92,6 +116,9 @@ class Server {
   std::unique_ptr<network::Listener> listener_;
   ServerHost host_{workers_, listener_, live_};
   std::unique_ptr<Upkeep> upkeep_;
+  ServiceManager service_manager_;
+  std::function<void()> on_handed_over_;
+  std::unique_ptr<Handover> handover_;  // null before Start
   ProcessSource process_source_{};
   bool started_ = false;
 };

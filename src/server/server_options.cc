@@ -262,6 +262,18 @@ constexpr base::OptionRow kOptions[] = {
      .field = Member<&ServerSettings::pid_file>,
      .help = "file to write the process's number to",
      .origin = OptionOrigin::kMemcached},
+    {.name = "takeover",
+     .field = Member<&ServerSettings::takeover>,
+     .flag_only = true,
+     .help = "take the place of the server that runs with the same flags, without a pause",
+     .more = "It hands over its sockets, its connections and its sessions and ends; if this fails it goes on. See "
+             "doc/operations.md."},
+    {.name = "takeover-socket",
+     .argument = "PATH",
+     .field = Member<&ServerSettings::takeover_socket>,
+     .help = "where a server that takes over finds this one; none: nowhere",
+     .more =
+         "By default in $RUNTIME_DIRECTORY, else in the journal's directory, else in $XDG_RUNTIME_DIR by the port."},
     {.letter = 'v',
      .name = "verbose",
      .field = Member<&ServerSettings::verbosity>,

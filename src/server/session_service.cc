@@ -17,6 +17,8 @@
 namespace holdfast::server {
 
 namespace {
+constexpr uint64_t kFewRecords = 1000;
+constexpr int kCatchUpRounds = 20;
 constexpr uint32_t kKeepBeyondSyncSeconds = 30;  // segments live so much longer than a session may stay unsynced
 
 // Shared memory has no disk behind it; where there is none, or was none at the last start, the ring lies beside the
@@ -45,35 +47,95 @@ std::string JournalPathOf(const session::Database& database) {
 
 }  // namespace
 
+std::string JournalDirectory(const session::SessionSettings& settings) {
+  if (settings.database.empty() || settings.journal == "none") return "";
+  if (!settings.journal.empty()) return settings.journal;
+  constexpr std::string_view kSqlite = "sqlite:";
+  std::string_view path = settings.database;
+  if (!path.starts_with(kSqlite)) return "";
+  path.remove_prefix(kSqlite.size());
+  if (path.starts_with("//")) path.remove_prefix(2);
+  return std::string(path) + ".journal";
+}
+
 base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Settings& settings, const base::Clock& clock,
-                                                                   store::Store& store, base::Log& log, Wake wake) {
+                                                                   store::Store& store, base::Log& log, Wake wake,
+                                                                   Inherited inherited) {
   std::unique_ptr<SessionService> service(new SessionService(settings, log));
   auto rules = session::Rules::Parse(settings.session.rules);
   if (!rules.ok()) return rules.status().In("--session-rule");
   auto password = session::ReadDatabasePassword(settings.session.database_password_file);
   if (!password.ok()) return password.status().In("--database-password-file");
-  auto database = session::Database::Open(settings.session.database, clock, -1, password.value());
+  auto database = session::Database::Open(settings.session.database, clock, inherited.database_lock.Release(),
+                                          password.value());
   if (!database.ok()) return database.status().In("--sessions");
   service->database_ = std::move(database.value());
-  if (base::Status status = service->OpenJournal(clock); !status.ok()) return status.In("--journal");
+  if (base::Status status = service->OpenJournal(clock, &inherited); !status.ok()) return status.In("--journal");
   session::Journal& journal =
       service->journal_ == nullptr ? static_cast<session::Journal&>(service->no_journal_) : *service->journal_;
   service->sessions_ = std::make_unique<session::Sessions>(
       settings.session, std::move(rules.value()), session::Sessions::Doors{clock, store, journal, std::move(wake)});
-  if (service->journal_ != nullptr) {
-    const auto driver = service->database_->NewDriver();
-    if (const session::Failure failure = driver->Open(); !failure.ok()) {
-      return base::Status(base::ErrorKind::kUnavailable, failure.detail).In("--sessions");
-    }
-    if (base::Status status = service->journal_->Replay(*service->sessions_, *driver); !status.ok()) return status;
-  }
+  if (base::Status status = service->Replay(); !status.ok()) return status;
   service->threads_ = std::make_unique<session::SessionThreads>(*service->sessions_, *service->database_, log);
   return service;
 }
 
 SessionService::~SessionService() = default;
 
-base::Status SessionService::OpenJournal(const base::Clock& clock) {
+base::Status SessionService::Replay() {
+  if (journal_ == nullptr) return {};
+  replaying_ = database_->NewDriver();
+  if (const session::Failure failure = replaying_->Open(); !failure.ok()) {
+    return base::Status(base::ErrorKind::kUnavailable, failure.detail).In("--sessions");
+  }
+  return catches_up_ ? base::Status() : journal_->Replay(*sessions_, *replaying_);
+}
+
+// Round after round, until what has come meanwhile is little.
+base::Status SessionService::CatchUp() {
+  uint64_t records = kFewRecords;
+  for (int round = 0; catches_up_ && records >= kFewRecords && round < kCatchUpRounds; ++round) {
+    if (base::Status status = journal_->CatchUp(*sessions_, *replaying_, &records); !status.ok()) return status;
+  }
+  return threads_->Open();
+}
+
+base::Status SessionService::CatchUpToEnd(std::string_view state) {
+  if (catches_up_) {
+    if (base::Status status = journal_->CatchUpToEnd(*sessions_, *replaying_); !status.ok()) return status;
+  }
+  sessions_->RestoreState(state);
+  return {};
+}
+
+void SessionService::HoldJournal(bool held) {
+  if (journal_ != nullptr) journal_->Hold(held);
+}
+
+void SessionService::Seal() {
+  if (journal_ != nullptr) journal_->Seal();
+}
+
+void SessionService::Unseal() {
+  sessions_->write_behind().SetDraining(false);
+  if (journal_ != nullptr && journal_->sealed()) journal_->Start(*sessions_);
+}
+
+bool SessionService::DrainFor(uint32_t timeout_ms) {
+  return threads_->Drain(timeout_ms, [](uint64_t) {}) == 0;
+}
+
+void SessionService::Leave() {
+  threads_->Stop();
+  if (journal_ != nullptr) journal_->Leave();
+}
+
+std::optional<session::FileJournal::Locks> SessionService::journal_locks() const {
+  if (journal_ == nullptr) return std::nullopt;
+  return journal_->locks();
+}
+
+base::Status SessionService::OpenJournal(const base::Clock& clock, Inherited* inherited) {
   const session::SessionSettings& session = settings_.session;
   if (session.journal == "none") return {};
   session::FileJournalSettings journal;
@@ -88,31 +150,50 @@ base::Status SessionService::OpenJournal(const base::Clock& clock) {
   journal.ring_bytes = session.journal_memory_bytes / 4096 * 4096;
   journal.fsync_ms = session.journal_sync_ms;
   journal.keep_s = session.sync_interval_s + kKeepBeyondSyncSeconds;
-  auto opened = session::FileJournal::Open(journal, uuid, clock, log_);
+  catches_up_ = inherited->journal_ring.get() >= 0;
+  session::FileJournal::Locks locks;
+  if (catches_up_) locks = {inherited->journal_directory.Release(), inherited->journal_ring.Release()};
+  auto opened = catches_up_ ? session::FileJournal::Inherit(journal, locks, uuid, clock, log_)
+                            : session::FileJournal::Open(journal, uuid, clock, log_);
   if (!opened.ok()) return opened.status();
   journal_ = std::move(opened.value());
   return {};
 }
 
 base::Status SessionService::Start() {
+  replaying_.reset();
   if (journal_ != nullptr) journal_->Start(*sessions_);
   return threads_->Start();
 }
 
-void SessionService::Stop() {
+bool SessionService::Stop(const std::function<bool()>& hurried) {
   const session::SessionSettings& session = settings_.session;
-  threads_->Drain(session.drain_timeout_s * 1000, [this](uint64_t now_left) {
-    log_.Format(base::LogLevel::kNotice, "writing sessions to the database: %llu left",
-                static_cast<unsigned long long>(now_left));
-  });
+  threads_->Drain(
+      session.drain_timeout_s * 1000,
+      [this](uint64_t now_left) {
+        log_.Format(base::LogLevel::kNotice, "writing sessions to the database: %llu left",
+                    static_cast<unsigned long long>(now_left));
+      },
+      hurried);
+  if (hurried && hurried()) {
+    const uint64_t unsynced = sessions_->write_behind().dirty_items();
+    if (journal_ != nullptr) journal_->Stop(false);
+    log_.Format(base::LogLevel::kWarning, "stopped at once: %llu sessions were not written to the database: %s",
+                static_cast<unsigned long long>(unsynced), WhatBecomesOfThem());
+    return false;
+  }
   threads_->Stop();
   const uint64_t left = sessions_->write_behind().dirty_items();
   if (journal_ != nullptr) journal_->Stop(left == 0);
-  if (left == 0) return;
+  if (left == 0) return true;
   log_.Format(base::LogLevel::kError, "%llu sessions could not be written within %u s (--drain-timeout): %s",
-              static_cast<unsigned long long>(left), session.drain_timeout_s,
-              journal_ != nullptr ? "they stay in the journal and are written after the next start"
-                                  : "there is no journal (--journal), so they are lost");
+              static_cast<unsigned long long>(left), session.drain_timeout_s, WhatBecomesOfThem());
+  return true;
+}
+
+const char* SessionService::WhatBecomesOfThem() const {
+  return journal_ != nullptr ? "they stay in the journal and are written after the next start"
+                             : "there is no journal (--journal), so they are lost";
 }
 
 }  // namespace holdfast::server

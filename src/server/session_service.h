@@ -10,10 +10,13 @@
 
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "base/log.h"
 #include "base/status.h"
+#include "network/channel.h"
 #include "server/settings.h"
 #include "session/driver.h"
 #include "session/file_journal.h"
@@ -22,18 +25,45 @@
 
 namespace holdfast::server {
 
+// Where the journal lies; empty when there is none.
+std::string JournalDirectory(const session::SessionSettings& settings);
+
 class SessionService {
  public:
+  // What another process that hands over has locked.
+  struct Inherited {
+    network::Descriptor database_lock;
+    network::Descriptor journal_directory, journal_ring;
+  };
   using Wake = std::function<void(const session::Waiter&, session::LoadOutcome)>;
 
   // All borrowed but wake, which is called from the module's threads.
   static base::Result<std::unique_ptr<SessionService>> Open(const Settings& settings, const base::Clock& clock,
-                                                            store::Store& store, base::Log& log, Wake wake);
+                                                            store::Store& store, base::Log& log, Wake wake,
+                                                            Inherited inherited = {});
   ~SessionService();
 
   base::Status Start();
-  // Writes what is dirty, says how it goes, and ends. What is left stays in the journal.
-  void Stop();
+  // Writes what is dirty, says how it goes, and ends. What is left stays in the journal. hurried: asked meanwhile; true
+  // ends the writing at once: then threads may still hang in the database, Stop is false, and the process must end.
+  bool Stop(const std::function<bool()>& hurried = {});
+
+  // -- Hand-over, the process that takes over. Open, then, while the other one still serves:
+  base::Status CatchUp();
+  // The other one is sealed: the rest. Start may follow.
+  base::Status CatchUpToEnd(std::string_view state);
+
+  // -- Hand-over, the process that gives away.
+  void HoldJournal(bool held);
+  // When nobody writes sessions any more: the journal is as another process may read it. Unseal: go on.
+  void Seal();
+  void Unseal();
+  // False: not everything is in the database after that time.
+  bool DrainFor(uint32_t timeout_ms);
+  // Another process has database and journal: ends, and changes neither.
+  void Leave();
+  std::optional<session::FileJournal::Locks> journal_locks() const;
+  const session::Database& database() const { return *database_; }
 
   session::Sessions& sessions() { return *sessions_; }
   std::string Describe() const { return database_->Describe(); }
@@ -43,13 +73,17 @@ class SessionService {
 
   const Settings& settings_;
   base::Log& log_;
-  base::Status OpenJournal(const base::Clock& clock);
+  base::Status OpenJournal(const base::Clock& clock, Inherited* inherited);
+  base::Status Replay();
+  const char* WhatBecomesOfThem() const;
 
   session::NullJournal no_journal_;
   std::unique_ptr<session::Database> database_;
   std::unique_ptr<session::FileJournal> journal_;  // null: --journal=none
   std::unique_ptr<session::Sessions> sessions_;
   std::unique_ptr<session::SessionThreads> threads_;
+  std::unique_ptr<session::Driver> replaying_;  // null but from Open to Start
+  bool catches_up_ = false;
 };
 
 }  // namespace holdfast::server

@@ -58,6 +58,9 @@ struct ServerSettings {
   std::string pid_file;
   int verbosity = 0;
 
+  bool takeover = false;
+  std::string takeover_socket;  // empty: where the settings say; "none": there is none
+
   // Orders
   std::string config;  // name of the file; empty: none
   bool check_config = false;

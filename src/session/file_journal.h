@@ -75,6 +75,7 @@ class FileJournal final : public Journal {
   void Hold(bool held) { held_.store(held); }
   // Nothing is appended any more, and nothing carried to a segment until Start. Must follow the last Append.
   void Seal();
+  bool sealed() const { return !thread_.joinable(); }
   // After Seal: another process has it. Nothing is removed.
   void Leave();
 

@@ -244,4 +244,9 @@ void Store::ForEachCounters(const std::function<void(const AccessCounters&)>& vi
   for (const AccessLocal* local : state_->accesses) visit(local->counters);
 }
 
+uint64_t Store::last_cas() const { return state_->cas_last.load(std::memory_order_relaxed); }
+
+// Before the first item is stored.
+void Store::ReserveCas(uint64_t last) { state_->cas_last.store(last, std::memory_order_relaxed); }
+
 }  // namespace holdfast::store

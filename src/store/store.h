@@ -255,6 +255,10 @@ class Store {
   // items, applies waiting flushes. access belongs to the calling thread. Returns items dropped.
   uint64_t Upkeep(Access& access, Seconds now, uint32_t pages_max);
 
+  // No cas above last_cas was given out yet; after ReserveCas(n) none up to n will be.
+  uint64_t last_cas() const;
+  void ReserveCas(uint64_t last);
+
   StoreState& internals() { return *state_; }  // for the store's own files and tests
 
  private:

@@ -273,12 +273,7 @@ class Server:
         raise AssertionError(f"the server did not start (exit {self.process.returncode}):\n{self.stderr()}")
 
     def _try_start(self):
-        listen = ["-p", str(self.port)] if self.port and "-p" not in self.arguments else []
-        # The kernel takes the thread for the parent: a server started by another thread must survive that thread.
-        in_child = die_with_parent if threading.current_thread() is threading.main_thread() else None
-        with open(self.stderr_path, "ab") as stderr:
-            self.process = subprocess.Popen([self.program, *self.arguments, *listen], stdin=subprocess.DEVNULL, stdout=stderr,
-                                            stderr=stderr, env=self.environment, cwd=self.directory, preexec_fn=in_child)
+        self.process = self._spawn()
         deadline = time.monotonic() + START_TIMEOUT_S
         while self.process.poll() is None:
             try:
@@ -290,6 +285,33 @@ class Server:
                 self.kill()
                 raise AssertionError(f"the server does not accept connections after {START_TIMEOUT_S} s:\n{self.stderr()}")
         return False
+
+    def _spawn(self, *more, environment=None):
+        listen = ["-p", str(self.port)] if self.port and "-p" not in self.arguments else []
+        # The kernel takes the thread for the parent: a server started by another thread must survive that thread.
+        in_child = die_with_parent if threading.current_thread() is threading.main_thread() else None
+        with open(self.stderr_path, "ab") as stderr:
+            return subprocess.Popen([self.program, *self.arguments, *listen, *more], stdin=subprocess.DEVNULL, stdout=stderr,
+                                    stderr=stderr, env={**self.environment, **(environment or {})}, cwd=self.directory,
+                                    preexec_fn=in_child)
+
+    def begin_takeover(self, *more, environment=None):
+        """A second process, which takes over from the first; the caller waits for the end of one of them."""
+        return self._spawn("--takeover", *more, environment=environment)
+
+    def take_over(self, *more):
+        """Hands over to a new process, which is this server from then on."""
+        successor = self.begin_takeover(*more)
+        deadline = time.monotonic() + STOP_TIMEOUT_S
+        while self.process.poll() is None:
+            if successor.poll() is not None or time.monotonic() > deadline:
+                successor.kill()
+                raise AssertionError(f"the new process did not take over (exit {successor.wait()}):\n{self.stderr()}")
+            time.sleep(0.002)
+        status, self.process = self.process.returncode, successor
+        if status != 0:
+            raise AssertionError(f"exit status {status} after the hand-over:\n{self.stderr()}")
+        return self
 
     def signal(self, number):
         self.process.send_signal(number)
