@@ -30,8 +30,10 @@ int64_t JournalReplay::TtlMicros(const DecodedRecord& record) const {
 Seconds JournalReplay::ExpiryAfter(int64_t ttl_us) const {
   if (ttl_us == kNeverMicros) return base::kNever;
   if (ttl_us <= 0) return base::kAlreadyPast;
-  const int64_t second = int64_t{sessions_.clock().Now()} + (ttl_us + 500'000) / 1'000'000;
-  return static_cast<Seconds>(std::min<int64_t>(second, std::numeric_limits<Seconds>::max()));
+  // The nearest second by the clock, not that many seconds from this one: so no restart moves an expiry.
+  const base::Clock& clock = sessions_.clock();
+  const int64_t second = (clock.SteadyMicros() + ttl_us - clock.SteadyMicrosAt(0) + 500'000) / 1'000'000;
+  return static_cast<Seconds>(std::clamp<int64_t>(second, base::kAlreadyPast, std::numeric_limits<Seconds>::max()));
 }
 
 void JournalReplay::Apply(const DecodedRecord& record) {

@@ -461,6 +461,19 @@ TEST(FileJournal, a_session_that_expired_while_nobody_ran_does_not_come_back) {
   EXPECT_LE(node.Load("s:one").expires_us, clock.SteadyMicros());
 }
 
+TEST(FileJournal, a_replay_moves_no_expiry_however_often) {
+  Folder folder;
+  test::VirtualClock clock;
+  clock.AdvanceMillis(310);
+  const Seconds expiry = clock.Now() + 20;
+  { Node(folder, clock).Set("s:one", "v", expiry); }
+  for (int i = 0; i < 5; ++i) {
+    clock.AdvanceMillis(630);
+    Node node(folder, clock);
+    ASSERT_EQ(node.access->Find(store::Key::Of("s:one"), clock.Now()).item.expiry(), expiry) << "replay " << i;
+  }
+}
+
 TEST(FileJournal, replaying_twice_changes_nothing) {
   Folder folder;
   test::VirtualClock clock;
