@@ -124,7 +124,8 @@ void Sessions::NoteMiss(store::Access& access, const Rule& rule, const Key& key,
     const int64_t age_us = clock_.SteadyMicros() - static_cast<int64_t>(stamps.seen_by);
     const int64_t left_us = int64_t{rule.writer_window_s} * 1'000'000 - age_us;
     if (left_us > 0) {
-      answer_book_.NoteDelete(key, stamps.version, now, now + static_cast<Seconds>(left_us / 1'000'000) + 1);
+      // Both this second and what is left of the window have begun: the book is kept until the window has surely ended.
+      answer_book_.NoteDelete(key, stamps.version, now, now + static_cast<Seconds>(left_us / 1'000'000) + 2);
     }
   }
   answer_book_.NoteAnswer(key, stamps.version, connection);
@@ -155,8 +156,10 @@ bool Sessions::ComesFromBeforeDelete(const WriteRequest& request, ItemState stat
   if (request.kind != WriteKind::kSet) return false;
   const Rule& rule = request.rule;
   if (state != ItemState::kTombstone) {
-    // A new session stands here already. Only where each request has its own connection can a late writer be told.
-    return state == ItemState::kLive && rule.connection_per_request && answer_book_.Recent(request.key, request.now) &&
+    // A new session stands here, and then a late writer can only be told where each request has its own connection; or
+    // one stood here and is over.
+    return (state != ItemState::kLive || rule.connection_per_request) &&
+           answer_book_.Recent(request.key, request.now) &&
            answer_book_.Ask(request.key, request.connection, request.now) == Answered::kNo;
   }
   if (answer_book_.Ask(request.key, request.connection, request.now) == Answered::kYes) return false;

@@ -154,6 +154,35 @@ TEST(SessionDelete, AfterANewLoginAPoolMayWriteOnAnyConnection) {
   EXPECT_EQ(site.Value("web:1"), "click");
 }
 
+TEST(SessionDelete, WhoWasToldAtTheVeryEndOfTheWindowMayLogInAfterARestart) {
+  SessionSite site;
+  site.clock.AdvanceMillis(300);
+  site.Set("web:1", "v", 1);
+  site.Delete("web:1", 1);
+  site.WriteDue();
+  site.Restart();
+  site.clock.AdvanceMillis(29'650);
+  EXPECT_EQ(site.Get("web:1", 2), Answer::kMiss);
+  site.clock.AdvanceMillis(100);  // into the next second
+  EXPECT_EQ(site.Set("web:1", "login", 2), Answer::kStored);
+  EXPECT_EQ(site.Value("web:1", 2), "login");
+}
+
+TEST(SessionDelete, ALoginThatIsOverAlreadyOpensNoDoorForASlowRequest) {
+  for (const std::string name : {"php:1", "web:1"}) {
+    SessionSite site;
+    site.Set(name, "v", 1);
+    site.Get(name, 2);  // the slow page reads
+    site.Delete(name, 3);
+    site.Add(name, "login", 4, 5);
+    site.clock.AdvanceSeconds(6);
+    EXPECT_EQ(site.Set(name, "v, and a click", 2), Answer::kStored);
+    EXPECT_EQ(site.Get(name, 5), Answer::kMiss) << name;
+    EXPECT_EQ(site.Set(name, "another login", 5), Answer::kStored);
+    EXPECT_EQ(site.Value(name, 6), "another login");
+  }
+}
+
 TEST(SessionDelete, AReservationOverADeleteDoesNotForgetIt) {
   SessionSite site;
   site.Set("php:1", "v", 1);
