@@ -30,20 +30,29 @@ void AnswerBook::NoteDelete(const store::Key& key, uint64_t floor, base::Seconds
       entry.floor = floor;
       entry.connections.clear();
     }
+    entry.window_until = std::max(entry.window_until, until);
     entry.until = std::max(entry.until, until);
     shard.order.emplace_back(key.bytes);
   }
+  Extend(key, until);
+}
+
+void AnswerBook::Extend(const store::Key& key, base::Seconds until) {
   std::atomic<base::Seconds>& slot = until_[key.hash % kUntilSlots];
   base::Seconds old = slot.load(std::memory_order_relaxed);
   while (old < until && !slot.compare_exchange_weak(old, until, std::memory_order_relaxed)) {
   }
 }
 
-void AnswerBook::NoteAnswer(const store::Key& key, uint64_t version, uint64_t connection) {
+void AnswerBook::NoteAnswer(const store::Key& key, uint64_t version, uint64_t connection, base::Seconds keep_until) {
   Shard& shard = ShardOf(key);
   const std::lock_guard lock(shard.mutex);
   const auto found = shard.entries.find(std::string(key.bytes));
   if (found == shard.entries.end() || version < found->second.floor) return;
+  if (keep_until > found->second.until) {
+    found->second.until = keep_until;
+    Extend(key, keep_until);
+  }
   std::vector<uint64_t>& connections = found->second.connections;
   if (std::find(connections.begin(), connections.end(), connection) != connections.end()) return;
   if (connections.size() == kConnectionsMax) connections.erase(connections.begin());
@@ -56,8 +65,8 @@ Answered AnswerBook::Ask(const store::Key& key, uint64_t connection, base::Secon
   const auto found = shard.entries.find(std::string(key.bytes));
   if (found == shard.entries.end() || now >= found->second.until) return Answered::kUnknown;
   const std::vector<uint64_t>& connections = found->second.connections;
-  return std::find(connections.begin(), connections.end(), connection) != connections.end() ? Answered::kYes
-                                                                                            : Answered::kNo;
+  if (std::find(connections.begin(), connections.end(), connection) != connections.end()) return Answered::kYes;
+  return now < found->second.window_until ? Answered::kNo : Answered::kUnknown;
 }
 
 // Seconds are each process's own; steady microseconds are the machine's.

@@ -27,20 +27,21 @@ namespace holdfast::session {
 enum class Answered : uint8_t {
   kUnknown,  // nothing is known of a recent delete of this key
   kYes,      // this connection was answered after it
-  kNo,
+  kNo,       // it was not, and the writer window is still open
 };
 
 class AnswerBook {
  public:
-  // May this key have been deleted within its writer window? False is certain.
+  // May this key have been deleted within its writer window, or somebody told of it lately? False is certain.
   bool Recent(const store::Key& key, base::Seconds now) const {
     return now < until_[key.hash % kUntilSlots].load(std::memory_order_relaxed);
   }
 
-  // The key was deleted (or a delete became known) with this floor; the book is kept until then.
+  // The key was deleted (or a delete became known) with this floor; until then its writer window is open.
   void NoteDelete(const store::Key& key, uint64_t floor, base::Seconds now, base::Seconds until);
   // The connection was answered from a tombstone or a session of this version. Older than the delete: not noted.
-  void NoteAnswer(const store::Key& key, uint64_t version, uint64_t connection);
+  // keep_until: who was told is remembered until then at least, for nothing else may be left that tells of it.
+  void NoteAnswer(const store::Key& key, uint64_t version, uint64_t connection, base::Seconds keep_until = 0);
   Answered Ask(const store::Key& key, uint64_t connection, base::Seconds now);
 
   // For a process that takes over the connections with their ids. Nobody may note anything meanwhile.
@@ -55,7 +56,8 @@ class AnswerBook {
 
   struct Entry {
     uint64_t floor = 0;
-    base::Seconds until = 0;
+    base::Seconds window_until = 0;
+    base::Seconds until = 0;            // the entry may go
     std::vector<uint64_t> connections;  // answered since; the oldest goes first
   };
   struct Shard {
@@ -67,6 +69,8 @@ class AnswerBook {
   Shard& ShardOf(const store::Key& key) { return shards_[key.hash / kUntilSlots % kShards]; }
   // What has had its time, and the oldest beyond the limit, makes room.
   static void DropOld(Shard& shard, base::Seconds now);
+  // Raises what the filter says of this key.
+  void Extend(const store::Key& key, base::Seconds until);
 
   std::array<std::atomic<base::Seconds>, kUntilSlots> until_{};
   std::array<Shard, kShards> shards_;

@@ -108,14 +108,18 @@ bool Sessions::MayWriteUnknown(const Rule& rule, Verdict verdict) const {
 
 void Sessions::Preload(const Key& key) { read_through_.Preload(key); }
 
-void Sessions::NoteHit(const Rule&, const Key& key, const ItemRef& item, uint64_t connection, Seconds now) {
-  if (answer_book_.Recent(key, now)) answer_book_.NoteAnswer(key, item.cas(), connection);
+void Sessions::NoteHit(const Rule& rule, const Key& key, const ItemRef& item, uint64_t connection, Seconds now) {
+  if (!answer_book_.Recent(key, now)) return;
+  // A reservation may leave memory, and then a tombstone stands here again.
+  answer_book_.NoteAnswer(key, item.cas(), connection, IsReservation(item) ? now + rule.writer_window_s + 1 : 0);
 }
 
 void Sessions::NoteMiss(store::Access& access, const Rule& rule, const Key& key, uint64_t connection, Seconds now) {
+  // The tombstone may leave memory before this connection writes.
+  const Seconds keep_until = now + rule.writer_window_s + 1;
   Slot slot = access.Lock(key, now);
   if (slot.state() != ItemState::kTombstone || !slot.item().is_session()) {
-    answer_book_.NoteAnswer(key, stamp_clock_.Next(0), connection);
+    answer_book_.NoteAnswer(key, stamp_clock_.Next(0), connection, keep_until);
     return;
   }
   SessionStamps stamps = slot.item().stamps();
@@ -123,12 +127,11 @@ void Sessions::NoteMiss(store::Access& access, const Rule& rule, const Key& key,
     // Deleted before this process began, or so long ago that it does not matter who was told.
     const int64_t age_us = clock_.SteadyMicros() - static_cast<int64_t>(stamps.seen_by);
     const int64_t left_us = int64_t{rule.writer_window_s} * 1'000'000 - age_us;
-    if (left_us > 0) {
-      // Both this second and what is left of the window have begun: the book is kept until the window has surely ended.
-      answer_book_.NoteDelete(key, stamps.version, now, now + static_cast<Seconds>(left_us / 1'000'000) + 2);
-    }
+    // Both this second and what is left of the window have begun: it is open until it has surely ended.
+    const Seconds left = left_us > 0 ? static_cast<Seconds>(left_us / 1'000'000) + 2 : 0;
+    answer_book_.NoteDelete(key, stamps.version, now, now + left);
   }
-  answer_book_.NoteAnswer(key, stamps.version, connection);
+  answer_book_.NoteAnswer(key, stamps.version, connection, keep_until);
   if (Has(stamps, kMarkMissAnswered)) return;
   stamps.marks |= kMarkMissAnswered;
   slot.SetStamps(stamps);

@@ -168,6 +168,25 @@ TEST(SessionDelete, WhoWasToldAtTheVeryEndOfTheWindowMayLogInAfterARestart) {
   EXPECT_EQ(site.Value("web:1", 2), "login");
 }
 
+TEST(SessionDelete, WhoWasToldMayLogInEvenIfMemoryForgotTheTombstone) {
+  for (const bool reserves : {false, true}) {
+    SessionSite site;
+    site.Set("php:1", "v", 1);
+    site.Delete("php:1", 1);
+    site.WriteDue();
+    site.clock.AdvanceSeconds(25);
+    EXPECT_EQ(site.Get("php:1", 2), Answer::kMiss);
+    if (reserves) {
+      EXPECT_EQ(site.Set("php:1", "", 2), Answer::kStored);
+      EXPECT_EQ(site.Get("php:1", 2), Answer::kHit);
+    }
+    site.clock.AdvanceSeconds(10);  // the writer window is over
+    site.Evict("php:1");
+    EXPECT_EQ(site.Set("php:1", "login", 2), Answer::kStored);
+    EXPECT_EQ(site.Value("php:1", 2), "login");
+  }
+}
+
 TEST(SessionDelete, ALoginThatIsOverAlreadyOpensNoDoorForASlowRequest) {
   for (const std::string name : {"php:1", "web:1"}) {
     SessionSite site;
