@@ -188,11 +188,16 @@ void FileJournal::Run() {
       wake_.wait_for(lock, std::chrono::milliseconds(kRoundMillis), [this] { return stop_; });
       if (stop_) return;
     }
-    const bool moved = MoveRing();
-    SyncWhenDue();
-    RetireWhenDue(access, moved);
-    sessions_->stats().journal_bytes.Set(segments_->bytes() + ring_->bytes_waiting());
+    Round(*sessions_, access);
   }
+}
+
+void FileJournal::Round(Sessions& sessions, store::Access& access) {
+  sessions_ = &sessions;
+  const bool moved = MoveRing();
+  SyncWhenDue();
+  RetireWhenDue(access, moved);
+  sessions.stats().journal_bytes.Set(segments_->bytes() + ring_->bytes_waiting());
 }
 
 // Not what is appended meanwhile: under load that has no end.

@@ -1,0 +1,63 @@
+// A judge that was never seen to fail proves nothing: each fault that is put into the simulated database and journal on
+// purpose is found within a short run, and by the same run without it nothing is.
+
+#include <gtest/gtest.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "sim/simulation.h"
+
+namespace holdfast::sim {
+namespace {
+
+struct Directory {
+  Directory() {
+    path = (access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp") + std::string("/holdfast-sim-XXXXXX");
+    if (mkdtemp(path.data()) == nullptr) std::abort();
+  }
+  ~Directory() { std::filesystem::remove_all(path); }
+  std::string path;
+};
+
+// The first seed that fails; 0: none of them.
+uint64_t FirstFailure(Bug bug, uint64_t seeds) {
+  Directory directory;
+  for (uint64_t seed = 1; seed <= seeds; ++seed) {
+    SimulationSettings settings;
+    settings.seed = seed;
+    settings.bug = bug;
+    settings.directory = directory.path;
+    if (!Simulate(settings).failures.empty()) return seed;
+  }
+  return 0;
+}
+
+constexpr uint64_t kSeeds = 1500;
+
+TEST(SeededBug, none_is_seen_where_none_is) { EXPECT_EQ(FirstFailure(Bug::kNone, kSeeds), 0u); }
+TEST(SeededBug, an_acknowledgement_before_the_journal_is_seen) {
+  EXPECT_NE(FirstFailure(Bug::kAckBeforeJournal, kSeeds), 0u);
+}
+TEST(SeededBug, an_unguarded_delete_is_seen) { EXPECT_NE(FirstFailure(Bug::kUnguardedDelete, kSeeds), 0u); }
+TEST(SeededBug, a_version_assigned_first_is_seen) { EXPECT_NE(FirstFailure(Bug::kVersionFirst, kSeeds), 0u); }
+TEST(SeededBug, a_flush_that_drops_tombstones_is_seen) {
+  EXPECT_NE(FirstFailure(Bug::kFlushDropsTombstones, kSeeds), 0u);
+}
+TEST(SeededBug, a_dropped_tail_of_the_journal_is_seen) {
+  EXPECT_NE(FirstFailure(Bug::kJournalTailDropped, kSeeds), 0u);
+}
+
+TEST(Simulation, a_seed_gives_the_same_run_every_time) {
+  Directory directory;
+  SimulationSettings settings;
+  settings.seed = 42;
+  settings.directory = directory.path;
+  const SimulationResult first = Simulate(settings), second = Simulate(settings);
+  EXPECT_EQ(first.operations, second.operations);
+  EXPECT_EQ(first.acknowledged, second.acknowledged);
+  EXPECT_EQ(first.kills, second.kills);
+}
+
+}  // namespace
+}  // namespace holdfast::sim

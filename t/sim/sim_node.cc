@@ -1,0 +1,512 @@
+// How it works: where the server has threads, the node has turns: events that do once what the thread's loop does, and
+// arrange the next. A statement to the database is two events: it takes effect, and its reply comes. What was sent is
+// copied, so that it can take effect after the node has given up or died.
+//
+// Events belong to a life of the node: those arranged before it died do nothing.
+
+#include "sim/sim_node.h"
+
+#include <dirent.h>
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <fstream>
+
+#include "base/check.h"
+#include "session/journal_format.h"
+#include "session/marks.h"
+
+namespace holdfast::sim {
+
+using session::Change;
+using session::ChangeKind;
+using session::ChangeOutcome;
+using session::Failure;
+using session::FailureClass;
+using session::kNeverMicros;
+using session::LoadOutcome;
+using session::Row;
+using store::ItemKind;
+using store::Key;
+
+namespace {
+
+constexpr const char* kRules =
+    "php prefix=php: window=5s budget=2s connections=request;"
+    "prefix=web: action=error window=5s budget=1s connections=pooled;"
+    "prefix=dj: window=5s budget=8s connections=request";
+
+constexpr int64_t kJournalRoundMicros = 10'000;
+constexpr int64_t kReconnectMicros = 200'000;
+
+session::SessionSettings Settings(uint32_t number) {
+  session::SessionSettings settings;
+  settings.node = number;
+  settings.sync_interval_s = 5;
+  settings.immediate_writes = 2;
+  settings.batch_rows_max = 3;
+  settings.load_keys_max = 2;
+  settings.reaper_interval_s = 10;
+  return settings;
+}
+
+}  // namespace
+
+class SimNode::NoControl final : public command::Control {
+ public:
+  std::string_view version() const override { return "simulated"; }
+  void SetVerbosity(uint32_t) override {}
+  bool Stats(std::string_view, const std::function<void(std::string_view, std::string_view)>&) override {
+    return false;
+  }
+  void ResetStats() override {}
+  bool flush_allowed() const override { return true; }
+};
+
+class SimNode::Door final : public session::Journal {
+ public:
+  explicit Door(SimNode& node) : node_(node) {}
+
+  bool Append(const session::JournalRecord& record) override {
+    if (node_.crash_point_ == CrashPoint::kBeforeAppend) throw Crash();
+    node_.ScheduleJournal(node_.world_.dice.Between(0, kJournalRoundMicros));
+    if (node_.bug_ == Bug::kAckBeforeJournal) {
+      node_.late_appends_.emplace_back(record.key);
+      return true;
+    }
+    const bool appended = node_.journal_->Append(record);
+    if (node_.crash_point_ == CrashPoint::kAfterAppend) throw Crash();
+    return appended;
+  }
+
+ private:
+  SimNode& node_;
+};
+
+SimNode::SimNode(World& world, SimDatabase& database, Bug bug, const std::string& directory, uint32_t number)
+    : world_(world),
+      database_(database),
+      bug_(bug),
+      directory_(directory),
+      number_(number),
+      clock_(world.time),
+      log_(base::LogLevel::kError, base::LogFormat::kTimed, clock_, -1),
+      driver_(database, faults.link_up) {}
+
+SimNode::~SimNode() {
+  clock_.CrashAfter(0);
+  if (journal_ != nullptr) journal_->Stop(true);
+  Forget();
+}
+
+void SimNode::Forget() {
+  ++life_;
+  parked_.clear();
+  frames_.clear();
+  woken_.clear();
+  late_appends_.clear();
+  context_.reset();
+  control_.reset();
+  access_.reset();
+  journal_access_.reset();
+  sessions_.reset();
+  door_.reset();
+  journal_.reset();
+  store_.reset();
+  writing_ = reading_ = wakes_scheduled_ = stopping_ = false;
+  writer_at_us_ = reader_at_us_ = tick_at_us_ = journal_at_us_ = kNeverMicros;
+  crash_point_ = CrashPoint::kNone;
+  clock_.CrashAfter(0);
+}
+
+// -- Life and death -------------------------------------------------------------------------------
+
+template <class Inside>
+void SimNode::Guard(Inside&& inside) {
+  try {
+    inside();
+    if (access_) access_->Quiesce();
+  } catch (const Crash&) {
+    Kill();
+  }
+}
+
+template <class Inside>
+std::function<void()> SimNode::Later(Inside inside) {
+  return [this, life = life_, inside = std::move(inside)] {
+    if (life == life_) Guard(inside);
+  };
+}
+
+bool SimNode::OpenJournal() {
+  session::FileJournalSettings settings;
+  settings.directory = directory_;
+  settings.ring_path = directory_ + "/ring";
+  settings.ring_bytes = 32 << 10;
+  settings.segment_bytes = 4 << 10;
+  settings.bytes_max = 16 << 10;
+  settings.keep_s = 8;
+  auto journal = session::FileJournal::Open(settings, database_.identity().uuid, clock_, log_);
+  if (!journal.ok()) return false;
+  journal_ = std::move(journal.value());
+  return true;
+}
+
+bool SimNode::Start() {
+  CHECK(!up());
+  const CrashPoint point = crash_point_;
+  if (point == CrashPoint::kMidReplay) clock_.CrashAfter(1 + world_.dice.Below(60));
+  try {
+    // As the server does it: nothing is served before the journal has been replayed.
+    if (!OpenJournal()) return Forget(), false;
+    door_ = std::make_unique<Door>(*this);
+    store::StoreSettings store_settings;
+    store_settings.memory_limit_bytes = 1 << 20;
+    store_settings.item_bytes_max = 64 << 10;
+    store_settings.threads = 1;
+    auto store = store::Store::Create(store_settings, clock_);
+    CHECK(store.ok());
+    store_ = std::move(store.value());
+    access_.emplace(*store_);
+    journal_access_.emplace(*store_);
+    journal_access_->Offline();
+    auto rules = session::Rules::Parse(kRules);
+    CHECK(rules.ok());
+    sessions_ = std::make_unique<session::Sessions>(
+        Settings(number_), std::move(rules.value()),
+        session::Sessions::Doors{clock_, *store_, *door_, [this](const session::Waiter& waiter, LoadOutcome outcome) {
+                                   woken_.emplace_back(waiter, outcome);
+                                   ScheduleTick();
+                                 }});
+    if (!driver_.Open().ok() || !journal_->Replay(*sessions_, driver_).ok()) return Forget(), false;
+  } catch (const Crash&) {
+    world_.Tell("node %u: dies in the replay", number_);
+    Forget();
+    return false;
+  }
+  clock_.CrashAfter(0);
+  control_ = std::make_unique<NoControl>();
+  context_.emplace(command::Context{*access_, sessions_.get(), clock_, *control_, counters_});
+  sessions_->write_behind().SetWake([this] { ScheduleWriter(world_.now_us()); });
+  sessions_->read_through().SetWakes([this] { ScheduleReader(world_.now_us()); }, [this] { ScheduleTick(); });
+  ScheduleWriter(world_.now_us());
+  ScheduleReader(world_.now_us());
+  ScheduleJournal(kJournalRoundMicros);
+  world_.Tell("node %u: serves", number_);
+  return true;
+}
+
+void SimNode::Kill() {
+  if (!up()) return;
+  world_.Tell("node %u: killed, %llu dirty", number_, static_cast<unsigned long long>(dirty_items()));
+  const auto running = std::move(running_);
+  running_.clear();
+  Forget();
+  if (bug_ == Bug::kJournalTailDropped) DropJournalTail();
+  // Whoever waits for an answer sees the connection end.
+  for (const auto& [connection, call] : running)
+    world_.In(world_.dice.Between(0, 1000), [call = call] { call->done(); });
+}
+
+void SimNode::Stop(std::function<void()> stopped) {
+  world_.Tell("node %u: drains", number_);
+  stopping_ = true;
+  stopped_ = std::move(stopped);
+  const auto running = std::move(running_);
+  running_.clear();
+  parked_.clear();
+  frames_.clear();
+  for (const auto& [connection, call] : running)
+    world_.In(world_.dice.Between(0, 1000), [call = call] { call->done(); });
+  Guard([this] { sessions_->write_behind().SetDraining(true); });
+  LookWhetherDrained();
+}
+
+void SimNode::LookWhetherDrained() {
+  if (dirty_items() > quarantined()) return world_.In(10'000, Later([this] { LookWhetherDrained(); }));
+  const bool empty = dirty_items() == 0;
+  journal_->Stop(empty);
+  world_.Tell("node %u: stopped", number_);
+  const std::function<void()> stopped = std::move(stopped_);
+  Forget();
+  stopped();
+}
+
+// -- Requests -------------------------------------------------------------------------------------
+
+void SimNode::Submit(std::shared_ptr<Call> call) {
+  if (!accepts()) return call->done();
+  running_[call->connection] = call;
+  command::Frame frame;
+  frame.connection = call->connection;
+  frame.request = ++requests_;
+  Guard([&] { Execute(call, frame); });
+}
+
+void SimNode::Execute(const std::shared_ptr<Call>& call, command::Frame frame) {
+  context_->now = clock_.Now();
+  protocol::Reply reply;
+  frame.key = Key::Of(call->key);
+  switch (command::Execute(*context_, call->request, frame, &reply)) {
+    case command::Progress::kDone:
+    case command::Progress::kFeeds:
+      return Answer(*call, reply);
+    case command::Progress::kParked:
+      parked_[call->connection] = call;
+      frames_[call->connection] = frame;
+      return;
+    case command::Progress::kRetry:
+      world_.In(100, Later([this, call, frame] { Execute(call, frame); }));
+      return;
+  }
+}
+
+void SimNode::Answer(Call& call, const protocol::Reply& reply) {
+  call.answered = !reply.close;
+  call.code = reply.code;
+  call.client_flags = reply.client_flags;
+  call.cas = reply.cas;
+  if (reply.code == protocol::ReplyCode::kStored) {
+    const store::Found found = access_->Find(Key::Of(call.key), clock_.Now());
+    call.provisional = session::IsProvisional(found.item);
+  }
+  call.read.clear();
+  if (reply.code == protocol::ReplyCode::kHit) {
+    for (const std::string_view piece : reply.value) call.read += piece;
+  }
+  const auto found = running_.find(call.connection);
+  if (found == running_.end()) return;
+  const std::shared_ptr<Call> keep = found->second;
+  running_.erase(found);
+  // The reply is on its way, whatever becomes of the node.
+  world_.In(world_.dice.Skewed(20, 2'000), [keep] { keep->done(); });
+}
+
+void SimNode::FlushAll(std::span<const std::string> keys) {
+  Guard([&] {
+    context_->now = clock_.Now();
+    protocol::Request request;
+    request.verb = protocol::Verb::kFlushAll;
+    command::Frame frame;
+    protocol::Reply reply;
+    command::Execute(*context_, request, frame, &reply);
+    if (bug_ == Bug::kFlushDropsTombstones) DropTombstones(keys);
+  });
+}
+
+void SimNode::DropTombstones(std::span<const std::string> keys) {
+  for (const std::string& key : keys) {
+    store::Slot slot = access_->Lock(Key::Of(key), clock_.Now());
+    if (!slot.item() || slot.item().kind() != ItemKind::kTombstone) continue;
+    sessions_->write_behind().AddDirtyBytes(-session::DirtyBytesOf(slot.item()));
+    slot.SetDirty(false);
+    slot.Remove();
+  }
+}
+
+void SimNode::EvictClean(const std::string& key) {
+  if (!up()) return;
+  Guard([&] {
+    store::Slot slot = access_->Lock(Key::Of(key), clock_.Now());
+    if (!slot.item() || slot.item().is_dirty()) return;
+    world_.Tell("node %u: %s leaves memory", number_, key.c_str());
+    slot.Remove();
+  });
+}
+
+// -- Turns ----------------------------------------------------------------------------------------
+
+void SimNode::ScheduleWriter(int64_t at_us) {
+  if (writing_ || at_us >= writer_at_us_ || at_us == kNeverMicros) return;
+  writer_at_us_ = std::max(at_us, world_.now_us()) + world_.dice.Skewed(10, 2'000);
+  const int64_t arranged_us = writer_at_us_;
+  world_.At(arranged_us, Later([this, arranged_us] {
+              if (writer_at_us_ != arranged_us || writing_) return;
+              writer_at_us_ = kNeverMicros;
+              WriterTurn();
+            }));
+}
+
+void SimNode::WriterTurn() {
+  if (sessions_->reaper().NextDue() <= world_.now_us()) Reap();
+  const std::span<const Change> batch = sessions_->write_behind().NextBatch(*access_);
+  if (batch.empty()) {
+    return ScheduleWriter(std::min(sessions_->write_behind().NextDue(), sessions_->reaper().NextDue()));
+  }
+  writing_ = true;
+  auto changes = std::make_shared<std::vector<Change>>(batch.begin(), batch.end());
+  if (bug_ == Bug::kTouchCarriesValue) MakeTouchesCarryValues(changes.get());
+  auto outcomes = std::make_shared<std::vector<ChangeOutcome>>();
+  auto failure = std::make_shared<Failure>();
+  const bool zombie = faults.zombie_one_in != 0 && world_.dice.OneIn(faults.zombie_one_in);
+  const bool lost = faults.lose_reply_one_in != 0 && world_.dice.OneIn(faults.lose_reply_one_in);
+  const int64_t takes_us = world_.dice.Skewed(faults.database_us_min, faults.database_us_max);
+  const int64_t commits_us = zombie ? world_.dice.Skewed(takes_us, 10'000'000) : takes_us;
+  // The statement is with the database: it takes effect even if the node is gone by then.
+  world_.In(commits_us, [this, changes, outcomes, failure] {
+    *failure = driver_.Write(*changes, outcomes.get());
+    if (!world_.tells()) return;
+    for (size_t i = 0; i < changes->size(); ++i) {
+      const Row& row = (*changes)[i].row;
+      world_.Tell("node %u: database has %s of %s (%u), version %llu floor %llu: %s", number_,
+                  (*changes)[i].kind == ChangeKind::kDelete   ? "delete"
+                  : (*changes)[i].kind == ChangeKind::kExpiry ? "expiry"
+                                                              : "value",
+                  row.key.c_str(), row.client_flags, static_cast<unsigned long long>(row.version),
+                  static_cast<unsigned long long>(row.floor),
+                  !failure->ok()                           ? failure->detail.c_str()
+                  : (*outcomes)[i] == ChangeOutcome::kDone ? "done"
+                                                           : "not done");
+    }
+  });
+  world_.In(
+      takes_us + world_.dice.Skewed(10, 1'000), Later([this, outcomes, failure, zombie, lost] {
+        writing_ = false;
+        if (crash_point_ == CrashPoint::kAfterCommit) throw Crash();
+        if (zombie || lost || !failure->ok()) {
+          sessions_->write_behind().OnFailure(zombie || lost ? Failure{FailureClass::kNextNode, "lost"} : *failure);
+          return ScheduleWriter(world_.now_us() + (zombie || lost ? 0 : kReconnectMicros));
+        }
+        sessions_->write_behind().OnOutcomes(*access_, *outcomes);
+        ScheduleWriter(world_.now_us());
+      }));
+}
+
+void SimNode::Reap() {
+  const Failure failure = sessions_->reaper().Sweep(driver_);
+  if (!failure.ok()) world_.Tell("node %u: the reaper failed", number_);
+}
+
+// A touch that was on its way goes as a whole row, with the time of the touch as its version.
+void SimNode::MakeTouchesCarryValues(std::vector<Change>* changes) {
+  for (Change& change : *changes) {
+    if (change.kind != ChangeKind::kExpiry) continue;
+    const store::Found found = access_->Find(Key::Of(change.row.key), clock_.Now());
+    if (!found.live()) continue;
+    found.item.ForEachPiece([&change](std::string_view piece) { change.row.data += piece; });
+    change.kind = ChangeKind::kValue;
+    change.row.version = change.row.touched;
+  }
+}
+
+void SimNode::ScheduleReader(int64_t at_us) {
+  if (reading_ || at_us >= reader_at_us_ || at_us == kNeverMicros) return;
+  reader_at_us_ = std::max(at_us, world_.now_us()) + world_.dice.Skewed(10, 1'000);
+  const int64_t arranged_us = reader_at_us_;
+  world_.At(arranged_us, Later([this, arranged_us] {
+              if (reader_at_us_ != arranged_us || reading_) return;
+              reader_at_us_ = kNeverMicros;
+              ReaderTurn();
+            }));
+}
+
+void SimNode::ReaderTurn() {
+  const std::span<const std::string_view> keys = sessions_->read_through().NextBatch();
+  if (keys.empty()) return ScheduleReader(sessions_->read_through().NextDue());
+  reading_ = true;
+  auto rows = std::make_shared<std::vector<Row>>();
+  auto failure = std::make_shared<Failure>();
+  const int64_t takes_us = world_.dice.Skewed(faults.database_us_min, faults.database_us_max);
+  world_.In(world_.dice.Between(0, takes_us),
+            Later([this, keys, rows, failure] { *failure = driver_.Load(keys, rows.get()); }));
+  world_.In(takes_us + 1, Later([this, rows, failure] {
+              reading_ = false;
+              if (!failure->ok()) {
+                sessions_->read_through().OnFailure();
+              } else {
+                sessions_->read_through().OnRows(*access_, std::move(*rows));
+              }
+              ScheduleReader(failure->ok() ? world_.now_us() : sessions_->read_through().NextDue());
+            }));
+}
+
+// Wakes whose time has come, and requests that were woken.
+void SimNode::ScheduleTick() {
+  if (wakes_scheduled_) return;
+  wakes_scheduled_ = true;
+  world_.In(world_.dice.Skewed(0, 500), Later([this] {
+              wakes_scheduled_ = false;
+              const int64_t next_us = sessions_->read_through().Tick();
+              auto woken = std::move(woken_);
+              woken_.clear();
+              for (const auto& [waiter, outcome] : woken) {
+                const auto found = frames_.find(waiter.connection);
+                if (found == frames_.end() || found->second.request != waiter.request) continue;
+                command::Frame frame = found->second;
+                const std::shared_ptr<Call> call = parked_.at(waiter.connection);
+                frames_.erase(found);
+                parked_.erase(waiter.connection);
+                frame.in_hand = outcome;
+                Execute(call, frame);
+              }
+              if (next_us == kNeverMicros || next_us >= tick_at_us_) return;
+              tick_at_us_ = next_us;
+              world_.At(next_us, Later([this] {
+                          tick_at_us_ = kNeverMicros;
+                          ScheduleTick();
+                        }));
+            }));
+}
+
+// -- The journal ----------------------------------------------------------------------------------
+
+void SimNode::ScheduleJournal(int64_t in_us) {
+  const int64_t at_us = world_.now_us() + in_us;
+  if (at_us >= journal_at_us_) return;
+  journal_at_us_ = at_us;
+  world_.At(at_us, Later([this, at_us] {
+              if (journal_at_us_ != at_us) return;
+              journal_at_us_ = kNeverMicros;
+              JournalRound();
+            }));
+}
+
+void SimNode::JournalRound() {
+  AppendLate();
+  if (crash_point_ == CrashPoint::kMidRotation) clock_.CrashAfter(1 + world_.dice.Below(20));
+  journal_->Round(*sessions_, *journal_access_);
+  clock_.CrashAfter(0);
+  ScheduleJournal(1'000'000);
+}
+
+void SimNode::AppendLate() {
+  for (const std::string& key : std::exchange(late_appends_, {})) {
+    const store::Slot slot = access_->Lock(Key::Of(key), clock_.Now());
+    if (!slot.item() || !slot.item().is_session()) continue;
+    session::JournalRecord record;
+    const bool is_delete = slot.item().kind() == ItemKind::kTombstone;
+    record.kind = is_delete ? session::RecordKind::kDelete : session::RecordKind::kValue;
+    record.key = key;
+    record.stamps = slot.item().stamps();
+    record.expiry = is_delete ? base::kNever : slot.item().expiry();
+    if (!is_delete) record.item = slot.item();
+    CHECK(journal_->Append(record));
+  }
+}
+
+// Makes the last record in the ring, of a node that is down, a torn one; when the ring is empty, cuts the last segment.
+void SimNode::DropJournalTail() {
+  constexpr size_t kHeadBytes = 4096, kHeadAt = 80, kTailAt = 88;
+  std::fstream ring(directory_ + "/ring", std::ios::in | std::ios::out | std::ios::binary);
+  std::string bytes((std::istreambuf_iterator<char>(ring)), std::istreambuf_iterator<char>());
+  if (bytes.size() <= kHeadBytes) return;
+  uint64_t head, tail;
+  std::memcpy(&head, bytes.data() + kHeadAt, sizeof head);
+  std::memcpy(&tail, bytes.data() + kTailAt, sizeof tail);
+  const uint64_t size = bytes.size() - kHeadBytes;
+  size_t last = 0;
+  for (uint64_t position = tail; position < head;) {
+    const size_t claimed = session::ClaimedBytes(std::string_view(bytes).substr(kHeadBytes + position % size));
+    if (claimed == 0) break;
+    last = kHeadBytes + position % size;
+    position += claimed;
+  }
+  if (last == 0) return;
+  ring.clear();
+  ring.seekp(static_cast<std::streamoff>(last));
+  ring.write("\0\0\0\0\0\0\0\0", 8);
+}
+
+}  // namespace holdfast::sim

@@ -1,0 +1,151 @@
+// sim_node.h - one server of a simulated site: the real session module, store, verbs and journal, driven by events in
+// place of threads.
+//
+// Threads: one.
+// Owns:    the node's memory, which Kill throws away, and its journal's files, which stay.
+//
+// A request comes in by Submit and is answered by its callback, at once or later; when the node dies first, by a lost
+// connection, `answered` false. Everything that runs inside the node runs under Guard, which turns a Crash into a Kill.
+
+#ifndef HOLDFAST_T_SIM_SIM_NODE_H_
+#define HOLDFAST_T_SIM_SIM_NODE_H_
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/log.h"
+#include "command/command.h"
+#include "session/file_journal.h"
+#include "session/session.h"
+#include "sim/sim_database.h"
+#include "sim/world.h"
+
+namespace holdfast::sim {
+
+// A request on its way through a node. The strings are what the request points to.
+struct Call {
+  protocol::Request request;
+  std::string key;
+  std::string value;
+  uint64_t connection = 0;
+
+  // The answer
+  bool answered = false;  // false: the connection was lost or closed
+  protocol::ReplyCode code = protocol::ReplyCode::kNone;
+  uint32_t client_flags = 0;
+  uint64_t cas = 0;
+  bool provisional = false;  // stored, but the database may know better
+  std::string read;
+  std::function<void()> done;
+};
+
+struct NodeFaults {
+  bool link_up = true;            // to the database
+  int64_t database_us_min = 200;  // how long a statement takes
+  int64_t database_us_max = 5'000;
+  uint32_t lose_reply_one_in = 0;  // 0: never
+  uint32_t zombie_one_in = 0;
+};
+
+class SimNode {
+ public:
+  SimNode(World& world, SimDatabase& database, Bug bug, const std::string& directory, uint32_t number);
+  ~SimNode();
+  SimNode(const SimNode&) = delete;
+  SimNode& operator=(const SimNode&) = delete;
+
+  uint32_t number() const { return number_; }
+  // Changes with each death and each start.
+  uint64_t life() const { return life_; }
+  bool up() const { return sessions_ != nullptr; }
+  bool accepts() const { return up() && !stopping_; }
+
+  // False: the journal could not be replayed, as the database is away; or it died on the way.
+  bool Start();
+  void Kill();
+  // SIGTERM: writes everything, then ends; stopped is called then.
+  void Stop(std::function<void()> stopped);
+
+  void Submit(std::shared_ptr<Call> call);
+  // keys: those that there are, for a bug to know.
+  void FlushAll(std::span<const std::string> keys);
+  // As memory pressure does: what is clean may go at any time.
+  void EvictClean(const std::string& key);
+  // The next thing of this kind is the node's last.
+  enum class CrashPoint : uint8_t { kNone, kBeforeAppend, kAfterAppend, kAfterCommit, kMidRotation, kMidReplay };
+  void Arm(CrashPoint point) { crash_point_ = point; }
+
+  uint64_t dirty_items() const { return sessions_->write_behind().dirty_items(); }
+  uint64_t quarantined() const { return sessions_->write_behind().quarantined(); }
+  session::Sessions& sessions() { return *sessions_; }
+  SimClock& clock() { return clock_; }
+  NodeFaults faults;
+
+ private:
+  class Door;  // the journal, with its crash points
+  class NoControl;
+
+  template <class Inside>
+  void Guard(Inside&& inside);
+  template <class Inside>
+  std::function<void()> Later(Inside inside);  // an event of this life of the node
+
+  bool OpenJournal();
+  void DropJournalTail();
+  void Execute(const std::shared_ptr<Call>& call, command::Frame frame);
+  void Answer(Call& call, const protocol::Reply& reply);
+  void ScheduleWriter(int64_t at_us);
+  void ScheduleReader(int64_t at_us);
+  void ScheduleTick();
+  void ScheduleJournal(int64_t in_us);
+  void WriterTurn();
+  void ReaderTurn();
+  void JournalRound();
+  void Reap();
+  void AppendLate();
+  void DropTombstones(std::span<const std::string> keys);
+  void MakeTouchesCarryValues(std::vector<session::Change>* changes);
+  void LookWhetherDrained();
+  void Forget();
+
+  World& world_;
+  SimDatabase& database_;
+  const Bug bug_;
+  const std::string directory_;
+  const uint32_t number_;
+  SimClock clock_;
+  base::Log log_;
+  SimDriver driver_;
+  uint64_t life_ = 0;
+  bool stopping_ = false;
+  std::function<void()> stopped_;
+  CrashPoint crash_point_ = CrashPoint::kNone;
+
+  std::unique_ptr<session::FileJournal> journal_;
+  std::unique_ptr<Door> door_;
+  std::unique_ptr<store::Store> store_;
+  std::optional<store::Access> access_;
+  std::optional<store::Access> journal_access_;
+  std::unique_ptr<session::Sessions> sessions_;  // null while the node is down
+  std::unique_ptr<NoControl> control_;
+  command::CommandCounters counters_;
+  std::optional<command::Context> context_;
+
+  std::unordered_map<uint64_t, std::shared_ptr<Call>> parked_;   // by connection
+  std::unordered_map<uint64_t, std::shared_ptr<Call>> running_;  // all that came and is not answered
+  std::unordered_map<uint64_t, command::Frame> frames_;          // of the parked
+  std::vector<std::pair<session::Waiter, session::LoadOutcome>> woken_;
+  std::vector<std::string> late_appends_;
+  uint64_t requests_ = 0;
+  bool writing_ = false, reading_ = false, wakes_scheduled_ = false;
+  int64_t writer_at_us_ = session::kNeverMicros, reader_at_us_ = session::kNeverMicros;
+  int64_t tick_at_us_ = session::kNeverMicros, journal_at_us_ = session::kNeverMicros;
+};
+
+}  // namespace holdfast::sim
+
+#endif  // HOLDFAST_T_SIM_SIM_NODE_H_

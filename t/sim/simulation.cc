@@ -1,0 +1,240 @@
+// How it works: a seed chooses how many visitors and sessions there are, which faults are about and how often. At
+// closing time everything is mended, the nodes have a minute to write what they owe, and then the checker looks at
+// every session in every node and in the database. The last look is taken after a kill -9.
+
+#include "sim/simulation.h"
+
+#include <algorithm>
+#include <memory>
+
+#include "sim/visitors.h"
+
+namespace holdfast::sim {
+
+namespace {
+
+constexpr int64_t kSecond = 1'000'000;
+constexpr int64_t kHealingMicros = 60 * kSecond;
+
+class Simulation {
+ public:
+  explicit Simulation(const SimulationSettings& settings)
+      : settings_(settings), world_(settings.seed, settings.tells), database_(world_.time, settings.bug) {}
+
+  SimulationResult Run();
+
+ private:
+  Dice& dice() { return world_.dice; }
+  SimNode& AnyNode() { return *nodes_[dice().Below(static_cast<uint32_t>(nodes_.size()))]; }
+
+  void Open();
+  void ChooseFaults();
+  void ArrangeFault();
+  void DoFault();
+  void TakeDatabaseAway();
+  void Crash(SimNode& node);
+  void Restart(SimNode& node);
+  void BringBack(SimNode& node, int64_t in_us);
+  void LookForLag();
+  void Heal();
+  void LookAtAll();
+  bool IsPoisoned(uint32_t key) const;
+  void JudgeAll();
+
+  const SimulationSettings settings_;
+  World world_;
+  SimDatabase database_;
+  std::vector<std::unique_ptr<SimNode>> nodes_;
+  std::unique_ptr<Visitors> visitors_;
+  SimulationResult result_;
+  int64_t closing_us_ = 0;
+  int64_t fault_every_us_ = 0;
+  bool healing_ = false;
+  bool clock_steps_ = false;
+  std::vector<void (Simulation::*)()> faults_;
+};
+
+void Simulation::Open() {
+  nodes_.push_back(std::make_unique<SimNode>(world_, database_, settings_.bug, settings_.directory + "/node1", 1));
+  for (const auto& node : nodes_) {
+    if (!node->Start()) BringBack(*node, 0);
+  }
+  visitors_ = std::make_unique<Visitors>(world_, nodes_, 1 + static_cast<int>(dice().Below(3)));
+  closing_us_ = world_.now_us() + dice().Between(8, 24) * kSecond;
+  visitors_->Invite(2 + static_cast<int>(dice().Below(3)), closing_us_);
+  clock_steps_ = dice().OneIn(8);
+  fault_every_us_ = dice().Between(300'000, 4 * kSecond);
+  if (dice().OneIn(3)) nodes_[0]->faults.lose_reply_one_in = 1 + dice().Below(10);
+  if (dice().OneIn(3)) nodes_[0]->faults.zombie_one_in = 2 + dice().Below(10);
+  if (dice().OneIn(4)) nodes_[0]->faults.database_us_max = 1'500'000;
+  ArrangeFault();
+}
+
+// -- Faults ---------------------------------------------------------------------------------------
+
+void Simulation::ArrangeFault() {
+  world_.In(dice().Between(1, 2 * fault_every_us_), [this] {
+    if (healing_ || world_.now_us() >= closing_us_) return;
+    DoFault();
+    ArrangeFault();
+  });
+}
+
+void Simulation::DoFault() {
+  SimNode& node = AnyNode();
+  switch (dice().Below(12)) {
+    case 0:
+    case 1:
+      return Crash(node);
+    case 2:
+      if (!clock_steps_ && dice().OneIn(3)) Restart(node);
+      return;
+    case 3:
+      return TakeDatabaseAway();
+    case 4:
+      if (!node.up()) return;
+      world_.Tell("flush_all");
+      return node.FlushAll(visitors_->names());
+    case 5:
+    case 6:
+    case 7:
+    case 8:
+      for (const std::string& key : visitors_->names()) {
+        if (dice().OneIn(2)) node.EvictClean(key);
+      }
+      return;
+    case 9:
+      return LookForLag();
+    case 10:
+      if (dice().OneIn(4) && database_.poison_flags == 0) database_.poison_flags = visitors_->next_value();
+      return;
+    default:
+      // The wall clock of the machine steps. A journal has its expiries in wall time, so then nothing is killed.
+      if (clock_steps_) {
+        const int64_t step_us = dice().Between(-2, 2) * 1'800 * kSecond / 2;
+        world_.Tell("node %u: the wall clock steps by %lld s", node.number(),
+                    static_cast<long long>(step_us / kSecond));
+        node.clock().StepWall(step_us);
+      }
+  }
+}
+
+void Simulation::TakeDatabaseAway() {
+  if (database_.state != SimDatabase::State::kUp) return;
+  database_.state = dice().OneIn(3) ? SimDatabase::State::kNonPrimary : SimDatabase::State::kAway;
+  world_.Tell("the database goes away");
+  world_.In(dice().Skewed(10'000, 12 * kSecond), [this] {
+    world_.Tell("the database is back");
+    database_.state = SimDatabase::State::kUp;
+  });
+}
+
+void Simulation::Crash(SimNode& node) {
+  if (!node.up() || clock_steps_) return;
+  ++result_.kills;
+  using Point = SimNode::CrashPoint;
+  const auto point = static_cast<Point>(dice().Below(6));
+  if (point == Point::kNone || point == Point::kMidReplay) node.Kill();
+  node.Arm(point);
+  // It may have nothing to do that would bring it to that point.
+  world_.In(dice().Between(1, kSecond), [this, &node, life = node.life()] {
+    if (node.life() == life) node.Kill();
+    BringBack(node, dice().Skewed(1'000, 2 * kSecond));
+  });
+}
+
+void Simulation::Restart(SimNode& node) {
+  if (!node.accepts()) return;
+  node.Stop([this, &node] { BringBack(node, dice().Skewed(1'000, kSecond)); });
+}
+
+void Simulation::BringBack(SimNode& node, int64_t in_us) {
+  world_.In(in_us, [this, &node] {
+    if (!node.up() && !node.Start()) BringBack(node, 200'000);
+  });
+}
+
+// -- The end --------------------------------------------------------------------------------------
+
+void Simulation::LookForLag() {
+  if (database_.state == SimDatabase::State::kUp) visitors_->LookInto(database_, false, test::kForever);
+}
+
+void Simulation::Heal() {
+  world_.Tell("closing time");
+  healing_ = true;
+  database_.state = SimDatabase::State::kUp;
+  for (const auto& node : nodes_) {
+    node->faults = NodeFaults();
+    if (node->up()) node->Arm(SimNode::CrashPoint::kNone);
+    if (!node->up()) BringBack(*node, 0);
+  }
+  world_.RunUntil(world_.now_us() + kHealingMicros);
+  for (const auto& node : nodes_) {
+    if (!node->up()) {
+      result_.failures.push_back("a node did not come back");
+    } else if (node->dirty_items() > node->quarantined()) {
+      result_.failures.push_back("a node has not written " + std::to_string(node->dirty_items()) +
+                                 " sessions a minute after everything was mended");
+    }
+  }
+  if (!visitors_->all_gone()) result_.failures.push_back("a visitor waits for ever");
+}
+
+void Simulation::LookAtAll() {
+  for (const auto& node : nodes_) {
+    if (!node->up()) continue;
+    visitors_->LookOnce(*node);
+    world_.RunUntil(world_.now_us() + kSecond / 2);
+  }
+  visitors_->LookInto(database_, true, 0);
+  if (clock_steps_ || dice().OneIn(2)) return;
+  for (const auto& node : nodes_) {
+    node->Kill();
+    if (!node->Start()) {
+      result_.failures.push_back("a node does not start");
+      continue;
+    }
+    visitors_->LookOnce(*node);
+    world_.RunUntil(world_.now_us() + kSecond / 2);
+  }
+}
+
+// A session that was given a value that the database can never take may end in an older one.
+bool Simulation::IsPoisoned(uint32_t key) const {
+  const std::vector<test::Operation>& history = visitors_->history();
+  return database_.poison_flags != 0 && std::any_of(history.begin(), history.end(), [&](const test::Operation& op) {
+           return op.key == key && op.value == database_.poison_flags && op.based_on != op.value &&
+                  op.act != test::Act::kGet;
+         });
+}
+
+void Simulation::JudgeAll() {
+  test::JudgeRules rules;
+  rules.window_us = 5 * kSecond;
+  rules.interval_us = 5 * kSecond;
+  const std::vector<test::Operation>& history = visitors_->history();
+  for (const test::Finding& finding : test::Judge(history, rules)) {
+    if (IsPoisoned(history[finding.operation].key)) continue;
+    ++result_.faults[static_cast<size_t>(finding.fault)];
+    result_.failures.push_back(Describe(finding, history));
+  }
+  result_.operations = history.size();
+  result_.acknowledged = static_cast<size_t>(std::count_if(
+      history.begin(), history.end(), [](const test::Operation& op) { return op.said != test::Said::kNothing; }));
+}
+
+SimulationResult Simulation::Run() {
+  Open();
+  world_.RunUntil(closing_us_);
+  Heal();
+  LookAtAll();
+  JudgeAll();
+  return result_;
+}
+
+}  // namespace
+
+SimulationResult Simulate(const SimulationSettings& settings) { return Simulation(settings).Run(); }
+
+}  // namespace holdfast::sim

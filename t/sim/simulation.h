@@ -1,0 +1,39 @@
+// simulation.h - one site, for a minute or so of virtual time, from one seed: nodes, a database, visitors, and all that
+// can go wrong. What the visitors saw is judged at the end.
+//
+// Threads: one; several simulations may run in one process, one after the other.
+// Owns:    files of the nodes' journals under `directory`, removed at the end.
+
+#ifndef HOLDFAST_T_SIM_SIMULATION_H_
+#define HOLDFAST_T_SIM_SIMULATION_H_
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "lib/judge.h"
+#include "sim/bugs.h"
+
+namespace holdfast::sim {
+
+struct SimulationSettings {
+  uint64_t seed = 1;
+  Bug bug = Bug::kNone;
+  bool tells = false;     // prints all that happens
+  std::string directory;  // exists; best in memory
+};
+
+struct SimulationResult {
+  std::vector<std::string> failures;  // in words; none: all that was promised was kept
+  std::array<uint32_t, test::kFaults> faults{};
+  size_t operations = 0;
+  size_t acknowledged = 0;
+  uint32_t kills = 0;
+};
+
+SimulationResult Simulate(const SimulationSettings& settings);
+
+}  // namespace holdfast::sim
+
+#endif  // HOLDFAST_T_SIM_SIMULATION_H_

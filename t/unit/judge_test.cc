@@ -1,0 +1,369 @@
+// The judge itself: histories written by hand, each fault once as it must be found and once as it must not.
+
+#include "lib/judge.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+
+namespace holdfast::test {
+namespace {
+
+constexpr int64_t kSecond = 1'000'000;
+
+// A history of one key, each operation a second after the one before and a millisecond long.
+class History {
+ public:
+  Operation& Then(Act act, Said said, uint32_t value = 0) {
+    Operation op;
+    op.act = act;
+    op.said = said;
+    op.value = value;
+    op.begun_us = (at_us_ += kSecond);
+    op.ended_us = said == Said::kNothing ? kForever : op.begun_us + 1000;
+    operations_.push_back(op);
+    return operations_.back();
+  }
+  Operation& Login(uint32_t value) { return Then(Act::kAdd, Said::kStored, value); }
+  // By a connection that has just read `based_on`.
+  Operation& Set(uint32_t value, uint32_t based_on) {
+    Operation& op = Then(Act::kSet, Said::kStored, value);
+    op.based_on = based_on;
+    op.told_us = op.begun_us - kSecond / 2;
+    op.told_ended_us = op.told_us + 1000;
+    op.told_value = based_on;
+    return op;
+  }
+  Operation& Delete() { return Then(Act::kDelete, Said::kDeleted); }
+  Operation& Hit(uint32_t value) { return Then(Act::kGet, Said::kHit, value); }
+  Operation& Miss() { return Then(Act::kGet, Said::kMiss); }
+  Operation& Quiet(uint32_t value) {
+    Operation& op = value == 0 ? Miss() : Hit(value);
+    op.is_final = true;
+    return op;
+  }
+  Operation& Row(uint32_t value) {
+    Operation& op = Then(Act::kRow, value == 0 ? Said::kMiss : Said::kHit, value);
+    op.node = kDatabaseNode;
+    op.database_up_us = 0;
+    return op;
+  }
+  void Wait(int64_t micros) { at_us_ += micros; }
+
+  std::vector<Fault> Faults() const {
+    std::vector<Fault> faults;
+    for (const Finding& finding : Judge(operations_, rules)) faults.push_back(finding.fault);
+    return faults;
+  }
+  bool Clean() const { return Faults().empty(); }
+  bool Finds(Fault fault) const {
+    const std::vector<Fault> faults = Faults();
+    return !faults.empty() && std::all_of(faults.begin(), faults.end(), [fault](Fault f) { return f == fault; });
+  }
+
+  JudgeRules rules;
+
+ private:
+  std::vector<Operation> operations_;
+  int64_t at_us_ = 1000 * kSecond;
+};
+
+TEST(Judge, a_history_in_which_all_is_well_has_no_findings) {
+  History h;
+  h.Miss();
+  h.Login(1);
+  h.Hit(1);
+  h.Set(2, 1);
+  h.Hit(2);
+  h.Then(Act::kTouch, Said::kTouched).ttl_us = 100 * kSecond;
+  h.Hit(2);
+  h.Delete();
+  h.Miss();
+  h.Login(3);
+  h.Hit(3);
+  h.Quiet(3);
+  EXPECT_TRUE(h.Clean());
+}
+
+TEST(Judge, a_session_that_is_gone_is_lost) {
+  History h;
+  h.Login(1);
+  h.Set(2, 1);
+  h.Miss();
+  EXPECT_TRUE(h.Finds(Fault::kLostSession));
+}
+
+TEST(Judge, a_login_that_is_gone_was_refused) {
+  for (const bool by_probe : {false, true}) {
+    History h;
+    h.Login(1);
+    h.Delete();
+    h.Miss();
+    Operation& login = h.Set(2, 0);
+    login.told_us = login.begun_us - kSecond;
+    h.Then(by_probe ? Act::kProbe : Act::kGet, Said::kMiss);
+    EXPECT_TRUE(h.Finds(Fault::kLoginRefused));
+  }
+}
+
+TEST(Judge, nothing_is_lost_that_was_deleted_or_may_have_been) {
+  for (const Said said : {Said::kDeleted, Said::kNothing}) {
+    History h;
+    h.Login(1);
+    h.Then(Act::kDelete, said);
+    h.Miss();
+    EXPECT_TRUE(h.Clean());
+  }
+}
+
+TEST(Judge, a_delete_that_was_before_the_login_excuses_nothing) {
+  History h;
+  h.Login(1);
+  h.Delete();
+  h.Login(2);
+  h.Miss();
+  EXPECT_TRUE(h.Finds(Fault::kLoginRefused));
+}
+
+TEST(Judge, nothing_is_lost_that_has_expired) {
+  History h;
+  h.Login(1).ttl_us = 5 * kSecond;
+  h.Wait(3 * kSecond);
+  h.Miss();
+  EXPECT_TRUE(h.Clean()) << "within the grain of an expiry";
+  h.Wait(10 * kSecond);
+  h.Miss();
+  EXPECT_TRUE(h.Clean());
+}
+
+TEST(Judge, a_touch_keeps_a_session_and_an_unanswered_one_need_not) {
+  for (const bool answered : {true, false}) {
+    History h;
+    h.Login(1).ttl_us = 5 * kSecond;
+    h.Then(Act::kTouch, answered ? Said::kTouched : Said::kNothing).ttl_us = 100 * kSecond;
+    h.Wait(20 * kSecond);
+    h.Miss();
+    EXPECT_EQ(h.Finds(Fault::kLoginRefused), answered);
+    EXPECT_EQ(h.Clean(), !answered);
+  }
+}
+
+TEST(Judge, a_set_that_may_have_been_dropped_is_not_lost) {
+  History h;
+  h.Login(1);
+  h.Delete();
+  Operation& late = h.Set(2, 1);
+  late.told_us -= 10 * kSecond;
+  late.told_ended_us -= 10 * kSecond;
+  h.Miss();
+  EXPECT_TRUE(h.Clean());
+}
+
+TEST(Judge, a_write_without_an_answer_is_owed_nothing_and_may_be_there) {
+  for (const bool there : {true, false}) {
+    History h;
+    h.Login(1);
+    h.Then(Act::kSet, Said::kNothing, 2).based_on = 1;
+    h.Hit(there ? 2 : 1);
+    EXPECT_TRUE(h.Clean());
+  }
+}
+
+TEST(Judge, an_older_value_is_stale_and_in_the_end_a_lost_update) {
+  History h;
+  h.Login(1);
+  h.Set(2, 1);
+  h.Hit(1);
+  EXPECT_TRUE(h.Finds(Fault::kStale));
+
+  History quiet;
+  quiet.Login(1);
+  quiet.Set(2, 1);
+  quiet.Quiet(1);
+  EXPECT_TRUE(quiet.Finds(Fault::kLostUpdate));
+}
+
+TEST(Judge, of_writes_at_the_same_time_either_may_be_last) {
+  for (const uint32_t last : {2u, 3u}) {
+    History h;
+    h.Login(1);
+    const int64_t ends_us = h.Set(2, 1).ended_us + 2 * kSecond;
+    h.Set(3, 1).begun_us -= kSecond;
+    h.Then(Act::kGet, Said::kHit, last).begun_us = ends_us;
+    EXPECT_TRUE(h.Clean()) << last;
+  }
+}
+
+TEST(Judge, another_node_may_be_behind_by_the_bound_and_no_more) {
+  for (const bool within : {true, false}) {
+    History h;
+    h.rules.bound_us = 3 * kSecond;
+    h.Login(1);
+    h.Set(2, 1);
+    if (!within) h.Wait(3 * kSecond);
+    h.Hit(1).node = 1;
+    EXPECT_EQ(h.Clean(), within);
+    EXPECT_EQ(h.Finds(Fault::kStale), !within);
+  }
+}
+
+TEST(Judge, who_read_before_the_logout_and_writes_after_it_resurrects) {
+  History h;
+  h.Login(1);
+  h.Delete();
+  Operation& late = h.Set(2, 1);
+  late.told_us -= 10 * kSecond;
+  late.told_ended_us -= 10 * kSecond;
+  h.Hit(2);
+  EXPECT_TRUE(h.Finds(Fault::kResurrected));
+}
+
+TEST(Judge, so_does_a_chain_of_writes_and_the_row_in_the_end) {
+  History h;
+  h.Login(1);
+  h.Delete();
+  Operation& late = h.Set(2, 1);
+  late.told_us -= 10 * kSecond;
+  late.told_ended_us -= 10 * kSecond;
+  Operation& later = h.Set(3, 2);
+  later.told_us = -1;
+  later.told_ended_us = -1;
+  h.Row(3).is_final = true;
+  EXPECT_TRUE(h.Finds(Fault::kResurrected));
+}
+
+TEST(Judge, a_touch_or_cas_that_succeeds_after_a_logout_resurrects) {
+  History touch;
+  touch.Login(1);
+  touch.Delete();
+  touch.Then(Act::kTouch, Said::kTouched);
+  EXPECT_TRUE(touch.Finds(Fault::kResurrected));
+
+  History cas;
+  cas.Login(1);
+  cas.Delete();
+  Operation& op = cas.Then(Act::kRewrite, Said::kStored, 2);
+  op.based_on = 1;
+  EXPECT_FALSE(cas.Clean());
+}
+
+TEST(Judge, a_new_login_resurrects_nothing) {
+  History h;
+  h.Login(1);
+  h.Delete();
+  h.Miss();
+  h.Set(2, 0);
+  h.Hit(2);
+  h.Set(3, 2);
+  h.Hit(3);
+  EXPECT_TRUE(h.Clean());
+}
+
+TEST(Judge, later_than_the_writer_window_a_set_is_a_login) {
+  History h;
+  h.rules.window_us = 5 * kSecond;
+  h.Login(1);
+  h.Delete();
+  h.Wait(10 * kSecond);
+  Operation& late = h.Set(2, 1);
+  late.told_us = late.told_ended_us = 1000;
+  h.Hit(2);
+  EXPECT_TRUE(h.Clean());
+}
+
+TEST(Judge, what_was_never_written_is_foreign) {
+  History h;
+  h.Login(1);
+  h.Hit(7);
+  EXPECT_TRUE(h.Finds(Fault::kForeign));
+
+  History damaged;
+  damaged.Login(1);
+  damaged.Hit(1).foreign = true;
+  EXPECT_TRUE(damaged.Finds(Fault::kForeign));
+}
+
+TEST(Judge, a_hit_after_the_expiry_is_over_alive) {
+  for (const bool late : {true, false}) {
+    History h;
+    h.Login(1).ttl_us = 5 * kSecond;
+    h.Wait(late ? 7 * kSecond : 4 * kSecond);
+    h.Hit(1);
+    EXPECT_EQ(h.Finds(Fault::kOverAlive), late);
+    EXPECT_EQ(h.Clean(), !late);
+  }
+}
+
+TEST(Judge, the_row_must_have_the_expiry_of_the_last_touch) {
+  for (const int64_t ttl_us : {100 * kSecond - kSecond, 50 * kSecond}) {
+    History h;
+    h.Login(1).ttl_us = 50 * kSecond;
+    h.Then(Act::kTouch, Said::kTouched).ttl_us = 100 * kSecond;
+    Operation& row = h.Row(1);
+    row.is_final = true;
+    row.ttl_us = ttl_us;
+    EXPECT_EQ(h.Clean(), ttl_us > 60 * kSecond);
+    EXPECT_EQ(h.Finds(Fault::kLostTouch), ttl_us < 60 * kSecond);
+  }
+}
+
+TEST(Judge, a_login_is_in_the_database_within_the_lag_while_that_is_up) {
+  for (const bool up : {true, false}) {
+    History h;
+    h.rules.lag_us = 2 * kSecond;
+    h.Login(1);
+    h.Wait(5 * kSecond);
+    Operation& row = h.Row(0);
+    if (!up) row.database_up_us = row.begun_us - kSecond;
+    EXPECT_EQ(h.Finds(Fault::kLag), up);
+    EXPECT_EQ(h.Clean(), !up);
+  }
+}
+
+TEST(Judge, a_change_may_stay_unsynced_for_the_interval) {
+  for (const bool late : {true, false}) {
+    History h;
+    h.rules.lag_us = 2 * kSecond;
+    h.rules.interval_us = 10 * kSecond;
+    h.Login(1);
+    h.Set(2, 1);
+    h.Wait(late ? 20 * kSecond : 5 * kSecond);
+    h.Row(1);
+    EXPECT_EQ(h.Finds(Fault::kLag), late);
+    EXPECT_EQ(h.Clean(), !late);
+  }
+}
+
+TEST(Judge, a_reservation_may_go_and_an_emptied_session_may_not) {
+  History reservation;
+  reservation.Miss();
+  reservation.Set(1, 0).empty = true;
+  reservation.Miss();
+  EXPECT_TRUE(reservation.Clean());
+
+  History emptied;
+  emptied.Login(1);
+  emptied.Set(2, 1).empty = true;
+  emptied.Hit(1);
+  EXPECT_TRUE(emptied.Finds(Fault::kStale));
+}
+
+TEST(Judge, what_was_stored_provisionally_may_be_lost) {
+  History h;
+  h.Login(1);
+  h.Set(2, 1).uncertain = true;
+  h.Hit(1);
+  EXPECT_TRUE(h.Clean());
+}
+
+TEST(Judge, keys_have_nothing_to_do_with_each_other) {
+  History h;
+  h.Login(1);
+  h.Delete().key = 1;
+  h.Miss().key = 1;
+  h.Hit(1);
+  EXPECT_TRUE(h.Clean());
+}
+
+}  // namespace
+}  // namespace holdfast::test
