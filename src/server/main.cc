@@ -20,6 +20,7 @@
 #include "server/reload.h"
 #include "server/schema_orders.h"
 #include "server/server.h"
+#include "server/successor.h"
 
 extern char** environ;
 
@@ -92,13 +93,14 @@ class Hurry {
 sigset_t BlockSignals() {
   sigset_t signals;
   sigemptyset(&signals);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, kHandedOver}) sigaddset(&signals, number);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGUSR2, kHandedOver}) sigaddset(&signals, number);
   pthread_sigmask(SIG_BLOCK, &signals, nullptr);
   std::signal(SIGPIPE, SIG_IGN);
   return signals;
 }
 
-const char* WaitForEnd(const sigset_t& signals, const std::function<void()>& reload) {
+const char* WaitForEnd(const sigset_t& signals, const std::function<void()>& reload,
+                       const std::function<void()>& start_successor) {
   for (;;) {
     int number = 0;
     if (sigwait(&signals, &number) != 0) continue;
@@ -107,6 +109,7 @@ const char* WaitForEnd(const sigset_t& signals, const std::function<void()>& rel
     if (number == SIGUSR1) return kFinishSignal;
     if (number == kHandedOver) return "handed over";
     if (number == SIGHUP) reload();
+    if (number == SIGUSR2) start_successor();
   }
 }
 
@@ -172,7 +175,15 @@ int Run(int argc, char** argv) {
   Hurry hurry;
   const auto hurried = [&hurry] { return hurry.Asked(); };
   if (status.ok()) {
-    const std::string_view signal = WaitForEnd(signals, [&] { Reload(sources, configuration, server, log); });
+    const auto reload = [&] {
+      server.service_manager().Reloading();
+      Reload(sources, configuration, server, log);
+      server.service_manager().Ready(server.Banner());
+    };
+    const auto start_successor = [&] {
+      if (base::Status started = StartSuccessor(sources); !started.ok()) log.Error(started.message());
+    };
+    const std::string_view signal = WaitForEnd(signals, reload, start_successor);
     log.Notice("stopping: " + std::string(signal));
     if (server.successor() == 0) server.service_manager().Stopping();
     if (signal == kFinishSignal) server.Finish(hurried);

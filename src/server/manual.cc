@@ -65,7 +65,13 @@ Flags for the system service, in the variable HOLDFAST_FLAGS.
 Where the system service and scripts/run as root keep the sessions. It is an ordinary SQLite database.)";
 
 constexpr char kSignals[] =
-    R"(SIGTERM and SIGINT stop the server: it writes the sessions that the database has not seen yet and ends.
+    R"(SIGTERM and SIGINT stop the server: it writes the sessions that the database has not seen yet and ends. A second one ends
+it at once; then the journal keeps what was not written.
+
+SIGUSR1 stops it too, but lets connections finish what they have in hand first, for at most 10 seconds.
+
+SIGUSR2 starts the program anew with the same arguments and --takeover: the new process takes this one's place, without a
+pause. If that fails this one goes on.
 
 SIGHUP reads the options again, see holdfast.conf(5).)";
 

@@ -22,6 +22,7 @@ namespace holdfast::session {
 namespace {
 
 constexpr char kMagic[8] = {'H', 'F', 'R', 'I', 'N', 'G', '0', '1'};
+constexpr size_t kMagicOfAnyFormBytes = 6;  // the form's number follows
 constexpr size_t kHeadBytes = 4096;
 constexpr size_t kUuidBytes = 64;
 
@@ -101,6 +102,11 @@ base::Result<std::unique_ptr<JournalRing>> JournalRing::Open(const std::string& 
     // A killed process leaves its stores in program order: only the compiler could change that.
     std::atomic_signal_fence(std::memory_order_release);
     std::memcpy(head.magic, kMagic, sizeof kMagic);
+  } else if (std::memcmp(head.magic, kMagic, kMagicOfAnyFormBytes) == 0 &&
+             std::memcmp(head.magic, kMagic, sizeof kMagic) != 0) {
+    return base::Status(base::ErrorKind::kRefused,
+                        path + " is the shared memory of another version's journal: start the version that made it and "
+                               "stop it with SIGTERM, which leaves none");
   } else if (std::memcmp(head.magic, kMagic, sizeof kMagic) != 0 ||
              database_uuid != std::string_view(head.uuid, ::strnlen(head.uuid, kUuidBytes))) {
     return base::Status(base::ErrorKind::kRefused,

@@ -586,6 +586,20 @@ class Failures(unittest.TestCase):
 
 
 class Signals(unittest.TestCase):
+    def test_usr2_starts_the_program_anew_to_take_over(self):
+        with Server("-t", "2", RULE, sessions=True) as server:
+            with Crowd(server, 6) as crowd:
+                for _ in range(2):
+                    with server.connect() as connection:
+                        pid = int(connection.stats()["pid"])
+                        os.kill(pid, signal.SIGUSR2)
+                        wait_until(lambda: connection.stats()["pid"] != str(pid), what="another process")
+                        last = int(connection.stats()["pid"])
+                    crowd.go_on()
+            self.assertEqual(server.wait(), 0)
+            os.kill(last, signal.SIGTERM)
+            wait_until(lambda: not os.path.exists(f"/proc/{last}") or server.stderr().count("stopped") == 3, what="the end")
+
     def test_usr1_lets_connections_finish_what_they_have_in_hand(self):
         with Server(RULE, sessions=True) as server:
             idle, half = server.connect(), server.connect()

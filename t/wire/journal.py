@@ -3,6 +3,7 @@
 
 import os
 import shutil
+import sqlite3
 import threading
 import time
 import unittest
@@ -119,6 +120,57 @@ class Journal(unittest.TestCase):
             with self.assertRaisesRegex(AssertionError, "not a journal of this database"):
                 server.start()
             server.process = None
+
+    def check_refused(self, server, pattern, path, before):
+        """It does not start, says why, and leaves the file as it was."""
+        with self.assertRaisesRegex(AssertionError, pattern):
+            server.start()
+        with open(path, "rb") as file:
+            self.assertEqual(file.read(), before)
+
+    def test_files_of_another_version_are_refused_and_left_alone(self):
+        with Server(RULE, sessions=True) as server:
+            with server.connect() as connection:
+                connection.ask(b"set s:one 0 1000 1\r\nx\r\n", b"STORED\r\n")
+                journal = server.database + ".journal"
+                wait_until(lambda: any(name.startswith("segment") for name in os.listdir(journal)))
+                wait_until(lambda: connection.stats("sessions")["dirty_items"] == "0")
+            server.kill()
+            segment = os.path.join(journal, min(name for name in os.listdir(journal) if name.startswith("segment")))
+            ring = os.path.realpath(journal + "/ring")
+            for path, place, versions in ((segment, 6, (b"00", b"02", b"99")), (ring, 6, (b"00", b"02"))):
+                for version in versions:
+                    with open(path, "r+b") as file:
+                        file.seek(place)
+                        known = file.read(2)
+                        self.assertEqual(known, b"01")
+                        file.seek(place)
+                        file.write(version)
+                    with open(path, "rb") as file:
+                        before = file.read()
+                    self.check_refused(server, "(another version|other version's).*start the version that", path, before)
+                    with open(path, "r+b") as file:
+                        file.seek(place)
+                        file.write(known)
+            server.start()
+            with server.connect() as connection:
+                connection.ask(b"get s:one\r\n", b"VALUE s:one 0 1\r\nx\r\nEND\r\n")
+
+    def test_a_database_with_another_schema_is_refused_and_left_alone(self):
+        with Server(RULE, sessions=True) as server:
+            server.stop()
+            for version in (0, 99):
+                with sqlite3.connect(server.database) as connection:
+                    known = connection.execute("PRAGMA user_version").fetchone()[0]
+                    connection.execute(f"PRAGMA user_version = {version}")
+                connection.close()
+                with open(server.database, "rb") as file:
+                    before = file.read()
+                self.check_refused(server, f"has schema {version}, this server knows {known}", server.database, before)
+                with sqlite3.connect(server.database) as connection:
+                    connection.execute(f"PRAGMA user_version = {known}")
+                connection.close()
+            server.start()
 
     def test_a_copy_of_the_database_cannot_take_the_journal_of_a_running_server(self):
         with Server(RULE, sessions=True) as server:
