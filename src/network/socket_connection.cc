@@ -67,7 +67,7 @@ bool SocketConnection::Export(Departure* departure) const {
   if (closed() || !transport_->MayMove()) return false;
   ConnectionState& state = departure->state;
   if (!handler_->Export(&state.handler, &state.unread)) return false;
-  if (output_.size() > kUnsentBytesThatMove) return false;
+  if (unsent_bytes() > kUnsentBytesThatMove) return false;
   departure->socket = transport_->socket();
   state.id = id_;
   state.closing = phase_ == Phase::kClosing;
