@@ -58,8 +58,9 @@ bool SocketConnection::Open() {
 
 bool SocketConnection::GoOn(const ConnectionState& before) {
   if (!handler_->Import(before.handler)) return false;
-  output().Append(before.unsent);
   if (before.closing) phase_ = Phase::kClosing;
+  if (before.unsent.empty()) return true;
+  output().Append(before.unsent);
   return !output_->overflowed();
 }
 

@@ -105,8 +105,9 @@ base::Result<std::unique_ptr<JournalRing>> JournalRing::Open(const std::string& 
   } else if (std::memcmp(head.magic, kMagic, kMagicOfAnyFormBytes) == 0 &&
              std::memcmp(head.magic, kMagic, sizeof kMagic) != 0) {
     return base::Status(base::ErrorKind::kRefused,
-                        path + " is the shared memory of another version's journal: start the version that made it and "
-                               "stop it with SIGTERM, which leaves none");
+                        path +
+                            " is the shared memory of another version's journal: start the version that made it and "
+                            "stop it with SIGTERM, which leaves none");
   } else if (std::memcmp(head.magic, kMagic, sizeof kMagic) != 0 ||
              database_uuid != std::string_view(head.uuid, ::strnlen(head.uuid, kUuidBytes))) {
     return base::Status(base::ErrorKind::kRefused,

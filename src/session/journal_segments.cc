@@ -149,11 +149,12 @@ base::Status JournalSegments::List() {
     const bool has_head = static_cast<bool>(file.read(head.data(), kHeadBytes));
     // One that ends before its head does was just begun when its process ended: there is nothing in it.
     if (has_head && head.starts_with(kMagicOfAnyForm) && !head.starts_with(kMagic)) {
-      return base::Status(base::ErrorKind::kRefused,
-                          path + " is a journal of another version (form " +
-                              head.substr(kMagicOfAnyForm.size(), kMagicBytes - kMagicOfAnyForm.size()) +
-                              ", this server knows 01): start the version that wrote it and stop it with SIGTERM, which "
-                              "leaves no journal");
+      return base::Status(
+          base::ErrorKind::kRefused,
+          path + " is a journal of another version (form " +
+              head.substr(kMagicOfAnyForm.size(), kMagicBytes - kMagicOfAnyForm.size()) +
+              ", this server knows 01): start the version that wrote it and stop it with SIGTERM, which "
+              "leaves no journal");
     }
     if (has_head && head != HeadOf(uuid_)) {
       return base::Status(base::ErrorKind::kRefused,
