@@ -6,10 +6,15 @@ A test file derives from SessionStory (or from ShortStory, for one more setting 
 import contextlib
 import sqlite3
 import subprocess
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
 
 from holdfast_test import Server, need_program, wait_until
 from web_site import WebSite
 
+VISITORS = 4
+HANDOVERS = 6
 FILL_BATCH = 1000
 SMALL_MEMORY_MB = 16
 ITEM_OVERHEAD_BYTES = 60  # about, with the key
@@ -168,6 +173,36 @@ class SessionStory(ShortStory):
             story.server.kill()
             story.server.start()
             ann.click("ann", 3)
+
+    def test_no_visitor_notices_a_handover(self):
+        """No error page, no click lost, nobody logged out; and whoever logged out stays so."""
+        with self.story() as story, ThreadPoolExecutor(VISITORS) as threads:
+            gone = story.browser()
+            gone.login("gone")
+            ended = threading.Event()
+
+            def visit(number):
+                browser, name, clicks = story.browser(), f"visitor{number}", 0
+                browser.login(name)
+                while not ended.is_set():
+                    clicks += 1
+                    browser.click(name, clicks)
+                browser.logout()
+                browser.expect_nobody()
+                return clicks
+
+            visits = [threads.submit(visit, number) for number in range(VISITORS)]
+            try:
+                for _ in range(HANDOVERS):
+                    time.sleep(0.3)
+                    story.server.take_over()
+                gone.logout()
+                story.server.take_over()
+                gone.expect_nobody()
+            finally:
+                ended.set()
+            for done in visits:
+                self.assertGreater(done.result(), HANDOVERS)
 
     def test_kill_9_loses_no_click(self):
         with self.story() as story:
