@@ -53,6 +53,7 @@ struct Preset {
   Action action;
   uint32_t budget_ms;
   bool connection_per_request;
+  bool fresh_ids;
   bool lenient_ttl;
   LockForm lock_form;
   const char* lock;  // after the prefix, or at the end
@@ -61,16 +62,17 @@ struct Preset {
 // What each handler does, measured with the handlers themselves: php-memcached treats any reply but a value as "no
 // session" and gives up after 5 s of silence; pecl memcache after 1 s; dalli after 1 s, memjs after 0.5 s, both live
 // with an error; connect-memcached's pool gives a server up for 30 s after an error; Django deletes the cookie on any
-// answer but the session, and has no time limit.
+// answer but the session, and has no time limit. express-session, Rack and Rails make a new id wherever they find no
+// session; and Rails reads the old one behind its own delete, on the connection that all its threads share.
 constexpr Preset kPresets[] = {
-    {"php", "memc.sess.key.", 0, 250, "any", Action::kClose, 4000, true, false, LockForm::kPrefix, "lock."},
-    {"pecl", "", 22, 245, "php", Action::kClose, 800, true, false, LockForm::kSuffix, ".lock"},
-    {"express", "", 32, 32, "base64url", Action::kError, 4000, false, true, LockForm::kNone, ""},
-    {"memjs", "", 32, 32, "base64url", Action::kError, 400, false, true, LockForm::kNone, ""},
-    {"django", ":1:django.contrib.sessions.cache", 32, 32, "lower", Action::kClose, 30000, true, false, LockForm::kNone,
-     ""},
-    {"rack", "rack:session:", 0, 250, "any", Action::kError, 800, false, false, LockForm::kNone, ""},
-    {"rails", "_session_id:", 0, 250, "any", Action::kError, 800, false, false, LockForm::kNone, ""},
+    {"php", "memc.sess.key.", 0, 250, "any", Action::kClose, 4000, true, false, false, LockForm::kPrefix, "lock."},
+    {"pecl", "", 22, 245, "php", Action::kClose, 800, true, false, false, LockForm::kSuffix, ".lock"},
+    {"express", "", 32, 32, "base64url", Action::kError, 4000, false, true, true, LockForm::kNone, ""},
+    {"memjs", "", 32, 32, "base64url", Action::kError, 400, false, true, true, LockForm::kNone, ""},
+    {"django", ":1:django.contrib.sessions.cache", 32, 32, "lower", Action::kClose, 30000, true, false, false,
+     LockForm::kNone, ""},
+    {"rack", "rack:session:", 0, 250, "any", Action::kError, 800, false, true, false, LockForm::kNone, ""},
+    {"rails", "_session_id:", 0, 250, "any", Action::kError, 800, false, true, false, LockForm::kNone, ""},
 };
 
 constexpr uint32_t kWaitBudgetMillis = 30'000;
@@ -165,6 +167,7 @@ void ApplyPreset(const Preset& preset, RuleDraft* draft) {
   rule.action = preset.action;
   rule.budget_ms = preset.budget_ms;
   rule.connection_per_request = preset.connection_per_request;
+  rule.fresh_ids = preset.fresh_ids;
   rule.lenient_ttl = preset.lenient_ttl;
   draft->lock_form = preset.lock_form;
   draft->lock = preset.lock;
@@ -216,6 +219,10 @@ Status ApplySetting(std::string_view word, RuleDraft* draft) {
   if (name == "connections") {
     rule.connection_per_request = value == "request";
     return value == "request" || value == "pooled" ? Status() : Refuse(word, "connections is request or pooled");
+  }
+  if (name == "ids") {
+    rule.fresh_ids = value == "fresh";
+    return value == "fresh" || value == "reused" ? Status() : Refuse(word, "ids is fresh or reused");
   }
   if (name == "lenient-ttl") return ParseSwitch(value, &rule.lenient_ttl) ? Status() : Refuse(word, "on or off");
   if (name == "locks") return ParseSwitch(value, &draft->locks) ? Status() : Refuse(word, "on or off");

@@ -25,6 +25,7 @@
 //   sync            N, the longest that a changed session stays unsynced (0: the server's --sync-interval)
 //   window          the writer window: how long a request may take between its read and its write
 //   connections     request (the handler opens one for each page) or pooled
+//   ids             fresh (the handler never gives a deleted id to anybody again) or reused
 //   lenient-ttl     on: a `set` with a relative expiry above 30 days means what it says
 //   locks           on: the preset's lock keys stay in memory (default); off: no lock rule is made
 //
@@ -72,6 +73,7 @@ struct Rule {
   uint32_t sync_interval_s = 0;  // 0: the module's
   uint32_t writer_window_s = 30;
   bool connection_per_request = false;
+  bool fresh_ids = false;  // what is set under a deleted id is never a new login
   bool lenient_ttl = false;
 
   bool Fits(std::string_view key) const;

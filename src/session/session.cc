@@ -158,6 +158,11 @@ int64_t Sessions::LazyDue(const Rule& rule, Seconds synced_at, Seconds expiry, S
 bool Sessions::ComesFromBeforeDelete(const WriteRequest& request, ItemState state, const SessionStamps& before) {
   if (request.kind != WriteKind::kSet) return false;
   const Rule& rule = request.rule;
+  if (request.provisional && state != ItemState::kLive) {
+    // Memory has forgotten the tombstone and the database cannot be asked: the book may know.
+    const Answered answered = answer_book_.Ask(request.key, request.connection, request.now);
+    return answered == Answered::kNo || (answered == Answered::kYes && rule.fresh_ids);
+  }
   if (state != ItemState::kTombstone) {
     // A new session stands here, and then a late writer can only be told where each request has its own connection; or
     // one stood here and is over.
@@ -165,6 +170,7 @@ bool Sessions::ComesFromBeforeDelete(const WriteRequest& request, ItemState stat
            answer_book_.Recent(request.key, request.now) &&
            answer_book_.Ask(request.key, request.connection, request.now) == Answered::kNo;
   }
+  if (rule.fresh_ids) return true;
   if (answer_book_.Ask(request.key, request.connection, request.now) == Answered::kYes) return false;
   const int64_t age_us = clock_.SteadyMicros() - static_cast<int64_t>(before.seen_by);
   return !Has(before, kMarkMissAnswered) || age_us <= int64_t{rule.writer_window_s} * 1'000'000;

@@ -88,7 +88,7 @@ enum class Answer { kHit, kMiss, kStored, kNotStored, kRefused, kDeleted, kNotFo
 
 class SessionSite {
  public:
-  static constexpr const char* kRules = "php prefix=php: ; prefix=web: connections=pooled budget=1s";
+  static constexpr const char* kRules = "php prefix=php: ; prefix=web: connections=pooled budget=1s; prefix=fresh: ids=fresh";
 
   explicit SessionSite(const session::SessionSettings& settings = {}, const store::StoreSettings& store_settings = {})
       : settings_(settings), store_settings_(store_settings), directory_(MakeDirectory()) {

@@ -115,6 +115,20 @@ TEST(SessionDelete, WithinTheWindowNobodyElsesSetIs) {
   EXPECT_EQ(site.Value("web:1"), "login");
 }
 
+TEST(SessionDelete, WhereIdsAreFreshNoSetIsANewLoginWhoeverWasTold) {
+  SessionSite site;
+  site.Set("fresh:1", "v", 1);
+  site.Delete("fresh:1", 1);
+  EXPECT_EQ(site.Get("fresh:1", 1), Answer::kMiss);
+  EXPECT_EQ(site.Set("fresh:1", "slow page", 1), Answer::kStored);
+  EXPECT_EQ(site.Get("fresh:1", 1), Answer::kMiss);
+  site.clock.AdvanceSeconds(3600);
+  EXPECT_EQ(site.Set("fresh:1", "very slow page", 1), Answer::kStored);
+  EXPECT_EQ(site.Get("fresh:1", 1), Answer::kMiss);
+  EXPECT_EQ(site.Add("fresh:1", "login", 1), Answer::kStored);
+  EXPECT_EQ(site.Value("fresh:1"), "login");
+}
+
 TEST(SessionDelete, ASetThatNobodyPreparedForIsNotALoginHoweverLate) {
   SessionSite site;
   site.Set("web:1", "v", 1);

@@ -126,12 +126,27 @@ TEST_F(ProvisionalWrite, loses_to_a_delete) {
   site_.Delete("php:a");
   site_.WriteDue();
   site_.Evict("php:a");
+  site_.clock.AdvanceSeconds(60);  // the delete is no longer remembered here
   Away();
   site_.Set("php:a", "back again");
   Back();
   EXPECT_EQ(site_.Get("php:a", 1), Answer::kMiss);
   EXPECT_EQ(site_.RowValue("php:a"), "(deleted)");
   EXPECT_EQ(stats().provisional_lost_delete.value(), 1u);
+}
+
+TEST_F(ProvisionalWrite, does_not_hide_a_delete_that_the_book_knows_of) {
+  Known("php:a", "old");
+  site_.Delete("php:a", 2);
+  site_.WriteDue();
+  site_.Evict("php:a");
+  Away();
+  EXPECT_EQ(site_.Set("php:a", "slow page", 1), Answer::kStored);
+  EXPECT_EQ(site_.Get("php:a", 3), Answer::kUnavailable) << "not even for the time of the outage";
+  EXPECT_EQ(stats().provisional_writes.value(), 0u);
+  EXPECT_EQ(stats().resurrections_refused.value(), 1u);
+  Back();
+  EXPECT_EQ(site_.RowValue("php:a"), "(deleted)");
 }
 
 TEST_F(ProvisionalWrite, that_is_empty_becomes_a_reservation) {

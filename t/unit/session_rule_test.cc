@@ -48,6 +48,16 @@ TEST(Rules, TheDefaultsAreCloseAfter800Milliseconds) {
   EXPECT_EQ(rule->policy, Policy::kSession);
 }
 
+TEST(Rules, WhoNeverReusesAnIdIsKnown) {
+  const Rules rules = Parse("php; rails; rack ids=reused; prefix=s: ids=fresh; prefix=t:");
+  EXPECT_FALSE(rules.Match("memc.sess.key.1")->fresh_ids);
+  EXPECT_TRUE(rules.Match("_session_id:1")->fresh_ids);
+  EXPECT_FALSE(rules.Match("rack:session:1")->fresh_ids);
+  EXPECT_TRUE(rules.Match("s:1")->fresh_ids);
+  EXPECT_FALSE(rules.Match("t:1")->fresh_ids);
+  EXPECT_NE(Error("prefix=s: ids=new"), "");
+}
+
 TEST(Rules, TheLongestRuleWins) {
   const Rules rules = Parse("prefix=s: budget=1s; prefix=s:tmp: policy=cache; prefix=s:tmp:x budget=2s");
   EXPECT_EQ(rules.Match("s:1")->budget_ms, 1000u);
