@@ -33,7 +33,7 @@ import unittest
 REPLY_TIMEOUT_S = 20  # generous: sanitizer builds on a busy machine
 START_TIMEOUT_S = 30
 STOP_TIMEOUT_S = 60
-FILE_TIMEOUT_S = 280  # a whole test file; below the limit of the harness (300), so that the stack of who waits is seen
+FILE_TIMEOUT_S = int(os.environ.get("FILE_TIMEOUT_S", "280"))  # a whole test file; below the limit of the harness (300), so that the stack of who waits is seen
 
 SANITIZER_WORDS = (b"AddressSanitizer", b"ThreadSanitizer", b"LeakSanitizer", b"UndefinedBehaviorSanitizer", b": runtime error: ")
 

@@ -5,6 +5,8 @@ The sites of t/session all speak one small language, so that one story can be to
     POST /login?name=ann   makes a new session       "ann 0"
     GET  /click            one click more            "ann 1", or "nobody" without a session
     GET  /view             changes nothing           "ann 1"
+    GET  /slow?ms=500      a click that reads the session, waits, and writes it
+    GET  /empty            takes everything out of the session    "nobody"
     POST /logout           ends the session          "bye"
 """
 

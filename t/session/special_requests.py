@@ -6,13 +6,13 @@ can be neither read nor written. What is there afterwards is looked at, and look
 """
 
 import contextlib
-import fcntl
 import re
 import sqlite3
 import struct
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
+from database_away import database_away
 from holdfast_test import Server, main, shorten, wait_until
 from special_cases import CASES, DELETE, GETKQ, LARGEST, NOOP, SET, UNAVAILABLE, UNCHANGED, Session, fill, limit_for, packet, pattern
 
@@ -30,29 +30,6 @@ BINARY_END = (packet(NOOP, opaque=0x4D4E4D4E), packet(NOOP, opaque=0x4D4E4D4E).r
 STATES = ("never", "deleted", "deleted_before_start",
           "evicted", "in_memory", "dirty")
 UNKNOWN_WHEN_AWAY = ("never", "deleted_before_start", "evicted")
-
-WAL_LOCKS_OFFSET, WAL_LOCKS_SIZE = 120, 8  # in the -shm file: the locks of all readers, writers and checkpointers
-
-
-@contextlib.contextmanager
-def database_away(path):
-    """Nobody else can read or write the database: another process, as it were, holds each of its locks."""
-    with contextlib.closing(sqlite3.connect(path, isolation_level=None)) as other, open(path + "-shm", "r+b") as shared:
-        other.execute("BEGIN EXCLUSIVE")
-        other.rollback()
-        wait_until(lambda: try_lock(shared), what="all locks of the database")
-        try:
-            yield
-        finally:
-            fcntl.lockf(shared, fcntl.LOCK_UN, WAL_LOCKS_SIZE, WAL_LOCKS_OFFSET)
-
-
-def try_lock(file):
-    try:
-        fcntl.lockf(file, fcntl.LOCK_EX | fcntl.LOCK_NB, WAL_LOCKS_SIZE, WAL_LOCKS_OFFSET)
-        return True
-    except BlockingIOError:
-        return False
 
 
 def exchange(server, request, end=TEXT_END):

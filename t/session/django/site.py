@@ -4,6 +4,7 @@ usage: python3 site.py PORT MEMCACHED_SERVER KEY_PREFIX
 """
 
 import sys
+import time
 
 from django.conf import settings
 from django.core.management import execute_from_command_line
@@ -17,6 +18,7 @@ settings.configure(
     ALLOWED_HOSTS=["127.0.0.1"],
     ROOT_URLCONF=__name__,
     MIDDLEWARE=["django.contrib.sessions.middleware.SessionMiddleware"],
+    SESSION_COOKIE_AGE=40 * 86400,
     SESSION_ENGINE="django.contrib.sessions.backends.cache",
     CACHES={
         "default": {
@@ -46,11 +48,22 @@ def click(request):
     return greet(request)
 
 
+def slow(request):
+    request.session.get("name")  # reads the session before the wait
+    time.sleep(int(request.GET["ms"]) / 1000)
+    return click(request)
+
+
+def empty(request):
+    request.session.clear()
+    return greet(request)
+
+
 def logout(request):
     request.session.flush()
     return HttpResponse("bye", content_type="text/plain")
 
 
-urlpatterns = [path("login", login), path("view", greet), path("click", click), path("logout", logout)]
+urlpatterns = [path("login", login), path("view", greet), path("click", click), path("slow", slow), path("empty", empty), path("logout", logout)]
 
 execute_from_command_line(["site.py", "runserver", "--noreload", f"127.0.0.1:{port}"])

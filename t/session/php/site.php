@@ -3,12 +3,21 @@
 //
 // usage: php -S ADDRESS -d session.save_handler=... -d session.save_path=... site.php
 
-session_start();
 header('Content-Type: text/plain');
+if (!session_start()) {
+    http_response_code(503);
+    exit('no session');
+}
 
+/** Says who is there, once the session is stored. */
 function greet(): void
 {
-    echo isset($_SESSION['name']) ? "{$_SESSION['name']} {$_SESSION['clicks']}" : 'nobody';
+    $text = isset($_SESSION['name']) ? "{$_SESSION['name']} {$_SESSION['clicks']}" : 'nobody';
+    if (!session_write_close()) {
+        http_response_code(503);
+        $text = 'not stored';
+    }
+    echo $text;
 }
 
 switch (parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH)) {
@@ -21,14 +30,23 @@ switch (parse_url($_SERVER['REQUEST_URI'], PHP_URL_PATH)) {
     case '/view':
         greet();
         break;
+    case '/slow':
+        usleep(1000 * (int) $_GET['ms']);
+        // fall through
     case '/click':
         if (isset($_SESSION['name'])) {
             $_SESSION['clicks'] += 1;
         }
         greet();
         break;
+    case '/empty':
+        $_SESSION = [];
+        greet();
+        break;
     case '/logout':
-        session_destroy();
+        if (!session_destroy()) {
+            http_response_code(503);
+        }
         echo 'bye';
         break;
     default:

@@ -19,8 +19,13 @@ site = lambda do |environment|
            session[:clicks] = 0
            greeting.call
          when '/view' then greeting.call
-         when '/click'
-           session[:clicks] += 1 if session[:name]
+         when '/click', '/slow'
+           name = session[:name] # reads the session before the wait
+           sleep request.params['ms'].to_i / 1000.0
+           session[:clicks] += 1 if name
+           greeting.call
+         when '/empty'
+           session.clear
            greeting.call
          when '/logout'
            session.destroy
@@ -32,12 +37,12 @@ end
 site = case kind
        when 'rack'
          require 'rack/session/dalli'
-         Rack::Session::Dalli.new(site, memcache_server: server, expire_after: 86_400)
+         Rack::Session::Dalli.new(site, memcache_server: server, expire_after: 40 * 86_400, down_retry_delay: 1)
        when 'rails'
          require 'action_dispatch'
          require 'active_support/cache/mem_cache_store'
-         cache = ActiveSupport::Cache::MemCacheStore.new(server)
-         sessions = ActionDispatch::Session::CacheStore.new(site, cache: cache, expire_after: 86_400, key: '_site_session')
+         cache = ActiveSupport::Cache::MemCacheStore.new(server, down_retry_delay: 1)
+         sessions = ActionDispatch::Session::CacheStore.new(site, cache: cache, expire_after: 40 * 86_400, key: '_site_session')
          ActionDispatch::Cookies.new(sessions)
        end
 
