@@ -15,7 +15,7 @@ Progress ExecuteVerb(Context& context, const Request& request, Frame& frame, Rep
   *reply = Reply();
   reply->key = request.key;
   reply->binary_key = request.binary_key;
-  if (request.syntax == Syntax::kMeta) context.counters.cmd_meta.Add();
+  if (request.syntax == Syntax::kMeta && !frame.begun) context.counters.cmd_meta.Add();
   switch (request.verb) {
     case Verb::kGet:
       return Retrieve(context, request, frame, reply);
@@ -62,6 +62,7 @@ Progress ExecuteVerb(Context& context, const Request& request, Frame& frame, Rep
 
 Progress Execute(Context& context, const Request& request, Frame& frame, Reply* reply) {
   const Progress progress = ExecuteVerb(context, request, frame, reply);
+  frame.begun = true;
   if (progress == Progress::kDone && IsObserved(context)) Observe(context, request, *reply);
   return progress;
 }

@@ -80,7 +80,7 @@ Progress StorePast(Context& context, const Request& request, Place& place, Reply
 }  // namespace
 
 Progress StoreValue(Context& context, const Request& request, Frame& frame, Reply* reply) {
-  if (frame.retries == 0 && frame.in_hand == session::LoadOutcome::kNone) context.counters.cmd_set.Add();
+  if (!frame.begun) context.counters.cmd_set.Add();
   if (request.mode == StoreMode::kAppend || request.mode == StoreMode::kPrepend)
     return Extend(context, request, frame, reply);
   Place place(context, request, frame);

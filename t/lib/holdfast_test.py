@@ -430,7 +430,7 @@ def run_server_once(*arguments, timeout_s=START_TIMEOUT_S, environment=None):
                           timeout=timeout_s, env={**os.environ, **(environment or {})}, check=False)
 
 
-def main():
+def main(timeout_s=FILE_TIMEOUT_S):
     """unittest.main, with the stack of every thread if the file hangs."""
-    faulthandler.dump_traceback_later(FILE_TIMEOUT_S, exit=True)
+    faulthandler.dump_traceback_later(timeout_s, exit=True)
     unittest.main(module="__main__", verbosity=2)
