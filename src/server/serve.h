@@ -82,9 +82,9 @@ class Serve final : public network::Handler {
   WorkerState& worker_;
   Codec codec_;
   // The codec before the request that is held or uploaded: another process parses it again.
-  std::unique_ptr<Codec> before_;   // null unless there is one
-  std::unique_ptr<Upload> upload_;  // null unless a value is on its way in
-  std::unique_ptr<Held> held_;      // null unless a request waits
+  std::unique_ptr<Codec> before_;     // null unless there is one
+  std::unique_ptr<Upload> upload_;    // null unless a value is on its way in
+  std::unique_ptr<Held> held_;        // null unless a request waits
   std::unique_ptr<Feeding> feeding_;  // null unless a reply comes from elsewhere
 };
 

@@ -75,5 +75,46 @@ TEST(Retry, after_its_time_the_set_is_refused) {
   EXPECT_EQ(f.reply.code, protocol::ReplyCode::kNoMemory);
 }
 
+// mg KEY T30 R60: wins the recache by the new lifetime, and needs memory, for the item has no room for one.
+TEST(Retry, a_recache_that_was_won_before_the_wait_is_still_won_after_it) {
+  FullOfClean f;
+  ASSERT_TRUE(f.FillUntilRetry());
+  f.fixture.access->Online();
+  std::string key;
+  for (int i = 3999; i > 0 && key.empty(); --i) {
+    const std::string candidate = "key" + std::to_string(i);
+    if (f.fixture.access->Find(store::Key::Of(candidate), f.fixture.now()).live()) key = candidate;
+  }
+  ASSERT_FALSE(key.empty());
+  protocol::Request request;
+  request.Clear();
+  request.verb = protocol::Verb::kGet;
+  request.syntax = protocol::Syntax::kMeta;
+  request.key = key;
+  request.has_exptime = request.has_recache = true;
+  request.exptime = 30;
+  request.recache_seconds = 60;
+  request.lifetime_flags[0] = 'T';
+  request.lifetime_flags[1] = 'R';
+  Frame frame;
+  Progress progress = Execute(f.context, request, frame, &f.reply);
+  ASSERT_EQ(progress, Progress::kRetry);
+  f.slow.Offline();
+  for (int round = 0; round < 10 && progress == Progress::kRetry; ++round) {
+    f.fixture.access->Offline();
+    f.fixture.access->Online();
+    progress = Execute(f.context, request, frame, &f.reply);
+  }
+  ASSERT_EQ(progress, Progress::kDone);
+  EXPECT_TRUE(f.reply.won);
+  EXPECT_FALSE(f.reply.won_by_other);
+  EXPECT_EQ(f.counters.cmd_meta.value(), 1u);
+  // Who comes next finds it taken.
+  Frame next;
+  ASSERT_EQ(Execute(f.context, request, next, &f.reply), Progress::kDone);
+  EXPECT_FALSE(f.reply.won);
+  EXPECT_TRUE(f.reply.won_by_other);
+}
+
 }  // namespace
 }  // namespace holdfast::command

@@ -5,7 +5,10 @@
 
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "lib/store_fixture.h"
+#include "store/store_state.h"
 
 namespace holdfast::store {
 namespace {
@@ -167,6 +170,60 @@ TEST(Store, a_flush_to_come_comes_and_a_later_one_replaces_it) {
   f.clock.AdvanceSeconds(4);
   f.store->Upkeep(*f.access, f.now(), 1);
   EXPECT_EQ(f.Get("k"), "(none)");
+}
+
+TEST(Store, an_item_left_on_a_page_that_drains_is_not_brought_back_by_many_flushes) {
+  StoreFixture f;
+  ASSERT_EQ(f.Set("left", "behind"), Reserve::kOk);
+  StoreState& state = f.store->internals();
+  const uint32_t page = state.pool.PageOf(state.index->Find(Key::Of("left")));
+  state.pool.BeginDraining(page);
+  state.pool.EndDraining(page, 0, state.epochs.Advance());
+  for (int i = 0; i < 40; ++i) {
+    f.store->Flush(*f.access, 0);
+    ASSERT_EQ(f.Get("left"), "(none)") << i;
+  }
+}
+
+TEST(Store, a_lower_limit_gives_pages_back_and_keeps_what_was_used_last) {
+  StoreFixture f({.memory_limit_bytes = 8 << 20});
+  for (int i = 0; i < 20000; ++i) ASSERT_EQ(f.Set("key" + std::to_string(i), std::string(300, 'x')), Reserve::kOk);
+  ASSERT_TRUE(f.store->SetMemoryLimit(4 << 20));
+  EXPECT_EQ(f.store->Totals().memory_limit_bytes, 4u << 20);
+  EXPECT_TRUE(f.store->Totals().shrinking);
+  for (int i = 0; i < 10000 && f.store->Trim(*f.access); ++i) {
+    f.access->Offline();
+    f.access->Online();
+  }
+  EXPECT_FALSE(f.store->Totals().shrinking);
+  const StoreState& state = f.store->internals();
+  EXPECT_LE(state.pool.pages_taken(), state.pool.pages_limit());
+  EXPECT_LE(f.store->Totals().bytes, 4u << 20);
+  EXPECT_GT(f.store->Totals().items, 6000u);
+  EXPECT_EQ(f.Get("key19999"), std::string(300, 'x'));
+  for (int i = 0; i < 20000; ++i) ASSERT_EQ(f.Set("key" + std::to_string(i), std::string(300, 'y')), Reserve::kOk);
+}
+
+TEST(Store, a_limit_beyond_what_was_reserved_or_below_what_it_takes_is_refused) {
+  StoreFixture f({.memory_limit_bytes = 8 << 20, .memory_reserve_bytes = 32 << 20});
+  EXPECT_TRUE(f.store->SetMemoryLimit(32 << 20));
+  EXPECT_EQ(f.store->Totals().memory_limit_bytes, 32u << 20);
+  EXPECT_FALSE(f.store->SetMemoryLimit(64 << 20));
+  EXPECT_FALSE(f.store->SetMemoryLimit(1 << 10));
+  EXPECT_EQ(f.store->Totals().memory_limit_bytes, 32u << 20);
+}
+
+TEST(Store, a_walk_meets_every_item_once) {
+  StoreFixture f;
+  for (int i = 0; i < 5000; ++i) ASSERT_EQ(f.Set("key" + std::to_string(i), "x"), Reserve::kOk);
+  std::map<std::string, int> met;
+  uint64_t place = 0;
+  while (!f.store->ForEachItem(*f.access, f.now(), &place, 7, [&](const Found& found) {
+    if (found.live()) ++met[std::string(found.item.key())];
+  })) {
+  }
+  EXPECT_EQ(met.size(), 5000u);
+  for (const auto& [key, times] : met) EXPECT_EQ(times, 1) << key;
 }
 
 TEST(Store, more_flushes_than_generations_bring_nothing_back) {

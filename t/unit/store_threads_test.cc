@@ -173,5 +173,65 @@ TEST(StoreThreads, dirty_items_survive_eviction_by_others_and_upkeep) {
   EXPECT_EQ(lost, 0);
 }
 
+TEST(StoreThreads, many_flushes_at_once_bring_nothing_back) {
+  SharedStore shared({.memory_limit_bytes = 8u << 20, .threads = 4});
+  std::atomic<bool> stop{false};
+  std::vector<std::thread> flushers;
+  for (int i = 0; i < 3; ++i) {
+    flushers.emplace_back([&] {
+      Access access(*shared.store);
+      while (!stop) {
+        shared.store->Flush(access, 0);
+        Breathe(access);
+      }
+    });
+  }
+  Access access(*shared.store);
+  int seen = 0;
+  for (int round = 0; round < kRounds / 20; ++round) {
+    const std::string key = "key" + std::to_string(round % 100);
+    test::Set(access, key, "value", 2);
+    shared.store->Flush(access, 0);
+    seen += access.Find(Key::Of(key), 2).live();
+    Breathe(access);
+  }
+  stop = true;
+  for (std::thread& flusher : flushers) flusher.join();
+  EXPECT_EQ(seen, 0);
+}
+
+TEST(StoreThreads, a_limit_that_moves_under_load_breaks_nothing) {
+  SharedStore shared({.memory_limit_bytes = 8u << 20, .memory_reserve_bytes = 32u << 20, .threads = 3});
+  std::atomic<bool> stop{false};
+  std::atomic<int> torn{0};
+  std::vector<std::thread> writers;
+  for (int i = 0; i < 2; ++i) {
+    writers.emplace_back([&, i] {
+      Access access(*shared.store);
+      for (int sequence = 0; !stop; ++sequence) {
+        const std::string key = "key" + std::to_string(i * 3000 + sequence % 3000);
+        test::Set(access, key, ValueFor(key, sequence), 2);
+        const std::string value = test::Get(access, key, 2);
+        if (value != "(none)" && !IsWhole(key, value)) torn.fetch_add(1);
+        Breathe(access);
+      }
+    });
+  }
+  Access access(*shared.store);
+  for (int round = 0; round < 30; ++round) {
+    const uint64_t limit = uint64_t{round % 2 == 0 ? 3u : 16u} << 20;
+    ASSERT_TRUE(shared.store->SetMemoryLimit(limit));
+    for (int i = 0; i < 100000 && shared.store->Trim(access); ++i) {
+      Breathe(access);
+      std::this_thread::yield();
+    }
+    EXPECT_FALSE(shared.store->Totals().shrinking) << round;
+    EXPECT_LE(shared.store->Totals().bytes, limit);
+  }
+  stop = true;
+  for (std::thread& writer : writers) writer.join();
+  EXPECT_EQ(torn.load(), 0);
+}
+
 }  // namespace
 }  // namespace holdfast::store
