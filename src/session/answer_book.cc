@@ -74,7 +74,8 @@ void AnswerBook::Save(const base::Clock& clock, base::Packer* to) {
   for (Shard& shard : shards_) {
     const std::lock_guard lock(shard.mutex);
     for (const auto& [key, entry] : shard.entries) {
-      to->PutString(key).Put(entry.floor).Put(clock.SteadyMicrosAt(entry.until));
+      to->PutString(key).Put(entry.floor);
+      to->Put(clock.SteadyMicrosAt(entry.window_until)).Put(clock.SteadyMicrosAt(entry.until));
       to->Put(static_cast<uint32_t>(entry.connections.size()));
       for (const uint64_t connection : entry.connections) to->Put(connection);
     }
@@ -83,14 +84,19 @@ void AnswerBook::Save(const base::Clock& clock, base::Packer* to) {
 
 void AnswerBook::Restore(const base::Clock& clock, base::Unpacker* from) {
   const base::Seconds now = clock.Now();
+  const auto second_of = [&clock, now](int64_t steady_us) {
+    const int64_t left_us = std::max<int64_t>(steady_us - clock.SteadyMicros(), 0);
+    return now + static_cast<base::Seconds>((left_us + 999'999) / 1'000'000);
+  };
   while (from->ok() && !from->at_end()) {
     const store::Key key = store::Key::Of(from->TakeString());
     const auto floor = from->Take<uint64_t>();
-    const int64_t left_us = from->Take<int64_t>() - clock.SteadyMicros();
+    const base::Seconds window_until = second_of(from->Take<int64_t>());
+    const base::Seconds until = second_of(from->Take<int64_t>());
     const auto count = from->Take<uint32_t>();
     if (!from->ok()) return;
-    if (left_us > 0) NoteDelete(key, floor, now, now + static_cast<base::Seconds>(left_us / 1'000'000 + 1));
-    for (uint32_t i = 0; i < count; ++i) NoteAnswer(key, floor, from->Take<uint64_t>());
+    NoteDelete(key, floor, now, window_until);
+    for (uint32_t i = 0; i < count; ++i) NoteAnswer(key, floor, from->Take<uint64_t>(), until);
   }
 }
 

@@ -101,6 +101,14 @@ class LineHandler final : public Handler {
     return Turn::kNeedInput;
   }
 
+  bool Export(std::string* state, std::string* unread) const override {
+    *state = "a line handler's";
+    if (parked_) unread->append("park\n");
+    return true;
+  }
+  bool Import(std::string_view state) override { return state == "a line handler's"; }
+  bool Busy() const override { return parked_; }
+
   void OnClose(Connection&) override {
     EXPECT_FALSE(closed_);
     closed_ = true;

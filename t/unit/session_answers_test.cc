@@ -2,6 +2,7 @@
 
 #include <string>
 
+#include "lib/virtual_clock.h"
 #include "session/answer_book.h"
 #include "session/negative_cache.h"
 
@@ -77,6 +78,38 @@ TEST(AnswerBook, AnAnswerFromBeforeTheDeleteDoesNotCount) {
   book.NoteDelete(key, 100, 10, 40);
   book.NoteAnswer(key, 99, 1);
   EXPECT_EQ(book.Ask(key, 1, 20), Answered::kNo);
+}
+
+TEST(AnswerBook, AnotherProcessGoesOnWithWhatItKnows) {
+  AnswerBook book, next;
+  test::VirtualClock clock;
+  const Key key = Key::Of("sess:1"), over = Key::Of("sess:2");
+  const base::Seconds now = clock.Now();
+  book.NoteDelete(key, 100, now, now + 30);
+  book.NoteAnswer(key, 100, 7);
+  book.NoteDelete(over, 100, now, now + 2);
+  book.NoteAnswer(over, 100, 8, now + 60);
+  clock.AdvanceSeconds(10);
+  base::Packer packer;
+  book.Save(clock, &packer);
+  const std::string saved = packer.Take();
+  base::Unpacker unpacker(saved);
+  next.Restore(clock, &unpacker);
+  EXPECT_TRUE(unpacker.ok() && unpacker.at_end());
+  for (AnswerBook* const one : {&book, &next}) {
+    EXPECT_EQ(one->Ask(key, 7, clock.Now()), Answered::kYes);
+    EXPECT_EQ(one->Ask(key, 9, clock.Now()), Answered::kNo);
+    EXPECT_EQ(one->Ask(over, 8, clock.Now()), Answered::kYes);
+    EXPECT_EQ(one->Ask(over, 9, clock.Now()), Answered::kUnknown);
+    EXPECT_TRUE(one->Recent(key, clock.Now()));
+    EXPECT_FALSE(one->Recent(key, clock.Now() + 60));
+  }
+  // Cut anywhere it is read as far as it goes.
+  for (size_t size = 0; size < saved.size(); ++size) {
+    AnswerBook part;
+    base::Unpacker cut(std::string_view(saved).substr(0, size));
+    part.Restore(clock, &cut);
+  }
 }
 
 TEST(AnswerBook, ASecondDeleteBeginsAnew) {

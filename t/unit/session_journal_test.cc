@@ -1,6 +1,7 @@
 // The journal: what was acknowledged comes back after the process is gone, torn and damaged parts do not, and old
 // segments go without taking anything along.
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -9,6 +10,7 @@
 #include <atomic>
 #include <csignal>
 #include <cstdlib>
+#include <cstring>
 #include <filesystem>
 #include <fstream>
 #include <thread>
@@ -271,12 +273,16 @@ struct Node {
     size_t segment_bytes = 16 << 20;
     size_t journal_bytes_max = 256 << 20;
     store::StoreSettings store{};
+    const Node* predecessor = nullptr;  // hands over; null: nobody runs
   };
 
   Node(Folder& folder, const base::Clock& clock) : Node(folder, clock, Options{}) {}
   Node(Folder& folder, const base::Clock& clock, const Options& options)
       : clock(clock), log(base::LogLevel::kError, base::LogFormat::kTimed, clock) {
-    auto opened = Database::Open("sqlite:" + folder.path + "/s.db", clock);
+    const Node* const before = options.predecessor;
+    const auto shared = [](int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 0); };
+    auto opened = Database::Open("sqlite:" + folder.path + "/s.db", clock,
+                                 before == nullptr ? -1 : shared(before->database->lock()));
     CHECK(opened.ok());
     database = std::move(opened.value());
     driver = database->NewDriver();
@@ -288,7 +294,13 @@ struct Node {
     settings.keep_s = 5;
     settings.bytes_max = options.journal_bytes_max;
     settings.segment_bytes = options.segment_bytes;
-    auto journal_opened = FileJournal::Open(settings, database->identity().uuid, clock, log);
+    FileJournal::Locks locks;
+    if (before != nullptr) {
+      locks = {shared(before->journal->locks().directory), shared(before->journal->locks().ring)};
+    }
+    const std::string& uuid = database->identity().uuid;
+    auto journal_opened = before == nullptr ? FileJournal::Open(settings, uuid, clock, log)
+                                            : FileJournal::Inherit(settings, locks, uuid, clock, log);
     CHECK(journal_opened.ok());
     journal = std::move(journal_opened.value());
     auto store_opened = store::Store::Create(options.store, clock);
@@ -299,10 +311,19 @@ struct Node {
     CHECK(rules.ok());
     sessions = std::make_unique<Sessions>(SessionSettings{}, std::move(rules.value()),
                                           Sessions::Doors{clock, *store, *journal, [](const Waiter&, LoadOutcome) {}});
-    CHECK(journal->Replay(*sessions, *driver).ok());
+    if (before == nullptr) CHECK(journal->Replay(*sessions, *driver).ok());
   }
 
-  ~Node() { journal->Stop(false); }
+  // Handed over, or never got so far: the journal is another's.
+  bool left = false;
+  ~Node() {
+    if (!left) journal->Stop(false);
+  }
+  uint64_t CatchUp() {
+    uint64_t records = 0;
+    CHECK(journal->CatchUp(*sessions, *driver, &records).ok());
+    return records;
+  }
 
   void Set(const std::string& name, const std::string& value, Seconds expiry = base::kNever) {
     const store::Key key = store::Key::Of(name);
@@ -702,6 +723,120 @@ TEST(FileJournal, on_a_full_disk_what_is_not_needed_goes_and_nothing_is_torn) {
   EXPECT_EQ(node.sessions->stats().journal_bad_extents.value(), 0u);
   EXPECT_EQ(node.Get("s:two"), big);
   EXPECT_EQ(node.Get("s:three"), "w");
+}
+
+// -- Hand-over -------------------------------------------------------------------------------------
+
+TEST(Handover, what_the_old_process_wrote_until_the_end_is_in_the_new_one) {
+  Folder folder;
+  test::VirtualClock clock;
+  {
+    Node old(folder, clock);
+    old.journal->Start(*old.sessions);
+    old.journal->Hold(true);
+    for (int i = 0; i < 500; ++i) old.Set("s:" + std::to_string(i), "first");
+    Node next(folder, clock, {.predecessor = &old});
+    while (next.CatchUp() > 0 || next.StateOf("s:499") == store::ItemState::kAbsent) usleep(1000);
+    for (int i = 0; i < 100; ++i) old.Set("s:" + std::to_string(i), "second");
+    old.Set("s:out", "x");
+    old.Delete("s:out");
+    old.journal->Seal();
+    EXPECT_TRUE(old.journal->sealed());
+    ASSERT_TRUE(next.journal->CatchUpToEnd(*next.sessions, *next.driver).ok());
+    next.sessions->RestoreState(old.sessions->SaveState());
+    for (int i = 0; i < 500; ++i) EXPECT_EQ(next.Get("s:" + std::to_string(i)), i < 100 ? "second" : "first");
+    EXPECT_EQ(next.StateOf("s:out"), store::ItemState::kTombstone);
+    old.journal->Leave();
+    old.left = true;
+    next.journal->Start(*next.sessions);
+    next.Set("s:0", "third");
+  }
+  Node after(folder, clock);
+  EXPECT_EQ(after.Get("s:0"), "third");
+  EXPECT_EQ(after.Get("s:99"), "second");
+  EXPECT_EQ(after.Get("s:499"), "first");
+  EXPECT_EQ(after.StateOf("s:out"), store::ItemState::kTombstone);
+}
+
+// The thread that empties the ring may be unable to, for want of disk: the new process reads the ring too.
+TEST(Handover, records_that_only_the_ring_has_are_taken_too) {
+  Folder folder;
+  test::VirtualClock clock;
+  Node old(folder, clock);
+  old.Set("s:one", "in the ring");
+  Node next(folder, clock, {.predecessor = &old});
+  EXPECT_EQ(next.CatchUp(), 0u);
+  ASSERT_TRUE(next.journal->CatchUpToEnd(*next.sessions, *next.driver).ok());
+  EXPECT_EQ(next.Get("s:one"), "in the ring");
+  old.left = true;
+}
+
+TEST(Handover, a_new_process_that_gives_up_has_changed_nothing) {
+  Folder folder;
+  test::VirtualClock clock;
+  {
+    Node old(folder, clock);
+    old.journal->Start(*old.sessions);
+    old.Set("s:one", "first");
+    {
+      Node next(folder, clock, {.predecessor = &old});
+      next.CatchUp();
+      old.journal->Seal();
+      ASSERT_TRUE(next.journal->CatchUpToEnd(*next.sessions, *next.driver).ok());
+      next.left = true;
+    }
+    old.journal->Start(*old.sessions);
+    old.Set("s:one", "second");
+    old.Set("s:two", "x");
+  }
+  Node after(folder, clock);
+  EXPECT_EQ(after.Get("s:one"), "second");
+  EXPECT_EQ(after.Get("s:two"), "x");
+}
+
+TEST(Handover, while_a_segment_is_being_read_it_stays) {
+  Folder folder;
+  test::VirtualClock clock;
+  const std::string oldest = folder.path + "/journal/segment-000000000001";
+  Node old(folder, clock);
+  old.journal->Start(*old.sessions);
+  old.Set("s:one", "first");
+  ASSERT_TRUE(old.WaitForFile(oldest));
+  old.Sync();
+  old.journal->Hold(true);
+  clock.AdvanceSeconds(10);
+  usleep(100'000);
+  EXPECT_TRUE(fs::exists(oldest));
+  old.journal->Hold(false);
+  EXPECT_TRUE(old.WaitForNoFile(oldest));
+}
+
+TEST(Handover, a_record_that_is_half_written_is_read_when_it_is_whole) {
+  Folder folder;
+  const test::VirtualClock clock;
+  const auto opened = JournalSegments::Open(folder.path + "/j", kUuid, 1 << 20, clock);
+  JournalSegments& segments = *opened.value();
+  const JournalRecord first = DeleteOf("first", 1), second = DeleteOf("second", 2);
+  std::string bytes(RecordBytes(first) + RecordBytes(second), '\0');
+  for (const auto& [record, at] : {std::pair(first, size_t{0}), std::pair(second, RecordBytes(first))}) {
+    const uint64_t check = EncodeRecord(record, clock, bytes.data() + at);
+    std::memcpy(bytes.data() + at, &check, sizeof check);
+  }
+  std::vector<std::string> keys;
+  uint64_t offset = 0, bad_extents = 0;
+  const auto read = [&] {
+    return segments.ForEachRecordFrom(
+        0, &offset, true, [&](const DecodedRecord& record) { keys.emplace_back(record.key); }, &bad_extents);
+  };
+  size_t written = 0;
+  for (const size_t end : {RecordBytes(first) - 1, RecordBytes(first) + 70, bytes.size() - 1, bytes.size()}) {
+    ASSERT_TRUE(segments.Append(std::string_view(bytes).substr(written, end - written)).ok());
+    written = end;
+    ASSERT_TRUE(read().ok());
+    EXPECT_EQ(keys.size(), end < RecordBytes(first) ? 0u : end < bytes.size() ? 1u : 2u);
+  }
+  EXPECT_EQ(keys, (std::vector<std::string>{"first", "second"}));
+  EXPECT_EQ(bad_extents, 0u);
 }
 
 }  // namespace
