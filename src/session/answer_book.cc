@@ -59,6 +59,13 @@ void AnswerBook::NoteAnswer(const store::Key& key, uint64_t version, uint64_t co
   connections.push_back(connection);
 }
 
+uint64_t AnswerBook::FloorOf(const store::Key& key) {
+  Shard& shard = ShardOf(key);
+  const std::lock_guard lock(shard.mutex);
+  const auto found = shard.entries.find(std::string(key.bytes));
+  return found == shard.entries.end() ? 0 : found->second.floor;
+}
+
 Answered AnswerBook::Ask(const store::Key& key, uint64_t connection, base::Seconds now) {
   Shard& shard = ShardOf(key);
   const std::lock_guard lock(shard.mutex);

@@ -42,6 +42,8 @@ class AnswerBook {
   // The connection was answered from a tombstone or a session of this version. Older than the delete: not noted.
   // keep_until: who was told is remembered until then at least, for nothing else may be left that tells of it.
   void NoteAnswer(const store::Key& key, uint64_t version, uint64_t connection, base::Seconds keep_until = 0);
+  // Of the latest delete that the book has of this key; 0: of none.
+  uint64_t FloorOf(const store::Key& key);
   Answered Ask(const store::Key& key, uint64_t connection, base::Seconds now);
 
   // For a process that takes over the connections with their ids. Nobody may note anything meanwhile.

@@ -123,7 +123,8 @@ void Sessions::NoteMiss(store::Access& access, const Rule& rule, const Key& key,
     return;
   }
   SessionStamps stamps = slot.item().stamps();
-  if (!answer_book_.Recent(key, now)) {
+  // Not asked of Recent: that is a filter, and true for a key that shares its place with another.
+  if (answer_book_.FloorOf(key) < stamps.version) {
     // Deleted before this process began, or so long ago that it does not matter who was told.
     const int64_t age_us = clock_.SteadyMicros() - static_cast<int64_t>(stamps.seen_by);
     const int64_t left_us = int64_t{rule.writer_window_s} * 1'000'000 - age_us;

@@ -201,6 +201,24 @@ TEST(SessionDelete, WhoWasToldMayLogInEvenIfMemoryForgotTheTombstone) {
   }
 }
 
+TEST(SessionDelete, WhoWasToldMayLogInWhateverElseWasDeleted) {
+  constexpr int kOthers = 40'000;  // some of them share a place in the filter
+  SessionSite site;
+  site.Set("web:1", "v", 1);
+  site.Delete("web:1", 1);
+  site.WriteDue();
+  site.Restart();
+  for (int i = 0; i < kOthers; ++i) {
+    const std::string name = "web:other" + std::to_string(i);
+    if (store::Key::Of(name).hash % 4096 != store::Key::Of("web:1").hash % 4096) continue;
+    site.Set(name, "v", 1);
+    site.Delete(name, 1);
+  }
+  EXPECT_EQ(site.Get("web:1", 2), Answer::kMiss);
+  EXPECT_EQ(site.Set("web:1", "login", 2), Answer::kStored);
+  EXPECT_EQ(site.Value("web:1", 2), "login");
+}
+
 TEST(SessionDelete, ALoginThatIsOverAlreadyOpensNoDoorForASlowRequest) {
   for (const std::string name : {"php:1", "web:1"}) {
     SessionSite site;
