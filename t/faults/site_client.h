@@ -1,0 +1,107 @@
+// site_client.h - the clients of a real server under faults: threads that send what session handlers send, as fast as
+// they are told, and write down what they were answered.
+//
+// Threads: Writer::Run on a thread of its own; the other members once that has ended or waits.
+// Owns:    its connections and its part of the history.
+
+#ifndef HOLDFAST_T_FAULTS_SITE_CLIENT_H_
+#define HOLDFAST_T_FAULTS_SITE_CLIENT_H_
+
+#include <atomic>
+#include <cstdint>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "lib/judge.h"
+#include "sim/dice.h"
+
+namespace holdfast::faults {
+
+int64_t NowMicros();
+
+// What all writers share.
+struct Site {
+  int port = 0;
+  std::atomic<bool> open{false};        // writers write
+  std::atomic<uint32_t> keys_first{0};  // the keys of this cycle and the one before
+  std::atomic<uint32_t> keys_end{0};
+  std::atomic<uint32_t> values{0};
+  std::atomic<uint64_t> acknowledged{0};
+  std::atomic<int> writing{0};  // writers in the middle of a page
+  int64_t pause_us = 3'000;     // of a writer between two operations
+};
+
+enum class Handler : uint8_t { kPhp, kWeb, kDjango };
+inline Handler HandlerOf(uint32_t key) { return static_cast<Handler>(key % 3); }
+std::string NameOf(uint32_t key);
+// The bytes of a value, from its number.
+std::string ValueOf(uint32_t key, uint32_t value);
+
+class Connection {
+ public:
+  ~Connection() { Close(); }
+  bool Open(int port);
+  void Close();
+  bool is_open() const { return socket_ >= 0; }
+  // The answer's first line; of a hit also the value. Empty when the connection broke.
+  struct Answer {
+    std::string line;
+    uint32_t flags = 0;
+    uint64_t cas = 0;
+    std::string value;
+  };
+  Answer Ask(const std::string& request, bool is_get);
+
+  struct Told {
+    int64_t begun_us;
+    int64_t ended_us;
+    uint32_t value;
+  };
+  std::map<uint32_t, Told> told;
+
+ private:
+  bool Fill();
+  int socket_ = -1;
+  std::string input_;
+};
+
+class Writer {
+ public:
+  Writer(Site& site, uint64_t seed) : site_(site), dice_(seed) {}
+  // Pages, one after the other, until stop is set; between them it waits while the site is closed.
+  void Run(const std::atomic<bool>& stop);
+  // One get of a key, for the checker.
+  void Look(uint32_t key, bool is_final);
+
+  std::vector<test::Operation> history;
+  std::vector<int64_t> acknowledged_at_us;
+  int64_t longest_us = 0;  // that an operation has waited for its answer
+
+ private:
+  struct Knowledge {
+    test::Said said = test::Said::kNothing;
+    uint32_t value = 0;
+    uint64_t cas = 0;
+  };
+
+  void Page();
+  void PhpPage(uint32_t key);
+  void WebPage(uint32_t key);
+  void DjangoPage(uint32_t key);
+  Knowledge Get(Connection& connection, uint32_t key, bool is_final = false);
+  test::Said Store(Connection& connection, uint32_t key, test::Act act, const Knowledge& knowledge, bool empty);
+  void Touch(Connection& connection, uint32_t key);
+  void Delete(Connection& connection, uint32_t key);
+  Connection::Answer Send(Connection& connection, const std::string& request, test::Operation* op);
+  void Record(Connection& connection, test::Operation op);
+  int Ttl() { return static_cast<int>(dice_.OneIn(8) ? dice_.Between(1, 4) : dice_.Between(300, 3000)); }
+
+  Site& site_;
+  sim::Dice dice_;
+  Connection pooled_;
+};
+
+}  // namespace holdfast::faults
+
+#endif  // HOLDFAST_T_FAULTS_SITE_CLIENT_H_
