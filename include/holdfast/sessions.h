@@ -78,7 +78,8 @@ class HOLDFAST_API Sessions {
   struct HOLDFAST_HIDDEN Turn;  // the time that one call has
   HOLDFAST_HIDDEN std::string KeyOf(std::string_view id) const;
   // What has become of a write of data whose answer was lost. kOk: it took effect.
-  HOLDFAST_HIDDEN SessionResult AskAfter(const std::string& key, std::string_view data, uint64_t version, const Turn& turn);
+  HOLDFAST_HIDDEN SessionResult AskAfter(const std::string& key, std::string_view data, uint64_t version,
+                                         const Turn& turn);
 
   Client& client_;
   const SessionsOptions options_;

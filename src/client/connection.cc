@@ -118,8 +118,12 @@ Status Connection::Parse() {
 Status Connection::GiveToPart(bool* more) {
   Part* const part = pending_.front();
   const std::string_view input(input_.get() + input_begin_, input_end_ - input_begin_);
-  const protocol::ReplyResult result = protocol::ParseReply(part->syntax(), input, part->verb(), &reply_);
   input_wanted_ = 0;
+  if (const size_t taken = part->TakeUsual(input); taken > 0) {
+    input_begin_ += taken;
+    return Status();
+  }
+  const protocol::ReplyResult result = protocol::ParseReply(part->syntax(), input, part->verb(), &reply_);
   if (result.outcome == protocol::ReplyOutcome::kBroken) {
     return Status(Code::kProtocol, server_, "the reply is malformed");
   }

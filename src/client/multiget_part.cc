@@ -1,31 +1,133 @@
+// A multiget is where a client's processor time goes, so its two ends have short cuts: a key that a line can hold is
+// written without the general writer, and a hit in its usual form, "VA size fFLAGS [cCAS] Otoken", is read without the
+// general parser. Everything else, an error or a word that is not expected included, is left to these.
+
 #include "client/multiget_part.h"
 
+#include <algorithm>
+
 #include "protocol/decimal.h"
+#include "protocol/put.h"
 #include "protocol/request_writer.h"
 
 namespace holdfast::client {
+namespace {
+
+constexpr std::string_view kWords = " v f q O";
+constexpr std::string_view kWordsWithCas = " v f c q O";
+constexpr size_t kLineBytesMax = 3 + protocol::kKeyBytesMax + kWordsWithCas.size() + protocol::kDecimalBytesMax + 2;
+static_assert(kLineBytesMax <= base::Output::kReserveMax);
+
+constexpr int kDigitsMax = 19;  // any more might not fit
+
+// Reads from the front of text, or fails for good.
+class Scanner {
+ public:
+  explicit Scanner(std::string_view text) : place_(text.data()), end_(text.data() + text.size()) {}
+
+  bool Skip(std::string_view word) {
+    if (static_cast<size_t>(end_ - place_) < word.size() || !std::equal(word.begin(), word.end(), place_)) return false;
+    place_ += word.size();
+    return true;
+  }
+
+  template <class Number>
+  bool ReadNumber(uint64_t max, Number* number) {
+    uint64_t value = 0;
+    const char* const begin = place_;
+    for (; place_ < end_ && *place_ >= '0' && *place_ <= '9' && place_ - begin < kDigitsMax; place_++) {
+      value = value * 10 + static_cast<uint64_t>(*place_ - '0');
+    }
+    *number = static_cast<Number>(value);
+    return place_ > begin && value <= max;
+  }
+
+  bool ReadBytes(size_t size, std::string_view* bytes) {
+    if (static_cast<size_t>(end_ - place_) < size) return false;
+    *bytes = {place_, size};
+    place_ += size;
+    return true;
+  }
+
+  const char* place() const { return place_; }
+
+ private:
+  const char* place_;
+  const char* const end_;
+};
+
+}  // namespace
 
 void MultigetPart::Write(uint32_t token, base::Output& output) {
   token_ = token;
   next_ = 0;
   gap_ = Status(Code::kNotFound);
+  const std::string_view words = multiget_.with_cas ? kWordsWithCas : kWords;
+  for (uint32_t index : order_) {
+    const std::string_view key = multiget_.keys[index];
+    if (multiget_.any_key && !protocol::IsTextKey(key)) {
+      WriteOddKey(key, token++, output);
+    } else {
+      WriteKey(key, words, token++, output);
+    }
+  }
+  output.Append("mn\r\n");
+}
+
+void MultigetPart::WriteKey(std::string_view key, std::string_view words, uint32_t token, base::Output& output) {
+  char* const begin = output.Reserve(kLineBytesMax);
+  char* place = protocol::Put(begin, "mg ");
+  place = protocol::Put(place, key);
+  place = protocol::Put(place, words);
+  place = protocol::WriteDecimal(place, token);
+  place = protocol::Put(place, "\r\n");
+  output.Commit(static_cast<size_t>(place - begin));
+}
+
+void MultigetPart::WriteOddKey(std::string_view key, uint32_t token, base::Output& output) {
   protocol::Request request;
   request.verb = protocol::Verb::kGet;
   request.syntax = protocol::Syntax::kMeta;
+  request.key = key;
+  request.binary_key = true;
   FlagWords words;
-  words.Add('v').Add('f').Add('q');
+  words.Add('b').Add('v').Add('f').Add('q');
   if (multiget_.with_cas) words.Add('c');
-  const size_t common = words.size();
-  for (uint32_t index : order_) {
-    words.Truncate(common);
-    request.key = multiget_.keys[index];
-    request.binary_key = multiget_.any_key && !protocol::IsTextKey(request.key);
-    if (request.binary_key) words.Add('b');
-    words.Add('O', token++);
-    request.meta_flags = words.text();
-    protocol::WriteRequest(request, output);
+  words.Add('O', token);
+  request.meta_flags = words.text();
+  protocol::WriteRequest(request, output);
+}
+
+size_t MultigetPart::TakeUsual(std::string_view input) {
+  if (!gap_.answered()) return 0;
+  const char* taken = input.data();
+  Scanner scanner(input);
+  while (true) {
+    uint64_t size = 0, cas = 0;
+    uint32_t flags = 0, token = 0;
+    std::string_view value;
+    const bool whole = scanner.Skip("VA ") && scanner.ReadNumber(protocol::kReplyValueBytesMax, &size) &&
+                       scanner.Skip(" f") && scanner.ReadNumber(UINT32_MAX, &flags) &&
+                       (!multiget_.with_cas || (scanner.Skip(" c") && scanner.ReadNumber(UINT64_MAX, &cas))) &&
+                       scanner.Skip(" O") && scanner.ReadNumber(UINT32_MAX, &token) && scanner.Skip("\r\n") &&
+                       scanner.ReadBytes(size, &value) && scanner.Skip("\r\n");
+    if (!whole || !Hit(token, value, flags, cas)) return static_cast<size_t>(taken - input.data());
+    taken = scanner.place();
   }
-  output.Append("mn\r\n");
+}
+
+// False if no key that still waits has this token.
+bool MultigetPart::Hit(uint32_t token, std::string_view value, uint32_t flags, uint64_t cas) {
+  const size_t place = token - token_;  // wraps to something huge for a token from before
+  if (place < next_ || place >= order_.size()) return false;
+  if (place > next_) SetUpTo(place, gap_);
+  if (!gap_.answered()) gap_ = Status(Code::kNotFound);
+  Found& found = multiget_.found[order_[next_++]];
+  found.status = Status();
+  found.value = multiget_.bytes->Keep(value);
+  found.flags = flags;
+  found.cas = cas;
+  return true;
 }
 
 void MultigetPart::SetUpTo(size_t end, const Status& status) {
@@ -45,16 +147,8 @@ Verdict MultigetPart::Take(const protocol::ParsedReply& reply) {
   }
   uint32_t token = 0;
   if (reply.code != protocol::ReplyCode::kHit || !ParseToken(reply.opaque, &token)) return Verdict::kSurprise;
-  const size_t place = token - token_;  // wraps to something huge for a token from before
-  if (place < next_ || place >= order_.size()) return Verdict::kSurprise;
-  SetUpTo(place, gap_);
-  if (!gap_.answered()) gap_ = Status(Code::kNotFound);
-  Found& found = multiget_.found[order_[next_++]];
-  found.status = Status();
-  found.value = multiget_.bytes->Keep(reply.piece);
-  found.flags = reply.client_flags;
-  found.cas = reply.cas;
-  return Verdict::kMore;
+  const bool mine = Hit(token, reply.piece, reply.client_flags, reply.cas);
+  return mine ? Verdict::kMore : Verdict::kSurprise;
 }
 
 }  // namespace holdfast::client

@@ -40,9 +40,13 @@ class MultigetPart final : public Part {
   uint32_t Tokens() const override { return static_cast<uint32_t>(order_.size()); }
   void Write(uint32_t token, base::Output& output) override;
   Verdict Take(const protocol::ParsedReply& reply) override;
+  size_t TakeUsual(std::string_view input) override;
   void Fail(const Status& status) override { SetUpTo(order_.size(), status); }
 
  private:
+  void WriteKey(std::string_view key, std::string_view words, uint32_t token, base::Output& output);
+  void WriteOddKey(std::string_view key, uint32_t token, base::Output& output);
+  bool Hit(uint32_t token, std::string_view value, uint32_t flags, uint64_t cas);
   void SetUpTo(size_t end, const Status& status);
 
   const Multiget& multiget_;

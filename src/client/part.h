@@ -41,6 +41,9 @@ class Part {
   virtual uint32_t Tokens() const = 0;
   virtual void Write(uint32_t token, base::Output& output) = 0;
   virtual Verdict Take(const protocol::ParsedReply& reply) = 0;
+  // Takes what it can off the front of the input without the general parser: whole replies of its own in their usual
+  // form, and says how many bytes they had. For Parts of many replies, where it pays.
+  virtual size_t TakeUsual(std::string_view) { return 0; }
   // What has not been answered will not be.
   virtual void Fail(const Status& status) = 0;
   virtual void Finished() {}

@@ -452,6 +452,22 @@ TEST(ClientOptions, WhatCannotBeMeantIsRefused) {
   ExpectNotMade(options, "timeout");
 }
 
+TEST(ClientOptions, EachByteIsFitForAKeyOrNotWhereverItStands) {
+  auto client = std::move(Client::Make("127.0.0.1:1").client);
+  for (size_t size = 1; size <= 20; size++) {
+    for (size_t place = 0; place < size; place++) {
+      for (int byte = 0; byte < 256; byte++) {
+        std::string key(size, place % 2 == 0 ? '!' : '\x80');
+        key[place] = static_cast<char>(byte);
+        const bool fit = byte > ' ' && byte != 0x7f;
+        const std::string_view keys[] = {key};
+        const Code code = fit && place > 0 ? Code::kUnreachable : client->GetMany(keys)[0].status.code();
+        EXPECT_EQ(code == Code::kInvalid, !fit) << size << ' ' << place << ' ' << byte;
+      }
+    }
+  }
+}
+
 TEST(ClientOptions, TheListOfServersIsRead) {
   std::vector<Server> servers;
   ASSERT_TRUE(Client::ParseServers("a, b:1/?3,[::1]:2,/run/s.sock/?2,unix:/x", &servers).ok());
