@@ -74,6 +74,7 @@ void JournalReplay::Publish(Slot& slot, store::Draft&& draft, SessionStamps stam
   if (!slot.item()) ++restored_;
   slot.Publish(std::move(draft), {.dirty = true});
   sessions_.write_behind().AddDirtyBytes(DirtyBytesOf(slot.item()) - bytes_before);
+  sessions_.verification().DoubtKey(key.bytes);
   if (provisional) {
     sessions_.provisional().Note(key.bytes);
   } else {

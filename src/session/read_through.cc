@@ -84,13 +84,14 @@ ReadThrough::PendingMap::iterator ReadThrough::Enter(const Key& key) {
   const auto [entry, is_new] = pending_.try_emplace(std::string(key.bytes));
   if (is_new) {
     entry->second.hash = key.hash;
+    entry->second.nodes_reads = sessions_.nodes().reads();
     Enqueue(entry, queue_.end());
   }
   return entry;
 }
 
 void ReadThrough::Enqueue(PendingMap::iterator entry, Queue::iterator before) {
-  entry->second.in_hand = false;
+  entry->second.stage = Stage::kQueued;
   entry->second.place = queue_.insert(before, entry->first);
 }
 
@@ -104,7 +105,8 @@ std::span<const std::string_view> ReadThrough::NextBatch() {
     const auto entry = pending_.find(std::string(queue_.front()));
     queue_.pop_front();
     Pending& pending = entry->second;
-    pending.in_hand = true;
+    pending.stage = Stage::kInHand;
+    pending.epoch = sessions_.verification().epoch();
     pending.turns = Turns(pending.hash).load(std::memory_order_acquire);
     in_hand_.push_back(entry->first);
   }
@@ -144,7 +146,7 @@ void ReadThrough::OnRows(store::Access& access, std::vector<Row> rows) {
     pause_ms_ = 0;
   }
   for (const std::string_view key : keys) {
-    const Pending* pending;
+    Pending* pending;
     {
       const std::lock_guard lock(mutex_);
       pending = &pending_.find(std::string(key))->second;
@@ -159,10 +161,16 @@ void ReadThrough::OnRows(store::Access& access, std::vector<Row> rows) {
   }
   access.Quiesce();
   Deliver(wakes);
+  if (!questions_.empty() && wake_asker_) wake_asker_();
 }
 
 void ReadThrough::Settle(PendingMap::iterator entry, Merged merged, std::vector<Wake>* wakes) {
+  if (merged == Merged::kLoaded || merged == Merged::kAbsent) {
+    sessions_.verification().NoteVerified(entry->first, entry->second.epoch);
+  }
   switch (merged) {
+    case Merged::kForeign:
+      return SettleForeign(entry, wakes);
     case Merged::kLoaded:
       return Finish(entry, LoadOutcome::kLoaded, wakes);
     case Merged::kAbsent:
@@ -213,14 +221,51 @@ ReadThrough::Merged ReadThrough::MergeAbsence(store::Access& access, const Pendi
     negative_cache.Erase(key);
     return Merged::kAgain;
   }
+  if (DropAbsent(access, key) == Merged::kLoaded) {
+    negative_cache.Erase(key);
+    return Merged::kLoaded;
+  }
   sessions_.stats().loads_absent.Add();
   return Merged::kAbsent;
 }
 
-ReadThrough::Merged ReadThrough::Merge(store::Access& access, const Pending& pending, const Row& row) {
+// The database has no row, and memory a copy that was doubted.
+ReadThrough::Merged ReadThrough::DropAbsent(store::Access& access, const Key& key) {
+  if (!sessions_.verification().Doubts(key.bytes)) return Merged::kAbsent;
+  Slot slot = access.Lock(key, sessions_.clock().Now());
+  if (!slot.item() || !slot.item().is_session()) return Merged::kAbsent;
+  if (slot.item().is_dirty() || IsReservation(slot.item())) return Merged::kLoaded;
+  if (sessions_.verification().reason() == Doubt::kReplaced) {
+    sessions_.write_behind().MakeDirty(slot, key);
+    return Merged::kLoaded;
+  }
+  slot.Remove();
+  return Merged::kAbsent;
+}
+
+ReadThrough::Merged ReadThrough::KeepOurs(Slot& slot, const Pending& pending, const Row& row) {
+  SessionStamps stamps = slot.item().stamps();
+  const Key key{row.key, pending.hash};
+  const bool is_older = row.version < stamps.version || row.touched < stamps.touched || row.floor < stamps.floor;
+  if (is_older && !slot.item().is_dirty() && !IsReservation(slot.item()) &&
+      sessions_.verification().reason() == Doubt::kReplaced) {
+    sessions_.write_behind().MakeDirty(slot, key);
+  }
+  if (slot.item().kind() == ItemKind::kValue && row.state == RowState::kLive && row.version == stamps.version &&
+      row.touched > stamps.touched && slot.SetExpiry(ExpiryOf(sessions_.clock(), row.expires_us))) {
+    stamps = slot.item().stamps();
+    stamps.touched = row.touched;
+    stamps.synced_touched = row.touched;
+    slot.SetStamps(stamps);
+  }
+  return Merged::kLoaded;
+}
+
+ReadThrough::Merged ReadThrough::Merge(store::Access& access, Pending& pending, const Row& row) {
   const base::Clock& clock = sessions_.clock();
   SessionStats& stats = sessions_.stats();
   for (const uint64_t version : {row.version, row.touched, row.floor}) sessions_.stamp_clock().Observe(version);
+  if (Merged merged; IsForeign(pending, row, &merged)) return merged;
   if (row.state == RowState::kLive && row.expires_us <= clock.SteadyMicros()) {
     stats.loads_expired.Add();
     return MergeAbsence(access, pending, row.key, row.floor);
@@ -237,6 +282,9 @@ ReadThrough::Merged ReadThrough::Merge(store::Access& access, const Pending& pen
   shape.expiry = row.state == RowState::kLive ? ExpiryOf(clock, row.expires_us) : base::kNever;
   shape.session = true;
   shape.kind = row.state == RowState::kLive ? ItemKind::kValue : ItemKind::kTombstone;
+  if (Slot slot = access.Lock(shape.key, now); slot.item() && !IsLater(row, slot)) {
+    return slot.item().is_session() ? KeepOurs(slot, pending, row) : Merged::kLoaded;
+  }
   store::Draft draft;
   for (int tries = 1;; ++tries) {
     const Reserve reserve = access.NewDraft(shape, &draft);
@@ -378,7 +426,7 @@ int64_t ReadThrough::Tick() {
       pending.waiters.erase(std::find(pending.waiters.begin(), pending.waiters.end(), first));
       wakes.push_back(Wake{first->second.waiter, LoadOutcome::kUnavailable});
       deadlines_.erase(first);
-      if (!pending.in_hand && !pending.wanted()) {
+      if (pending.stage == Stage::kQueued && !pending.wanted()) {
         queue_.erase(pending.place);
         pending_.erase(entry);
       }

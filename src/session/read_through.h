@@ -88,6 +88,21 @@ class ReadThrough {
   // memory still has the key and can compare.
   void NoteTurn(const store::Key& key) { Turns(key.hash).fetch_add(1, std::memory_order_release); }
 
+  // -- Rows that other servers own ---------------------------------------------------------------
+  // A server to be asked to let go of these keys; empty keys: nobody. Its answer is OnAnswered. From one thread (the
+  // asker). wake is called when there may be one, as SetWakes.
+  struct Question {
+    uint32_t node = 0;
+    std::vector<std::string> keys;
+  };
+  Question NextQuestion(size_t keys_max);
+  void OnAnswered(const Question& question, bool silent);
+  void SetWakeAsker(std::function<void()> wake) { wake_asker_ = std::move(wake); }
+
+  // Rows to be made ours; the answer is OnClaimed. They live until then. From the reader.
+  std::span<const OwnerChange> NextClaims();
+  void OnClaimed(bool ok);
+
   void WakeReader() {
     if (wake_reader_) wake_reader_();
   }
@@ -105,12 +120,19 @@ class ReadThrough {
 
   using Queue = std::list<std::string_view>;
 
+  enum class Stage : uint8_t { kQueued, kInHand, kAsking, kClaiming };
+
   struct Pending {
     uint32_t hash = 0;
-    uint32_t turns = 0;                       // when the query in hand began
-    bool in_hand = false;                     // else it is in queue_
+    uint32_t turns = 0;        // when the query in hand began
+    uint64_t nodes_reads = 0;  // of the table of nodes, when the key came in
+    uint64_t epoch = 0;        // of verification, then
+    Stage stage = Stage::kQueued;
     bool preload = false;                     // wanted even without waiters
-    Queue::iterator place;                    // in queue_, unless in hand
+    bool silent = false;                      // its owner did not answer
+    uint32_t owner = 0;                       // of the row, another server
+    uint32_t asked = 0;                       // the owner that has been asked; 0 none
+    Queue::iterator place;                    // in queue_, while kQueued
     std::deque<Deadlines::iterator> waiters;  // by deadline, nearly
 
     bool wanted() const { return preload || !waiters.empty(); }
@@ -122,7 +144,7 @@ class ReadThrough {
     LoadOutcome outcome;
   };
 
-  enum class Merged : uint8_t { kLoaded, kAbsent, kNoMemory, kAgain };
+  enum class Merged : uint8_t { kLoaded, kAbsent, kNoMemory, kAgain, kForeign };
 
   std::atomic<uint32_t>& Turns(uint32_t hash) { return turns_[hash % kTurnSlots]; }
   bool TurnedSince(const Pending& pending) {
@@ -130,7 +152,12 @@ class ReadThrough {
   }
   PendingMap::iterator Enter(const store::Key& key);
   void Enqueue(PendingMap::iterator entry, Queue::iterator before);
-  Merged Merge(store::Access& access, const Pending& pending, const Row& row);
+  Merged Merge(store::Access& access, Pending& pending, const Row& row);
+  bool IsForeign(Pending& pending, const Row& row, Merged* merged);
+  // What memory has is not older than the row.
+  Merged KeepOurs(store::Slot& slot, const Pending& pending, const Row& row);
+  Merged DropAbsent(store::Access& access, const store::Key& key);
+  void SettleForeign(PendingMap::iterator entry, std::vector<Wake>* wakes);
   Merged MergeAbsence(store::Access& access, const Pending& pending, std::string_view key, uint64_t floor);
   // Whether the item was provisional, and is settled now. row: null when there is none that is live.
   bool SettleProvisional(store::Access& access, const store::Key& key, const Row* row, uint64_t floor);
@@ -145,6 +172,7 @@ class ReadThrough {
   Sessions& sessions_;
   std::function<void()> wake_reader_;  // null until SetWakes
   std::function<void()> wake_ticker_;  // null until SetWakes
+  std::function<void()> wake_asker_;   // null until SetWakeAsker
   std::array<std::atomic<uint32_t>, kTurnSlots> turns_{};
   std::atomic<size_t> parked_{0};
   std::atomic<int64_t> away_since_us_{0};
@@ -154,7 +182,11 @@ class ReadThrough {
   PendingMap pending_;
   Queue queue_;  // keys of pending_ that are not in hand, oldest first
   Deadlines deadlines_;
-  std::vector<std::string_view> in_hand_;  // keys of pending_
+  std::vector<std::string_view> in_hand_;                   // keys of pending_
+  std::map<uint32_t, std::vector<std::string>> questions_;  // keys of pending_, by owner
+  std::vector<std::string> to_claim_;                       // keys of pending_
+  std::vector<std::string> claimed_keys_;                   // in hand
+  std::vector<OwnerChange> claims_;                         // in hand
   int64_t paused_until_us_ = 0;
   uint32_t pause_ms_ = 0;
 };

@@ -58,16 +58,56 @@ Sessions::Sessions(const SessionSettings& settings, Rules rules, Doors doors)
       store_(doors.store),
       journal_(doors.journal),
       wake_(std::move(doors.wake)),
-      stamp_clock_(clock_, settings_.node),
+      stamp_clock_(clock_, 0),
       write_behind_(*this),
       read_through_(*this),
-      reaper_(*this) {}
+      reaper_(*this),
+      nodes_(*this),
+      change_poll_(*this),
+      yields_(*this),
+      verification_(clock_, settings_.shared ? int64_t{settings_.stall_ms} * 1000 : 0,
+                    int64_t{std::min(settings_.grace_s, settings_.tombstone_life_s)} * 1'000'000 / 2),
+      doubt_walk_(*this) {}
 
 Sessions::~Sessions() = default;
 
 // -- Reading --------------------------------------------------------------------------------------
 
+void Sessions::OnDatabaseReplaced(const std::string& how) {
+  stats_.database_replaced.Add();
+  verification_.DoubtAll(Doubt::kReplaced);
+  change_poll_.BeginAnew();
+  write_behind_.WakeWriter();
+  if (say_)
+    say_("sessions: the database was replaced or restored (" + how + "): everything in memory is written to it");
+}
+
+void Sessions::OnStopped(int64_t for_us) {
+  const bool is_long = for_us > int64_t{std::min(settings_.grace_s, settings_.tombstone_life_s)} * 1'000'000 / 2;
+  verification_.DoubtAll(is_long ? Doubt::kStoppedLong : Doubt::kStopped);
+}
+
+// May what memory has of the key be served as it is?
+Verdict Sessions::JudgeDoubted(LoadOutcome in_hand) {
+  if (in_hand != LoadOutcome::kUnavailable) {
+    stats_.unverified_asked.Add();
+    return Verdict::kAsk;
+  }
+  // What the journal brought is the latest there is, if there is no other server.
+  return !settings_.shared && verification_.IsOnlyReplayed() ? Verdict::kLive : Verdict::kUnavailable;
+}
+
 Verdict Sessions::Judge(const Rule&, const Key& key, ItemState state, LoadOutcome in_hand, Seconds now) {
+  if (state != ItemState::kAbsent && state != ItemState::kFlushed && verification_.Doubts(key.bytes)) {
+    const Verdict verdict = JudgeDoubted(in_hand);
+    if (verdict != Verdict::kLive) return verdict;
+  }
+  if (settings_.shared) {
+    const int64_t late_us = clock_.SteadyMicros() - change_poll_.polled_us();
+    if (state == ItemState::kLive && late_us > PollLateMicros()) stats_.serving_unverified.Add();
+    // Another server may have prolonged it.
+    if (state == ItemState::kExpired && in_hand == LoadOutcome::kNone) state = ItemState::kAbsent;
+  }
   // Whoever is told that there is nothing, soon after a delete, is remembered, whatever the reason is by now.
   const Verdict miss = answer_book_.Recent(key, now) ? Verdict::kDeleted : Verdict::kMiss;
   switch (state) {

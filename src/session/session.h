@@ -57,8 +57,11 @@
 
 #include "base/clock.h"
 #include "session/answer_book.h"
+#include "session/change_poll.h"
+#include "session/doubt_walk.h"
 #include "session/journal.h"
 #include "session/negative_cache.h"
+#include "session/nodes.h"
 #include "session/provisional.h"
 #include "session/read_through.h"
 #include "session/reaper.h"
@@ -66,7 +69,9 @@
 #include "session/session_settings.h"
 #include "session/session_stats.h"
 #include "session/stamp.h"
+#include "session/verification.h"
 #include "session/write_behind.h"
+#include "session/yields.h"
 #include "store/store.h"
 
 namespace holdfast::session {
@@ -164,6 +169,19 @@ class Sessions {
   WriteBehind& write_behind() { return write_behind_; }
   ReadThrough& read_through() { return read_through_; }
   Reaper& reaper() { return reaper_; }
+  Nodes& nodes() { return nodes_; }
+  ChangePoll& change_poll() { return change_poll_; }
+  Yields& yields() { return yields_; }
+  Verification& verification() { return verification_; }
+  const Verification& verification() const { return verification_; }
+  DoubtWalk& doubt_walk() { return doubt_walk_; }
+
+  // The database is another one, or an older copy of itself: everything in memory is held against it or written anew.
+  void OnDatabaseReplaced(const std::string& how);
+  // This process was away for so long.
+  void OnStopped(int64_t for_us);
+  // Called with what an operator should read in the log. Set before anything else.
+  void SetSay(std::function<void(const std::string&)> say) { say_ = std::move(say); }
   NegativeCache& negative_cache() { return negative_cache_; }
   Provisional& provisional() { return provisional_; }
   const Provisional& provisional() const { return provisional_; }
@@ -177,6 +195,8 @@ class Sessions {
   int64_t LazyDue(const Rule& rule, Seconds synced_at, Seconds expiry, Seconds now) const;
 
  private:
+  Verdict JudgeDoubted(LoadOutcome in_hand);
+  int64_t PollLateMicros() const { return int64_t{settings_.poll_ms} * 2000 + 1'000'000; }
   bool ComesFromBeforeDelete(const WriteRequest& request, store::ItemState state, const store::SessionStamps& before);
   store::SessionStamps StampsOf(const WriteRequest& request, const store::Slot& slot, const store::ItemRef& draft);
   int64_t ChargeAllowance(const WriteRequest& request, const store::Slot& slot, const store::ItemRef& draft,
@@ -198,6 +218,12 @@ class Sessions {
   WriteBehind write_behind_;
   ReadThrough read_through_;
   Reaper reaper_;
+  Nodes nodes_;
+  ChangePoll change_poll_;
+  Yields yields_;
+  Verification verification_;
+  DoubtWalk doubt_walk_;
+  std::function<void(const std::string&)> say_;  // null until SetSay
 };
 
 }  // namespace holdfast::session

@@ -23,7 +23,15 @@ struct SessionSettings {
   uint32_t journal_sync_ms = 1000;            // between syncs to the disk; 0: after every write of a segment
   uint64_t journal_memory_bytes = 32u << 20;  // the ring
 
-  uint32_t node = 0;  // number of this server among those that share the database
+  // Several servers on one database (Database::is_shared); the rest of this paragraph counts only then.
+  bool shared = false;
+  std::string node_name;           // for people; empty: the machine's
+  std::string node_address;        // where other servers reach this one, host:port
+  std::string node_token;          // what they must know to ask; not an option: made anew by each process
+  uint32_t node_lease_s = 10;      // how long a server that says nothing keeps its number and its sessions
+  uint32_t poll_ms = 500;          // how often the others' changes are looked for
+  uint32_t peer_timeout_ms = 250;  // how long a server is asked to let go of a session
+  uint32_t stall_ms = 1000;        // who did not run for longer serves nothing unverified
 
   uint32_t sync_interval_s = 120;  // N: the longest that a changed session stays unsynced
   uint32_t immediate_writes = 4;   // value changes of a session that are synced at once; one comes back each N

@@ -57,6 +57,17 @@ struct SessionStats {
   SharedCounter journal_forwarded;         // records copied to a newer segment
   SharedCounter journal_bad_extents;       // damaged stretches skipped at start
   SharedCounter journal_failures;          // failed writes of its files
+  SharedCounter superseded;      // values that never reached the database and never will: a later one was there
+  SharedCounter maybe_stale;     // rows taken over from a server that did not answer
+  SharedCounter peer_questions;  // keys that other servers were asked for
+  SharedCounter peer_silent;     // of these, in vain
+  SharedCounter yields;          // sessions handed to a server that asked
+  SharedCounter claims;          // rows whose owner was changed to this server
+  SharedCounter polls;
+  SharedCounter stale_copies_dropped;  // copies of which a poll found something later
+  SharedCounter serving_unverified;    // hits while the others' changes could not be looked for
+  SharedCounter unverified_asked;      // copies looked up before they were served
+  SharedCounter database_replaced;     // times that it was found to be another one, or older
   SharedCounter reaped;
   SharedCounter reaper_failures;
 };

@@ -20,6 +20,7 @@ constexpr int64_t kIdleMicros = 1'000'000;  // without a write, before the datab
 constexpr int64_t kSleepMicrosMax = 60'000'000;
 constexpr int64_t kDrainLookMicros = 10'000;
 constexpr int64_t kProgressMicros = 1'000'000;
+constexpr size_t kQuestionKeys = 100;
 
 // What a loop sleeps on. A ring while awake makes the next sleep return at once.
 class Alarm {
@@ -59,8 +60,12 @@ class Line {
   Failure Open() {
     Failure failure = driver_->Open();
     open_ = failure.ok();
+    reopened_ = open_;
     return failure;
   }
+
+  // Has it been opened since this was asked last?
+  bool TakeReopened() { return std::exchange(reopened_, false); }
 
   // Is there a connection, or one that could be opened now?
   bool Ready(int64_t now_us) {
@@ -88,6 +93,7 @@ class Line {
   const std::unique_ptr<Driver> driver_;
   const base::Log& log_;
   bool open_ = false;
+  bool reopened_ = false;
   bool away_ = false;  // said so
   int64_t reopen_at_us_ = 0;
 };
@@ -96,10 +102,12 @@ class Line {
 
 class SessionThreads::Loops {
  public:
-  Loops(Sessions& sessions, Database& database, const base::Log& log)
+  Loops(Sessions& sessions, Database& database, const base::Log& log, Peers* peers)
       : sessions_(sessions),
         writing_("write", database.NewDriver(), log),
         reading_("read", database.NewDriver(), log),
+        polling_("look for changes", database.NewDriver(), log),
+        peers_(peers),
         log_(log) {}
   ~Loops() { Stop(); }
 
@@ -116,19 +124,24 @@ class SessionThreads::Loops {
   void Read();
   bool ReadOnce(store::Access& access);
   void Tick();
+  bool Yield(store::Access& access);
+  void Poll();
+  void Ask();
 
   Sessions& sessions_;
   Line writing_;
   Line reading_;
+  Line polling_;
+  Peers* const peers_;  // null: nobody is asked
   const base::Log& log_;
-  Alarm write_alarm_, read_alarm_, tick_alarm_;
+  Alarm write_alarm_, read_alarm_, tick_alarm_, poll_alarm_, ask_alarm_;
   std::atomic<bool> stopping_{false};
-  std::thread writer_, reader_, ticker_;
+  std::thread writer_, reader_, ticker_, poller_, asker_;
 };
 
 base::Status SessionThreads::Loops::Open() {
-  for (Line* line : {&writing_, &reading_}) {
-    if (line->is_open()) continue;
+  for (Line* line : {&writing_, &reading_, &polling_}) {
+    if (line->is_open() || (line == &polling_ && !sessions_.settings().shared)) continue;
     const Failure failure = line->Open();
     if (!failure.ok()) return base::Status(base::ErrorKind::kUnavailable, failure.detail);
   }
@@ -141,16 +154,22 @@ base::Status SessionThreads::Loops::Start() {
   sessions_.read_through().SetWakes([this] { read_alarm_.Ring(); }, [this] { tick_alarm_.Ring(); });
   writer_ = std::thread([this] { Write(); });
   reader_ = std::thread([this] { Read(); });
+  sessions_.verification().Beat();
   ticker_ = std::thread([this] { Tick(); });
+  if (!sessions_.settings().shared) return {};
+  sessions_.read_through().SetWakeAsker([this] { ask_alarm_.Ring(); });
+  poller_ = std::thread([this] { Poll(); });
+  asker_ = std::thread([this] { Ask(); });
   return {};
 }
 
 void SessionThreads::Loops::Stop() {
   stopping_.store(true);
-  for (Alarm* alarm : {&write_alarm_, &read_alarm_, &tick_alarm_}) alarm->Ring();
-  for (std::thread* thread : {&writer_, &reader_, &ticker_}) {
+  for (Alarm* alarm : {&write_alarm_, &read_alarm_, &tick_alarm_, &poll_alarm_, &ask_alarm_}) alarm->Ring();
+  for (std::thread* thread : {&writer_, &reader_, &ticker_, &poller_, &asker_}) {
     if (thread->joinable()) thread->join();
   }
+  if (polling_.is_open()) sessions_.nodes().Leave(polling_.driver());
 }
 
 // -- Writing --------------------------------------------------------------------------------------
@@ -162,7 +181,13 @@ void SessionThreads::Loops::Write() {
   int64_t last_write_us = Now();
   while (!stopping_.load()) {
     if (writing_.Ready(Now())) {
-      const bool wrote = WriteOnce(access);
+      if (!sessions_.settings().shared && writing_.TakeReopened()) {
+        writing_.Note(sessions_.nodes().CheckIdentity(writing_.driver()), Now());
+      }
+      access.Online();
+      const bool walks = sessions_.doubt_walk().Step(access);
+      access.Offline();
+      const bool wrote = WriteOnce(access) || Yield(access) || walks;
       if (sessions_.reaper().NextDue() <= Now()) writing_.Note(sessions_.reaper().Sweep(writing_.driver()), Now());
       if (wrote) {
         last_write_us = Now();
@@ -174,7 +199,8 @@ void SessionThreads::Loops::Write() {
         tidied = true;
       }
     }
-    int64_t until_us = std::min(sessions_.write_behind().NextDue(), sessions_.reaper().NextDue());
+    int64_t until_us =
+        std::min({sessions_.write_behind().NextDue(), sessions_.reaper().NextDue(), sessions_.yields().NextDue()});
     if (!tidied) until_us = std::min(until_us, last_write_us + kIdleMicros);
     write_alarm_.SleepUntil(std::max(until_us, writing_.reopen_at_us()), sessions_.clock());
   }
@@ -198,6 +224,20 @@ bool SessionThreads::Loops::WriteOnce(store::Access& access) {
   sessions_.write_behind().OnOutcomes(access, outcomes);
   access.Offline();
   return true;
+}
+
+// False when nothing was handed over.
+bool SessionThreads::Loops::Yield(store::Access& access) {
+  if (sessions_.yields().size() == 0) return false;
+  access.Online();
+  sessions_.yields().Step(access);
+  access.Offline();
+  const std::span<const OwnerChange> claims = sessions_.yields().NextClaims();
+  if (claims.empty()) return false;
+  const Failure failure = writing_.driver().Claim(claims);
+  writing_.Note(failure, Now());
+  sessions_.yields().OnClaimed(failure.ok());
+  return failure.ok();
 }
 
 uint64_t SessionThreads::Loops::Drain(uint32_t timeout_ms, const std::function<void(uint64_t)>& progress,
@@ -238,6 +278,13 @@ void SessionThreads::Loops::Read() {
 }
 
 bool SessionThreads::Loops::ReadOnce(store::Access& access) {
+  if (sessions_.nodes().wants_refresh()) reading_.Note(sessions_.nodes().Refresh(reading_.driver()), Now());
+  if (const std::span<const OwnerChange> claims = sessions_.read_through().NextClaims(); !claims.empty()) {
+    const Failure failure = reading_.driver().Claim(claims);
+    reading_.Note(failure, Now());
+    sessions_.read_through().OnClaimed(failure.ok());
+    return failure.ok();
+  }
   const std::span<const std::string_view> keys = sessions_.read_through().NextBatch();
   if (keys.empty()) return false;
   std::vector<Row> rows;
@@ -254,13 +301,51 @@ bool SessionThreads::Loops::ReadOnce(store::Access& access) {
 }
 
 void SessionThreads::Loops::Tick() {
-  while (!stopping_.load()) tick_alarm_.SleepUntil(sessions_.read_through().Tick(), sessions_.clock());
+  const int64_t beat_us =
+      sessions_.settings().shared ? int64_t{sessions_.settings().stall_ms} * 1000 / 8 : kSleepMicrosMax;
+  while (!stopping_.load()) {
+    sessions_.verification().Beat();
+    tick_alarm_.SleepUntil(std::min(sessions_.read_through().Tick(), Now() + beat_us), sessions_.clock());
+  }
+}
+
+// -- Other servers --------------------------------------------------------------------------------
+
+void SessionThreads::Loops::Poll() {
+  store::Access access(sessions_.store());
+  access.Offline();
+  while (!stopping_.load()) {
+    if (polling_.Ready(Now())) {
+      Failure failure = sessions_.nodes().Renew(polling_.driver());
+      if (failure.ok()) failure = sessions_.change_poll().Poll(polling_.driver(), access);
+      polling_.Note(failure, Now());
+    }
+    const int64_t due_us = std::min(sessions_.nodes().NextDue(), sessions_.change_poll().NextDue());
+    poll_alarm_.SleepUntil(std::max(due_us, polling_.reopen_at_us()), sessions_.clock());
+  }
+}
+
+void SessionThreads::Loops::Ask() {
+  ReadThrough& read_through = sessions_.read_through();
+  while (!stopping_.load()) {
+    const ReadThrough::Question question = read_through.NextQuestion(kQuestionKeys);
+    if (question.keys.empty()) {
+      ask_alarm_.SleepUntil(kNeverMicros, sessions_.clock());
+      continue;
+    }
+    Nodes& nodes = sessions_.nodes();
+    const bool yielded =
+        peers_ != nullptr && nodes.Know(question.node, nodes.reads()) == Peer::kLive &&
+        peers_->Yield(nodes.AddressOf(question.node), nodes.TokenOf(question.node), sessions_.stamp_clock().node(),
+                      question.keys, sessions_.settings().peer_timeout_ms);
+    read_through.OnAnswered(question, !yielded);
+  }
 }
 
 // -- SessionThreads -------------------------------------------------------------------------------
 
-SessionThreads::SessionThreads(Sessions& sessions, Database& database, const base::Log& log)
-    : loops_(std::make_unique<Loops>(sessions, database, log)) {}
+SessionThreads::SessionThreads(Sessions& sessions, Database& database, const base::Log& log, Peers* peers)
+    : loops_(std::make_unique<Loops>(sessions, database, log, peers)) {}
 SessionThreads::~SessionThreads() = default;
 base::Status SessionThreads::Start() { return loops_->Start(); }
 base::Status SessionThreads::Open() { return loops_->Open(); }

@@ -1,4 +1,5 @@
-// session_threads.h - the threads around Sessions: a writer, a reader, and one that keeps the waiters' deadlines.
+// session_threads.h - the threads around Sessions: a writer, a reader, and one that keeps the waiters' deadlines; where
+// several servers share the database, one that looks for the others' changes and one that asks them.
 //
 // Each is a loop of "take, ask the database, hand back, sleep until something is due"; what is taken and what an answer
 // means is decided in Sessions. The deadlines have a thread of their own because the other two may hang in the
@@ -19,13 +20,15 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "session/driver.h"
+#include "session/peer_talk.h"
 #include "session/session.h"
 
 namespace holdfast::session {
 
 class SessionThreads {
  public:
-  SessionThreads(Sessions& sessions, Database& database, const base::Log& log);
+  // peers: how other servers are asked; null: they are not.
+  SessionThreads(Sessions& sessions, Database& database, const base::Log& log, Peers* peers = nullptr);
   ~SessionThreads();  // Stop
   SessionThreads(const SessionThreads&) = delete;
   SessionThreads& operator=(const SessionThreads&) = delete;

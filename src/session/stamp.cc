@@ -18,7 +18,7 @@ uint64_t StampClock::Next(uint64_t seen) {
   do {
     next = std::max({now, last + 1, adopt ? above_seen : 0});
   } while (!last_micros_.compare_exchange_weak(last, next, std::memory_order_relaxed));
-  return static_cast<uint64_t>(std::max(next, above_seen)) << kNodeBits | node_;
+  return static_cast<uint64_t>(std::max(next, above_seen)) << kNodeBits | node();
 }
 
 void StampClock::Observe(uint64_t version) {

@@ -33,13 +33,15 @@ class StampClock {
   // A version read from a row or heard from a peer.
   void Observe(uint64_t version);
 
-  uint32_t node() const { return node_; }
+  uint32_t node() const { return node_.load(std::memory_order_relaxed); }
+  // Another number has been leased.
+  void SetNode(uint32_t node) { node_.store(node, std::memory_order_relaxed); }
   static int64_t MicrosOf(uint64_t version) { return static_cast<int64_t>(version >> kNodeBits); }
   static uint32_t NodeOf(uint64_t version) { return static_cast<uint32_t>(version & (kNodesMax - 1)); }
 
  private:
   const base::Clock& clock_;
-  const uint32_t node_;
+  std::atomic<uint32_t> node_;
   std::atomic<int64_t> last_micros_{0};  // of the highest version issued or adopted
 };
 

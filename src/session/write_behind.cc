@@ -42,6 +42,30 @@ void WriteBehind::Mark(const Key& key, int64_t due_us) {
   if (due_us < next_wake_us_.load() && wake_) wake_();
 }
 
+void WriteBehind::Hasten(Slot& slot, const Key& key) {
+  const int64_t now_us = sessions_.clock().SteadyMicros();
+  SessionStamps stamps = slot.item().stamps();
+  if (IsProvisional(slot.item())) return;
+  if (slot.item().kind() == ItemKind::kValue) {
+    // In hand: if it is not clean after that, it is on the list again.
+    if (stamps.seen_by == 0 || static_cast<int64_t>(stamps.seen_by) <= now_us) return;
+    stamps.seen_by = static_cast<uint64_t>(now_us);
+    slot.SetStamps(stamps);
+  }
+  Mark(key, now_us);
+}
+
+void WriteBehind::MakeDirty(Slot& slot, const Key& key) {
+  const int64_t now_us = sessions_.clock().SteadyMicros();
+  SessionStamps stamps = slot.item().stamps();
+  stamps.marks |= kMarkNeedsRow | kMarkSent;
+  if (slot.item().kind() == ItemKind::kValue) stamps.seen_by = static_cast<uint64_t>(now_us);
+  slot.SetStamps(stamps);
+  slot.SetDirty(true);
+  AddDirtyBytes(DirtyBytesOf(slot.item()));
+  Mark(key, now_us);
+}
+
 int64_t WriteBehind::NextDue() {
   if (sessions_.clock().SteadyMicros() < paused_until_us_) return paused_until_us_;  // still awake: nobody need wake us
   while (true) {
@@ -207,12 +231,14 @@ void WriteBehind::OnOutcome(store::Access& access, const Change& change, const S
   switch (outcome) {
     case ChangeOutcome::kDone:
       NoteDone(change, now, &stamps);
+      sessions_.verification().NoteWritten(key.bytes);
       if (unchanged) SetClean(slot);
       slot.SetStamps(stamps);
       return;
     case ChangeOutcome::kOvertaken:
       // The database has something later than this; the next read brings it.
       sessions_.stats().overtaken.Add();
+      if (unchanged && change.kind == ChangeKind::kValue) sessions_.stats().superseded.Add();
       if (!unchanged) return;
       SetClean(slot);
       slot.Remove();

@@ -49,6 +49,14 @@ class WriteBehind {
   // Steady microseconds when NextBatch may bring something; kNeverMicros: nothing is dirty.
   int64_t NextDue();
 
+  // The dirty item in the slot is to be sent now.
+  void Hasten(store::Slot& slot, const store::Key& key);
+  // The database may lack the clean item in the slot: all of it is to be sent.
+  void MakeDirty(store::Slot& slot, const store::Key& key);
+  void WakeWriter() {
+    if (wake_) wake_();
+  }
+
   // While on, everything dirty is due at once (SIGTERM).
   void SetDraining(bool on);
   // Called when NextDue has come closer; it may run under a slot's lock, so it only wakes. Set before anything else.

@@ -215,6 +215,22 @@ std::vector<ClassTotals> Store::Classes() const {
 
 void Store::SetEvictionWatch(EvictionWatch* watch) { state_->eviction_watch.store(watch, std::memory_order_relaxed); }
 
+uint32_t Store::VisitSessions(Access& access, uint32_t page, uint32_t pages,
+                              const std::function<void(Slot& slot, const Key& key)>& visit) {
+  if (page == 0) page = 1;
+  for (; pages > 0 && page < state_->pool.pages_high(); ++page, --pages) {
+    state_->pool.ForEachLiveIfInUse(page, state_->epochs.current(), [&](uint64_t handle) {
+      const ItemRef item = state_->ItemAt(handle);
+      if (item.KeyLength() == 0 || !item.is_session()) return;
+      const Key key = Key::Of(item.key());
+      Slot slot = access.Lock(key, state_->clock.Now());
+      if (slot.item() == item) visit(slot, key);
+    });
+    access.Quiesce();
+  }
+  return page < state_->pool.pages_high() ? page : 0;
+}
+
 StoreTotals Store::Totals() const {
   StoreTotals totals;
   int64_t items = static_cast<int64_t>(state_->index->items());

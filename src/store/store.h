@@ -258,6 +258,10 @@ class Store {
   // No cas above last_cas was given out yet; after ReserveCas(n) none up to n will be.
   uint64_t last_cas() const;
   void ReserveCas(uint64_t last);
+  // Calls visit with the locked slot of every session on `pages` pages from `page` on (0: the first); returns where to
+  // go on, 0 at the end. What is moved meanwhile may be met twice or not at all. access belongs to the calling thread.
+  uint32_t VisitSessions(Access& access, uint32_t page, uint32_t pages,
+                         const std::function<void(Slot& slot, const Key& key)>& visit);
 
   StoreState& internals() { return *state_; }  // for the store's own files and tests
 

@@ -1,5 +1,6 @@
 // session_site.h - one node of the session module under a virtual clock, without threads: a store, an SQLite file, and
-// clients that send commands to it as command/ would.
+// clients that send commands to it as command/ would. Several may stand on the same Ground: they share clock and file,
+// have numbers, look for each other's changes (Pass) and ask each other for sessions.
 //
 // The database is the real one behind a driver that can be told to fail: before it does anything, or after it has done
 // it (the reply is lost).
@@ -22,6 +23,7 @@
 #include "lib/passing_driver.h"
 #include "lib/virtual_clock.h"
 #include "session/driver.h"
+#include "session/peer_talk.h"
 #include "session/session.h"
 
 namespace holdfast::test {
@@ -86,17 +88,40 @@ class ShortJournal final : public session::Journal {
 
 enum class Answer { kHit, kMiss, kStored, kNotStored, kRefused, kDeleted, kNotFound, kTouched, kUnavailable, kParked };
 
+class SessionSite;
+
+// What nodes stand on.
+struct Ground {
+  Ground() : directory(MakeDirectory()) {}
+  ~Ground() { std::filesystem::remove_all(directory); }
+  static std::string MakeDirectory() {
+    const char* root = getenv("TMPDIR");
+    std::string name = std::string(root != nullptr ? root : "/tmp") + "/holdfast-site-XXXXXX";
+    CHECK(mkdtemp(name.data()) != nullptr);
+    return name;
+  }
+  VirtualClock clock;
+  const std::string directory;
+  std::weak_ptr<session::Database> database;
+  std::vector<SessionSite*> sites;
+};
+
 class SessionSite {
  public:
   static constexpr const char* kRules = "php prefix=php: ; prefix=web: connections=pooled budget=1s; prefix=fresh: ids=fresh";
 
-  explicit SessionSite(const session::SessionSettings& settings = {}, const store::StoreSettings& store_settings = {})
-      : settings_(settings), store_settings_(store_settings), directory_(MakeDirectory()) {
+  explicit SessionSite(const session::SessionSettings& settings = {}, const store::StoreSettings& store_settings = {},
+                       std::shared_ptr<Ground> ground = std::make_shared<Ground>())
+      : ground_(std::move(ground)), settings_(settings), store_settings_(store_settings), clock(ground_->clock) {
+    ground_->sites.push_back(this);
     Start();
   }
+  // A node of several.
+  SessionSite(std::shared_ptr<Ground> ground, const std::string& name, session::SessionSettings settings = {})
+      : SessionSite(Shared(std::move(settings), name), {}, std::move(ground)) {}
   ~SessionSite() {
     Kill();
-    std::filesystem::remove_all(directory_);
+    std::erase(ground_->sites, this);
   }
 
   // kill -9: memory is gone. Start makes a new process of it.
@@ -108,9 +133,13 @@ class SessionSite {
     database_.reset();
   }
   void Start() {
-    auto database = session::Database::Open("sqlite:" + path(), clock);
-    CHECK(database.ok());
-    database_ = std::move(database.value());
+    database_ = ground_->database.lock();
+    if (database_ == nullptr) {
+      auto database = session::Database::Open("sqlite:" + path(), clock);
+      CHECK(database.ok());
+      database_ = std::move(database.value());
+      ground_->database = database_;
+    }
     driver_ = std::make_unique<FaultyDriver>(database_->NewDriver());
     CHECK(driver_->Open().ok());
     auto store = store::Store::Create(store_settings_, clock);
@@ -124,6 +153,12 @@ class SessionSite {
         session::Sessions::Doors{clock, *store_, journal, [this](const session::Waiter& waiter, LoadOutcome outcome) {
                                    woken.emplace_back(waiter, outcome);
                                  }});
+    if (settings_.shared) {
+      const session::Failure failure = sessions_->nodes().Join(*driver_);
+      CHECK(failure.ok());
+      Beat();
+      PollNow();
+    }
   }
   void Restart() {
     Kill();
@@ -135,7 +170,7 @@ class SessionSite {
   store::Access& access() { return *access_; }
   FaultyDriver& driver() { return *driver_; }
   session::Database& database() { return *database_; }
-  std::string path() const { return directory_ + "/sessions.db"; }
+  std::string path() const { return ground_->directory + "/sessions.db"; }
   Seconds Now() const { return clock.Now(); }
 
   // -- The module's threads, one step each ---------------------------------------------------------
@@ -163,6 +198,12 @@ class SessionSite {
     return rows;
   }
   bool ReadOnce() {
+    if (sessions_->nodes().wants_refresh()) (void)sessions_->nodes().Refresh(*driver_);
+    if (const auto claims = sessions_->read_through().NextClaims(); !claims.empty()) {
+      sessions_->read_through().OnClaimed(driver_->Claim(claims).ok());
+      return true;
+    }
+    if (AskOnce()) return true;
     const std::span<const std::string_view> keys = sessions_->read_through().NextBatch();
     if (keys.empty()) return false;
     std::vector<session::Row> rows;
@@ -171,6 +212,74 @@ class SessionSite {
     } else {
       sessions_->read_through().OnFailure();
     }
+    return true;
+  }
+
+  // -- Several nodes -------------------------------------------------------------------------------
+
+  uint32_t number() { return sessions_->stamp_clock().node(); }
+  bool running() const { return sessions_ != nullptr && !stopped; }
+  void Beat() { sessions_->verification().Beat(); }
+  // The poller's thread.
+  session::Failure PollOnce() {
+    session::Failure failure = sessions_->nodes().Renew(*driver_);
+    if (failure.ok()) failure = sessions_->change_poll().Poll(*driver_, *access_);
+    access_->Online();
+    return failure;
+  }
+  void PollNow() {
+    clock.AdvanceMicros(std::max<int64_t>(0, sessions_->change_poll().NextDue() - clock.SteadyMicros()));
+    Beat();
+    (void)PollOnce();
+  }
+  // What the writer does for other servers.
+  void YieldOnce() {
+    sessions_->yields().Step(*access_);
+    const auto claims = sessions_->yields().NextClaims();
+    if (!claims.empty()) sessions_->yields().OnClaimed(driver_->Claim(claims).ok());
+    while (sessions_->doubt_walk().Step(*access_)) {
+    }
+  }
+  // Time passes for all nodes: they beat, look for changes, write what is due, and let go of what they were asked for.
+  void Pass(int64_t millis) {
+    for (; millis > 0; millis -= 100) {
+      clock.AdvanceMillis(std::min<int64_t>(millis, 100));
+      for (SessionSite* site : ground_->sites) {
+        if (!site->running()) continue;
+        site->Beat();
+        if (!site->settings_.shared) continue;
+        (void)site->PollOnce();
+        site->WriteDue();
+        site->YieldOnce();
+      }
+    }
+  }
+  // Asks one other node for what is wanted of it; true: there was something.
+  bool AskOnce() {
+    const session::ReadThrough::Question question = sessions_->read_through().NextQuestion(100);
+    if (question.keys.empty()) return false;
+    SessionSite* peer = nullptr;
+    for (SessionSite* site : ground_->sites) {
+      if (site->running() && !site->unreachable && site->number() == question.node) peer = site;
+    }
+    const std::string token = sessions_->nodes().TokenOf(question.node);
+    const int64_t end_us = clock.SteadyMicros() + int64_t{settings_.peer_timeout_ms} * 1000;
+    bool yielded = false;
+    std::vector<std::string> left = question.keys;
+    while (peer != nullptr && !yielded && clock.SteadyMicros() < end_us) {
+      const std::string reply = session::AnswerPeer(peer->sessions(), session::YieldLine(token, number(), left));
+      const auto answers = session::ReadYieldReply(reply, left.size());
+      std::vector<std::string> waiting;
+      for (size_t i = 0; i < answers.size(); ++i) {
+        if (answers[i] == session::YieldAnswer::kWait) waiting.push_back(left[i]);
+      }
+      if (answers.empty()) break;
+      left = waiting;
+      yielded = left.empty();
+      if (yielded) break;
+      Pass(10);
+    }
+    sessions_->read_through().OnAnswered(question, !yielded);
     return true;
   }
 
@@ -273,18 +382,28 @@ class SessionSite {
   Seconds ExpiryOf(int ttl) const { return ttl == 0 ? base::kNever : Now() + static_cast<Seconds>(ttl); }
 
   bool blind_sets = true;  // are stored provisionally while the database is away; else refused like everything
-  VirtualClock clock;
+  // -- Owned, or shared with neighbours ------------------------------------------------------------
+
+ private:
+  static session::SessionSettings Shared(session::SessionSettings settings, const std::string& name) {
+    settings.shared = true;
+    settings.node_name = name;
+    settings.node_address = name + ":11211";
+    settings.node_token = "token-of-" + name;
+    return settings;
+  }
+  const std::shared_ptr<Ground> ground_;
+  const session::SessionSettings settings_;
+  const store::StoreSettings store_settings_;
+
+ public:
+  VirtualClock& clock;
+  bool stopped = false;      // by a signal: it does nothing, but keeps its memory
+  bool unreachable = false;  // for its peers
   ShortJournal journal;
   std::vector<std::pair<session::Waiter, LoadOutcome>> woken;
 
  private:
-  static std::string MakeDirectory() {
-    const char* root = getenv("TMPDIR");
-    std::string name = std::string(root != nullptr ? root : "/tmp") + "/holdfast-site-XXXXXX";
-    CHECK(mkdtemp(name.data()) != nullptr);
-    return name;
-  }
-
   Answer Store(WriteKind kind, const std::string& name, std::string_view value, uint64_t connection, int ttl) {
     const Key key = Key::Of(name);
     const session::Rule& rule = *sessions_->Match(name);
@@ -343,7 +462,7 @@ class SessionSite {
   }
   LoadOutcome Await(const session::Waiter& waiter) {
     for (int steps = 0; steps < 100'000; ++steps) {
-      ReadOnce();
+      if (ReadOnce() && woken.empty()) continue;
       const int64_t next_us = std::min(sessions_->read_through().Tick(), sessions_->read_through().NextDue());
       for (auto it = woken.begin(); it != woken.end(); ++it) {
         if (!(it->first == waiter)) continue;
@@ -352,16 +471,17 @@ class SessionSite {
         return outcome;
       }
       if (next_us > clock.SteadyMicros() && next_us != session::kNeverMicros) {
-        clock.AdvanceMicros(next_us - clock.SteadyMicros());
+        if (settings_.shared) {
+          Pass((next_us - clock.SteadyMicros() + 999) / 1000);
+        } else {
+          clock.AdvanceMicros(next_us - clock.SteadyMicros());
+        }
       }
     }
     CHECK(false);
   }
 
-  const session::SessionSettings settings_;
-  const store::StoreSettings store_settings_;
-  const std::string directory_;
-  std::unique_ptr<session::Database> database_;
+  std::shared_ptr<session::Database> database_;
   std::unique_ptr<FaultyDriver> driver_;
   std::unique_ptr<store::Store> store_;
   std::optional<store::Access> access_;

@@ -1,0 +1,420 @@
+// Several servers on one database, in one process: numbers, the owner's question, polls, stops, replaced databases.
+
+#include <gtest/gtest.h>
+#include <sqlite3.h>
+
+#include "lib/session_site.h"
+
+namespace holdfast::session {
+namespace {
+
+using test::Answer;
+using test::FaultyDriver;
+using test::Ground;
+using test::SessionSite;
+
+constexpr int64_t kSecond = 1'000'000;
+
+class Nodes : public testing::Test {
+ protected:
+  static SessionSettings Lazy() {
+    SessionSettings settings;
+    settings.immediate_writes = 1;
+    return settings;
+  }
+  void Sql(const std::string& sql) {
+    sqlite3* connection = nullptr;
+    ASSERT_EQ(sqlite3_open(a_.path().c_str(), &connection), SQLITE_OK);
+    char* error = nullptr;
+    EXPECT_EQ(sqlite3_exec(connection, sql.c_str(), nullptr, nullptr, &error), SQLITE_OK) << error;
+    sqlite3_close(connection);
+  }
+  // A session that A has changed since it was written: the database has "one", A has "two".
+  void MakeDirtyAtA(const std::string& name) {
+    ASSERT_EQ(a_.Set(name, "one"), Answer::kStored);
+    a_.WriteDue();
+    ASSERT_EQ(a_.Set(name, "two"), Answer::kStored);
+    a_.WriteDue();
+    ASSERT_EQ(a_.RowValue(name), "one");
+  }
+
+  const std::shared_ptr<Ground> ground_ = std::make_shared<Ground>();
+  SessionSite a_{ground_, "a", Lazy()};
+  SessionSite b_{ground_, "b", Lazy()};
+};
+
+// -- Numbers --------------------------------------------------------------------------------------
+
+TEST_F(Nodes, have_numbers_of_their_own_and_versions_with_them) {
+  EXPECT_NE(a_.number(), 0u);
+  EXPECT_NE(a_.number(), b_.number());
+  a_.Set("php:1", "v");
+  a_.WriteDue();
+  EXPECT_EQ(StampClock::NodeOf(a_.InDatabase("php:1")->version), a_.number());
+  EXPECT_EQ(a_.InDatabase("php:1")->owner, a_.number());
+}
+
+TEST_F(Nodes, with_a_copied_configuration_do_not_share_a_number) {
+  SessionSite copy(ground_, "a");
+  EXPECT_NE(copy.number(), a_.number());
+  EXPECT_NE(copy.number(), b_.number());
+}
+
+TEST_F(Nodes, take_a_number_that_was_given_back_before_one_that_ran_out) {
+  const uint32_t old_a = a_.number();
+  const uint32_t old_b = b_.number();
+  a_.Kill();
+  b_.sessions().nodes().Leave(b_.driver());
+  b_.Kill();
+  ground_->clock.AdvanceSeconds(3600);
+  SessionSite c(ground_, "c");
+  EXPECT_EQ(c.number(), old_b);
+  SessionSite d(ground_, "d");
+  EXPECT_NE(d.number(), old_a);
+  EXPECT_NE(d.number(), old_b);
+}
+
+TEST_F(Nodes, keep_their_number_as_long_as_they_renew_it) {
+  const uint32_t number = a_.number();
+  a_.Pass(60'000);
+  EXPECT_EQ(a_.number(), number);
+  EXPECT_EQ(a_.sessions().stats().database_replaced.value(), 0u);
+  EXPECT_EQ(a_.sessions().verification().stops(), 0u);
+  EXPECT_EQ(a_.sessions().nodes().live(), 2u);
+}
+
+TEST_F(Nodes, with_a_clock_that_is_ahead_are_refused) {
+  // The database has a clock of its own here.
+  class AheadDriver final : public test::PassingDriver {
+   public:
+    using PassingDriver::PassingDriver;
+    Failure ReadNodes(std::vector<NodeLease>* nodes, int64_t* now_us) override {
+      Failure failure = PassingDriver::ReadNodes(nodes, now_us);
+      *now_us -= behind_us;
+      return failure;
+    }
+    int64_t behind_us = 0;
+  };
+  AheadDriver driver(a_.database().NewDriver());
+  ASSERT_TRUE(driver.Open().ok());
+  driver.behind_us = 999'000;
+  EXPECT_TRUE(a_.sessions().nodes().Join(driver).ok());
+  driver.behind_us = 1'001'000;
+  const Failure failure = a_.sessions().nodes().Join(driver);
+  EXPECT_EQ(failure.kind, FailureClass::kConfiguration);
+  EXPECT_NE(failure.detail.find("clock"), std::string::npos);
+}
+
+// -- The owner's question -------------------------------------------------------------------------
+
+TEST_F(Nodes, read_what_another_has_not_written_yet) {
+  MakeDirtyAtA("php:1");
+  EXPECT_EQ(b_.Value("php:1"), "two");
+  EXPECT_FALSE(a_.InMemory("php:1"));
+  EXPECT_EQ(a_.InDatabase("php:1")->owner, b_.number());
+  EXPECT_EQ(a_.sessions().stats().yields.value(), 1u);
+  EXPECT_EQ(b_.sessions().stats().maybe_stale.value(), 0u);
+}
+
+TEST_F(Nodes, read_what_another_has_only_prolonged) {
+  ASSERT_EQ(a_.Set("php:1", "v", 1, 10), Answer::kStored);
+  a_.WriteDue();
+  ASSERT_EQ(a_.Touch("php:1", 5000), Answer::kTouched);
+  a_.Pass(12'000);  // the touch is due later, and the row has expired meanwhile
+  ASSERT_LT(a_.RowTtl("php:1"), 0);
+  EXPECT_EQ(b_.Value("php:1"), "v");
+}
+
+TEST_F(Nodes, hand_a_session_to_and_fro_and_lose_no_change) {
+  std::string value = "0";
+  ASSERT_EQ(a_.Set("php:1", value), Answer::kStored);
+  a_.WriteDue();
+  for (int i = 1; i <= 20; ++i) {
+    SessionSite& here = i % 2 == 0 ? a_ : b_;
+    ASSERT_EQ(here.Value("php:1"), value) << i;
+    value = std::to_string(i);
+    ASSERT_EQ(here.Set("php:1", value), Answer::kStored);
+  }
+  EXPECT_EQ(a_.sessions().stats().superseded.value() + b_.sessions().stats().superseded.value(), 0u);
+}
+
+TEST_F(Nodes, ask_for_many_keys_at_once) {
+  for (int i = 0; i < 50; ++i) MakeDirtyAtA("php:" + std::to_string(i));
+  for (int i = 0; i < 50; ++i) b_.sessions().Preload(store::Key::Of("php:" + std::to_string(i)));
+  while (b_.ReadOnce()) {
+  }
+  for (int i = 0; i < 50; ++i) EXPECT_EQ(b_.Value("php:" + std::to_string(i)), "two");
+}
+
+TEST_F(Nodes, serve_the_row_of_a_silent_owner_and_count_it) {
+  MakeDirtyAtA("php:1");
+  a_.unreachable = true;
+  EXPECT_EQ(b_.Value("php:1"), "one");
+  EXPECT_EQ(b_.sessions().stats().maybe_stale.value(), 1u);
+  EXPECT_EQ(b_.sessions().stats().peer_silent.value(), 1u);
+}
+
+TEST_F(Nodes, do_not_wait_for_a_silent_owner_again_and_again) {
+  for (int i = 0; i < 10; ++i) MakeDirtyAtA("php:" + std::to_string(i));
+  a_.unreachable = true;
+  for (int i = 0; i < 10; ++i) EXPECT_EQ(b_.Value("php:" + std::to_string(i)), "one");
+  EXPECT_EQ(b_.sessions().stats().peer_silent.value(), 1u);
+  EXPECT_EQ(b_.sessions().stats().maybe_stale.value(), 10u);
+}
+
+TEST_F(Nodes, a_silent_owners_later_write_wins_when_it_comes) {
+  MakeDirtyAtA("php:1");
+  a_.unreachable = true;
+  EXPECT_EQ(b_.Value("php:1"), "one");
+  a_.Pass(2000);  // A finds the row claimed and writes what it has
+  EXPECT_EQ(b_.RowValue("php:1"), "two");
+  EXPECT_EQ(b_.Value("php:1"), "two");
+}
+
+TEST_F(Nodes, a_silent_owners_earlier_write_is_superseded) {
+  MakeDirtyAtA("php:1");
+  a_.stopped = true;
+  EXPECT_EQ(b_.Value("php:1"), "one");
+  ASSERT_EQ(b_.Set("php:1", "three"), Answer::kStored);
+  b_.Pass(2000);
+  b_.sessions().write_behind().SetDraining(true);
+  b_.WriteDue();
+  a_.stopped = false;
+  a_.sessions().write_behind().SetDraining(true);
+  a_.WriteDue();
+  EXPECT_EQ(a_.RowValue("php:1"), "three");
+  EXPECT_EQ(a_.sessions().stats().superseded.value(), 1u);
+  EXPECT_EQ(a_.Value("php:1"), "three");
+}
+
+TEST_F(Nodes, take_over_from_a_dead_owner_without_asking) {
+  MakeDirtyAtA("php:1");
+  a_.Kill();
+  b_.Pass(11'000);
+  EXPECT_EQ(b_.Value("php:1"), "one");
+  EXPECT_EQ(b_.sessions().stats().peer_questions.value(), 0u);
+  EXPECT_EQ(b_.sessions().stats().maybe_stale.value(), 0u);
+}
+
+TEST_F(Nodes, delete_what_another_owns_for_good) {
+  MakeDirtyAtA("php:1");
+  EXPECT_EQ(b_.Delete("php:1"), Answer::kDeleted);
+  b_.WriteDue();
+  EXPECT_EQ(a_.Get("php:1", 1), Answer::kMiss);
+  EXPECT_EQ(a_.RowValue("php:1"), "(deleted)");
+}
+
+TEST_F(Nodes, do_not_bring_a_copy_back_while_it_is_handed_over) {
+  MakeDirtyAtA("php:1");
+  a_.WriteDue();
+  const std::string line =
+      YieldLine(a_.sessions().settings().node_token, b_.number(), std::vector<std::string>{"php:1"});
+  EXPECT_EQ(AnswerPeer(a_.sessions(), line), "YIELD w");
+  a_.sessions().yields().Step(a_.access());
+  a_.WriteDue();
+  a_.sessions().yields().Step(a_.access());
+  ASSERT_FALSE(a_.InMemory("php:1"));
+  // A client of A asks for it in between.
+  ASSERT_TRUE(a_.sessions().Load(*a_.sessions().Match("php:1"), store::Key::Of("php:1"), {0, 9, 9}));
+  a_.ReadOnce();
+  EXPECT_FALSE(a_.InMemory("php:1"));
+  a_.YieldOnce();
+  EXPECT_EQ(a_.InDatabase("php:1")->owner, b_.number());
+  EXPECT_EQ(AnswerPeer(a_.sessions(), line), "YIELD d");
+}
+
+TEST_F(Nodes, answer_nobody_who_does_not_know_the_token) {
+  MakeDirtyAtA("php:1");
+  EXPECT_EQ(AnswerPeer(a_.sessions(), YieldLine("guess", 5, std::vector<std::string>{"php:1"})), "DENIED");
+  EXPECT_EQ(AnswerPeer(a_.sessions(), "session_yield"), "DENIED");
+  const std::string token = a_.sessions().settings().node_token;
+  EXPECT_EQ(AnswerPeer(a_.sessions(), "session_yield " + token + " x 00"), "ERROR");
+  EXPECT_EQ(AnswerPeer(a_.sessions(), "session_yield " + token + " 0 00"), "ERROR");
+  EXPECT_EQ(AnswerPeer(a_.sessions(), "session_yield " + token + " 3 0g"), "ERROR");
+  EXPECT_EQ(AnswerPeer(a_.sessions(), "session_yield " + token + " 3 000"), "ERROR");
+  EXPECT_TRUE(a_.InMemory("php:1"));
+}
+
+// -- Polls ----------------------------------------------------------------------------------------
+
+TEST_F(Nodes, drop_a_stale_copy_within_the_poll) {
+  MakeDirtyAtA("php:1");
+  a_.unreachable = true;
+  ASSERT_EQ(b_.Value("php:1"), "one");
+  ASSERT_EQ(b_.Set("php:1", "three"), Answer::kStored);
+  b_.sessions().write_behind().SetDraining(true);
+  b_.Pass(600);
+  EXPECT_EQ(a_.Value("php:1"), "three");
+}
+
+TEST_F(Nodes, forget_by_the_poll_that_a_session_is_not_there) {
+  EXPECT_EQ(b_.Get("php:1", 1), Answer::kMiss);
+  ASSERT_EQ(a_.Add("php:1", "login"), Answer::kStored);
+  b_.Pass(600);
+  EXPECT_EQ(b_.Value("php:1"), "login");
+}
+
+TEST_F(Nodes, see_a_logout_elsewhere_within_the_poll) {
+  ASSERT_EQ(a_.Add("php:1", "login"), Answer::kStored);
+  a_.WriteDue();
+  ASSERT_EQ(b_.Delete("php:1"), Answer::kDeleted);
+  b_.Pass(600);
+  EXPECT_EQ(a_.Get("php:1", 1), Answer::kMiss);
+}
+
+TEST_F(Nodes, see_a_login_after_a_logout_elsewhere_within_the_poll) {
+  ASSERT_EQ(a_.Add("php:1", "first"), Answer::kStored);
+  ASSERT_EQ(a_.Delete("php:1"), Answer::kDeleted);
+  a_.WriteDue();
+  ASSERT_EQ(b_.Add("php:1", "second"), Answer::kStored);
+  b_.Pass(600);
+  EXPECT_EQ(a_.Value("php:1"), "second");
+}
+
+TEST_F(Nodes, poll_on_where_an_outage_broke_it_off) {
+  ASSERT_EQ(b_.Get("php:1", 1), Answer::kMiss);
+  MakeDirtyAtA("php:2");
+  b_.driver().fault = FaultyDriver::Fault::kRefuse;
+  ASSERT_EQ(a_.Value("php:2"), "two");
+  b_.Pass(60'000);
+  b_.driver().fault = FaultyDriver::Fault::kNone;
+  ASSERT_EQ(a_.Add("php:1", "login"), Answer::kStored);
+  b_.Pass(1000);
+  EXPECT_EQ(b_.Value("php:1"), "login");
+  EXPECT_EQ(b_.Value("php:2"), "two");
+}
+
+TEST_F(Nodes, serve_what_they_have_while_the_database_is_away_and_count_it) {
+  MakeDirtyAtA("php:1");
+  for (SessionSite* site : {&a_, &b_}) site->driver().fault = FaultyDriver::Fault::kRefuse;
+  a_.Pass(10'000);
+  EXPECT_EQ(a_.Value("php:1"), "two");
+  EXPECT_EQ(a_.sessions().stats().serving_unverified.value(), 1u);
+  EXPECT_EQ(a_.sessions().verification().stops(), 0u);
+}
+
+// -- Stops ----------------------------------------------------------------------------------------
+
+TEST_F(Nodes, that_were_stopped_serve_nothing_unverified) {
+  MakeDirtyAtA("php:1");
+  ASSERT_EQ(a_.Set("php:2", "own"), Answer::kStored);
+  a_.sessions().write_behind().SetDraining(true);
+  a_.WriteDue();
+  a_.sessions().write_behind().SetDraining(false);
+  a_.stopped = true;
+  b_.Pass(3000);
+  ASSERT_EQ(b_.Value("php:1"), "two");
+  ASSERT_EQ(b_.Set("php:1", "three"), Answer::kStored);
+  b_.sessions().write_behind().SetDraining(true);
+  b_.Pass(100);
+  a_.stopped = false;
+  // The first thing that A does is to answer a client.
+  EXPECT_EQ(a_.Value("php:1"), "three");
+  EXPECT_EQ(a_.Value("php:2"), "own");
+  EXPECT_EQ(a_.sessions().verification().stops(), 1u);
+  EXPECT_GE(a_.sessions().stats().unverified_asked.value(), 1u);
+}
+
+TEST_F(Nodes, that_were_stopped_with_the_database_away_refuse) {
+  MakeDirtyAtA("php:1");
+  a_.driver().fault = FaultyDriver::Fault::kRefuse;
+  ground_->clock.AdvanceSeconds(5);
+  EXPECT_EQ(a_.Get("php:1", 1), Answer::kUnavailable);
+  a_.driver().fault = FaultyDriver::Fault::kNone;
+  a_.Pass(1000);
+  EXPECT_EQ(a_.Value("php:1"), "two");
+}
+
+TEST_F(Nodes, that_were_stopped_are_trusted_again_after_a_poll) {
+  MakeDirtyAtA("php:1");
+  ground_->clock.AdvanceSeconds(5);
+  for (SessionSite* site : {&a_, &b_}) site->Beat();
+  EXPECT_TRUE(a_.sessions().verification().Doubts("php:1"));
+  a_.Pass(600);
+  EXPECT_FALSE(a_.sessions().verification().Doubts("php:1"));
+  const size_t loads = a_.driver().loads;
+  EXPECT_EQ(a_.Value("php:1"), "two");
+  EXPECT_EQ(a_.driver().loads, loads);
+}
+
+TEST_F(Nodes, that_were_stopped_longer_than_tombstones_live_drop_their_clean_copies) {
+  ASSERT_EQ(a_.Set("php:1", "v", 1, 100'000), Answer::kStored);
+  a_.sessions().write_behind().SetDraining(true);
+  a_.WriteDue();
+  ground_->clock.AdvanceSeconds(50'000);
+  Sql("DELETE FROM sessions");  // deleted elsewhere, and the tombstone swept
+  a_.Pass(600);
+  EXPECT_FALSE(a_.InMemory("php:1"));
+  EXPECT_EQ(a_.Get("php:1", 1), Answer::kMiss);
+}
+
+TEST_F(Nodes, whose_number_was_taken_while_they_were_stopped_take_another) {
+  const uint32_t number = a_.number();
+  MakeDirtyAtA("php:1");
+  a_.stopped = true;
+  ground_->clock.AdvanceSeconds(600);
+  Sql("UPDATE nodes SET started_at = started_at + 1, lease = lease + 10000000000 WHERE number = " +
+      std::to_string(number));
+  a_.stopped = false;
+  a_.Pass(1000);
+  EXPECT_NE(a_.number(), number);
+  EXPECT_EQ(a_.Value("php:1"), "two");
+}
+
+// -- Databases that change ------------------------------------------------------------------------
+
+TEST_F(Nodes, write_everything_anew_when_the_database_is_restored_from_an_older_copy) {
+  ASSERT_EQ(a_.Set("php:1", "v"), Answer::kStored);
+  ASSERT_EQ(a_.Set("php:2", "w"), Answer::kStored);
+  a_.Delete("php:2");
+  a_.sessions().write_behind().SetDraining(true);
+  a_.WriteDue();
+  ASSERT_FALSE(a_.IsDirty("php:1"));
+  // The copy has neither row, and knows nothing of this server's last lease.
+  Sql("DELETE FROM sessions; UPDATE nodes SET lease = lease - 5000000");
+  a_.Pass(4000);
+  EXPECT_EQ(a_.sessions().stats().database_replaced.value(), 1u);
+  EXPECT_EQ(a_.RowValue("php:1"), "v");
+  EXPECT_EQ(a_.RowValue("php:2"), "(deleted)");
+  EXPECT_EQ(a_.Value("php:1"), "v");
+  a_.Pass(60'000);
+  EXPECT_EQ(a_.sessions().stats().database_replaced.value(), 1u);
+  EXPECT_EQ(a_.sessions().verification().reason(), Doubt::kNone);
+}
+
+TEST_F(Nodes, write_everything_anew_when_the_generation_changes) {
+  ASSERT_EQ(a_.Set("php:1", "v"), Answer::kStored);
+  a_.WriteDue();
+  Sql("DELETE FROM sessions; UPDATE meta SET value = '2' WHERE name = 'generation'");
+  a_.Pass(4000);
+  EXPECT_EQ(a_.sessions().stats().database_replaced.value(), 1u);
+  EXPECT_EQ(a_.RowValue("php:1"), "v");
+}
+
+TEST_F(Nodes, keep_what_a_restored_database_lacks_although_it_is_asked_for_first) {
+  ASSERT_EQ(a_.Set("php:1", "v"), Answer::kStored);
+  a_.WriteDue();
+  Sql("DELETE FROM sessions");
+  a_.sessions().OnDatabaseReplaced("test");
+  EXPECT_EQ(a_.Value("php:1"), "v");
+  EXPECT_TRUE(a_.IsDirty("php:1"));
+}
+
+// -- The reaper -----------------------------------------------------------------------------------
+
+TEST_F(Nodes, sweep_one_at_a_time) {
+  ground_->clock.AdvanceSeconds(61);
+  ASSERT_TRUE(a_.sessions().reaper().Sweep(a_.driver()).ok());
+  ASSERT_EQ(a_.Set("php:1", "v", 1, 1), Answer::kStored);
+  a_.WriteDue();
+  ground_->clock.AdvanceSeconds(3700);
+  bool held = false;
+  ASSERT_TRUE(a_.driver().TakeLease("reaper", a_.number(), 7200 * kSecond, &held).ok());
+  ASSERT_TRUE(b_.sessions().reaper().Sweep(b_.driver()).ok());
+  EXPECT_EQ(b_.sessions().stats().reaped.value(), 0u);
+  ASSERT_TRUE(a_.sessions().reaper().Sweep(a_.driver()).ok());
+  EXPECT_EQ(a_.sessions().stats().reaped.value(), 1u);
+}
+
+}  // namespace
+}  // namespace holdfast::session
