@@ -12,6 +12,7 @@
 #include "command/dump.h"
 #include "command/operations.h"
 #include "command/verbs.h"
+#include "session/peer_talk.h"
 
 namespace holdfast::command {
 
@@ -258,6 +259,11 @@ Progress Shutdown(Context& context, const Request& request, Reply* reply) {
 }
 
 Progress RunControl(Context& context, const Request& request, Frame& frame, Reply* reply) {
+  if (context.sessions != nullptr && request.arguments.starts_with(session::kYieldCommand)) {
+    context.text = session::AnswerPeer(*context.sessions, request.arguments);
+    reply->text = context.text;
+    return Done(reply, ReplyCode::kText);
+  }
   std::vector<std::string_view> words = WordsOf(request.arguments);
   if (context.operations == nullptr || words.empty()) return Done(reply, ReplyCode::kUnknownCommand);
   const std::string_view name = words.front();

@@ -43,6 +43,7 @@ constexpr TextCommand kCommands[] = {
     {.name = "slabs", .verb = Verb::kControl, .arguments = TextArguments::kLine},
     {.name = "watch", .verb = Verb::kControl, .arguments = TextArguments::kLine},
     {.name = "extstore", .verb = Verb::kControl, .arguments = TextArguments::kLine},
+    {.name = "session_yield", .verb = Verb::kControl, .arguments = TextArguments::kLine},
     {.name = "refresh_certs", .verb = Verb::kControl, .arguments = TextArguments::kLine},
 };
 

@@ -148,12 +148,30 @@ base::Status Server::OpenSessions(SessionService::Inherited inherited) {
   auto service = SessionService::Open(
       settings_, clock_, *store_, log_,
       [this](const session::Waiter& waiter, session::LoadOutcome outcome) { WakeWaiter(waiter, outcome); },
-      std::move(inherited));
+      OwnAddress(), std::move(inherited));
   if (!service.ok()) return service.status();
   sessions_ = std::move(service.value());
   shared_->sessions = &sessions_->sessions();
   operations_->sessions = &sessions_->sessions();
   return {};
+}
+
+// Where other servers on other machines may reach this one: the first address that is not this machine's own, else the
+// first. Empty: only a unix socket.
+std::string Server::OwnAddress() const {
+  std::string address;
+  for (const network::ListenSocket& socket : listener_->bound()) {
+    if (socket.port() == 0) continue;
+    std::string name = socket.name();
+    if (name.starts_with("0.0.0.0:") || name.starts_with("[::]:") || name.starts_with("*:")) {
+      char host[256] = {};
+      if (::gethostname(host, sizeof host - 1) != 0) continue;
+      name = std::string(host) + ":" + std::to_string(socket.port());
+    }
+    if (address.empty() || !socket.local_only()) address = name;
+    if (!socket.local_only()) break;
+  }
+  return address;
 }
 
 void Server::WakeWaiter(const session::Waiter& waiter, session::LoadOutcome outcome) {

@@ -93,6 +93,7 @@ class Server {
   base::Status ChangeRejection(const Settings& wanted);
   base::Status ChangeConnectionMemory(const Settings& wanted);
   base::Status ChangeIdleTimeout(const Settings& wanted);
+  std::string OwnAddress() const;
   void WakeWaiter(const session::Waiter& waiter, session::LoadOutcome outcome);
 
   const Settings& settings_;

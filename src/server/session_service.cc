@@ -3,9 +3,11 @@
 
 #include "server/session_service.h"
 
+#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <array>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
@@ -38,6 +40,28 @@ std::string RingPathOf(const std::string& directory, const session::Database& da
   return lies_beside || ::access("/dev/shm", W_OK) != 0 ? beside : "/dev/shm/holdfast-" + name;
 }
 
+std::string RandomToken() {
+  std::array<unsigned char, 16> bytes{};
+  if (::getrandom(bytes.data(), bytes.size(), 0) != static_cast<ssize_t>(bytes.size())) return "";  // nobody may ask
+  std::string token;
+  for (const unsigned char byte : bytes) {
+    token += "0123456789abcdef"[byte >> 4];
+    token += "0123456789abcdef"[byte & 15];
+  }
+  return token;
+}
+
+session::SessionSettings NodeSettings(session::SessionSettings settings, const session::Database& database,
+                                      const std::string& address) {
+  settings.shared = database.is_shared();
+  settings.node_token = RandomToken();
+  if (settings.node_address.empty()) settings.node_address = address;
+  if (!settings.node_name.empty()) return settings;
+  char name[256] = {};
+  settings.node_name = ::gethostname(name, sizeof name - 1) == 0 ? name : "unknown";
+  return settings;
+}
+
 // Beside a file; of a server's, where systemd lets us keep state. Empty: nobody knows.
 std::string JournalPathOf(const session::Database& database) {
   if (!database.local_path().empty()) return database.local_path() + ".journal";
@@ -60,7 +84,7 @@ std::string JournalDirectory(const session::SessionSettings& settings) {
 
 base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Settings& settings, const base::Clock& clock,
                                                                    store::Store& store, base::Log& log, Wake wake,
-                                                                   Inherited inherited) {
+                                                                   const std::string& address, Inherited inherited) {
   std::unique_ptr<SessionService> service(new SessionService(settings, log));
   auto rules = session::Rules::Parse(settings.session.rules);
   if (!rules.ok()) return rules.status().In("--session-rule");
@@ -74,9 +98,19 @@ base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Setting
   session::Journal& journal =
       service->journal_ == nullptr ? static_cast<session::Journal&>(service->no_journal_) : *service->journal_;
   service->sessions_ = std::make_unique<session::Sessions>(
-      settings.session, std::move(rules.value()), session::Sessions::Doors{clock, store, journal, std::move(wake)});
+      NodeSettings(settings.session, *service->database_, address), std::move(rules.value()),
+      session::Sessions::Doors{clock, store, journal, std::move(wake)});
+  service->sessions_->SetSay([&log](const std::string& line) { log.Error(line); });
+  const auto driver = service->database_->NewDriver();
+  session::Failure failure = driver->Open();
+  if (failure.ok()) {
+    session::Nodes& nodes = service->sessions_->nodes();
+    failure = service->database_->is_shared() ? nodes.Join(*driver) : nodes.CheckIdentity(*driver);
+  }
+  if (!failure.ok()) return base::Status(base::ErrorKind::kUnavailable, failure.detail).In("--sessions");
   if (base::Status status = service->Replay(); !status.ok()) return status;
-  service->threads_ = std::make_unique<session::SessionThreads>(*service->sessions_, *service->database_, log);
+  service->threads_ =
+      std::make_unique<session::SessionThreads>(*service->sessions_, *service->database_, log, &service->peers_);
   return service;
 }
 

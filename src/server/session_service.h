@@ -17,6 +17,7 @@
 #include "base/log.h"
 #include "base/status.h"
 #include "network/channel.h"
+#include "server/peer_line.h"
 #include "server/settings.h"
 #include "session/driver.h"
 #include "session/file_journal.h"
@@ -37,10 +38,11 @@ class SessionService {
   };
   using Wake = std::function<void(const session::Waiter&, session::LoadOutcome)>;
 
-  // All borrowed but wake, which is called from the module's threads.
+  // All borrowed but wake, which is called from the module's threads. address: where other servers reach this one,
+  // unless --node-address says it.
   static base::Result<std::unique_ptr<SessionService>> Open(const Settings& settings, const base::Clock& clock,
                                                             store::Store& store, base::Log& log, Wake wake,
-                                                            Inherited inherited = {});
+                                                            const std::string& address, Inherited inherited);
   ~SessionService();
 
   base::Status Start();
@@ -81,6 +83,7 @@ class SessionService {
   std::unique_ptr<session::Database> database_;
   std::unique_ptr<session::FileJournal> journal_;  // null: --journal=none
   std::unique_ptr<session::Sessions> sessions_;
+  PeerLine peers_;
   std::unique_ptr<session::SessionThreads> threads_;
   std::unique_ptr<session::Driver> replaying_;  // null but from Open to Start
   bool catches_up_ = false;

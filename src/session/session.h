@@ -166,6 +166,7 @@ class Sessions {
   const base::Clock& clock() const { return clock_; }
   store::Store& store() { return store_; }
   StampClock& stamp_clock() { return stamp_clock_; }
+  const StampClock& stamp_clock() const { return stamp_clock_; }
   WriteBehind& write_behind() { return write_behind_; }
   ReadThrough& read_through() { return read_through_; }
   Reaper& reaper() { return reaper_; }
