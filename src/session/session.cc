@@ -58,7 +58,7 @@ Sessions::Sessions(const SessionSettings& settings, Rules rules, Doors doors)
       store_(doors.store),
       journal_(doors.journal),
       wake_(std::move(doors.wake)),
-      stamp_clock_(clock_, 0),
+      stamp_clock_(clock_, settings_.node),
       write_behind_(*this),
       read_through_(*this),
       reaper_(*this),

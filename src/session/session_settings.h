@@ -23,6 +23,7 @@ struct SessionSettings {
   uint32_t journal_sync_ms = 1000;            // between syncs to the disk; 0: after every write of a segment
   uint64_t journal_memory_bytes = 32u << 20;  // the ring
 
+  uint32_t node = 0;  // number of this server where none is leased
   // Several servers on one database (Database::is_shared); the rest of this paragraph counts only then.
   bool shared = false;
   std::string node_name;           // for people; empty: the machine's

@@ -1,0 +1,136 @@
+"""Two real servers on one real MariaDB: sessions go from one to the other, and what a stop, a crash or an outage does to that."""
+
+import signal
+import time
+import unittest
+
+from database_servers import MariaDb
+from holdfast_test import Server, main, wait_until
+
+BOUND_S = 3.0  # poll interval, stall limit and a busy machine
+RULE = "--session-rule=prefix=s: action=error budget=2s"
+
+
+class TwoNodes(unittest.TestCase):
+    @classmethod
+    def setUpClass(cls):
+        cls.database = MariaDb().set_up()
+
+    @classmethod
+    def tearDownClass(cls):
+        cls.database.close()
+
+    def setUp(self):
+        self.database.sql("DELETE FROM sessions; DELETE FROM nodes;", "holdfast")
+        self.servers = [self.node(), self.node()]
+        self.a, self.b = (server.connect() for server in self.servers)
+
+    def tearDown(self):
+        for connection in (self.a, self.b):
+            connection.close()
+        for server in self.servers:
+            server.close()
+
+    def node(self, *arguments):
+        return Server(f"--sessions={self.database.url}", RULE, "--journal={state}/journal", "--session-immediate-writes=1",
+                      "--drain-timeout=5", *arguments, environment=self.database.environment)
+
+    def login(self, connection, key, value):
+        connection.ask(b"add %s 0 1000 %d\r\n%s\r\n" % (key, len(value), value), b"STORED\r\n")
+
+    def change(self, connection, key, value):
+        connection.ask(b"set %s 0 1000 %d\r\n%s\r\n" % (key, len(value), value), b"STORED\r\n")
+
+    def read(self, connection, key, value):
+        connection.ask(b"get %s\r\n" % key, b"VALUE %s 0 %d\r\n%s\r\nEND\r\n" % (key, len(value), value))
+
+    def rows(self, key):
+        return self.database.sql(f"SELECT data FROM sessions WHERE sid = '{key}' AND state = 0", "holdfast").strip()
+
+    def in_database(self, key):
+        wait_until(lambda: self.rows(key) != "", 10, f"{key} is in the database")
+
+    def stat(self, server, name):
+        return int(server.stats("sessions")[name])
+
+    def test_they_have_numbers_of_their_own(self):
+        numbers = {self.stat(server, "node") for server in self.servers}
+        self.assertEqual(len(numbers), 2)
+        self.assertNotIn(0, numbers)
+
+    def test_what_one_has_not_written_yet_the_other_reads(self):
+        self.login(self.a, b"s:1", b"one")
+        self.in_database("s:1")
+        self.change(self.a, b"s:1", b"two")
+        self.assertEqual(self.rows("s:1"), "one")
+        self.read(self.b, b"s:1", b"two")
+        self.assertEqual(self.stat(self.servers[0], "yields"), 1)
+        self.assertEqual(self.stat(self.servers[1], "maybe_stale"), 0)
+
+    def test_a_session_goes_to_and_fro(self):
+        self.login(self.a, b"s:1", b"0")
+        self.in_database("s:1")
+        for i in range(1, 30):
+            here = self.b if i % 2 else self.a
+            self.read(here, b"s:1", b"%d" % (i - 1))
+            self.change(here, b"s:1", b"%d" % i)
+
+    def test_a_logout_holds_on_the_other(self):
+        self.login(self.a, b"s:1", b"one")
+        self.in_database("s:1")
+        self.read(self.b, b"s:1", b"one")
+        self.a.ask(b"delete s:1\r\n", b"DELETED\r\n")
+        time.sleep(BOUND_S)
+        self.b.ask(b"get s:1\r\n", b"END\r\n")
+
+    def test_a_stopped_server_serves_nothing_old(self):
+        self.login(self.a, b"s:1", b"one")
+        self.in_database("s:1")
+        self.servers[0].signal(signal.SIGSTOP)
+        time.sleep(2)
+        self.read(self.b, b"s:1", b"one")
+        self.change(self.b, b"s:1", b"two")
+        self.servers[0].signal(signal.SIGCONT)
+        self.read(self.a, b"s:1", b"two")
+        self.assertGreaterEqual(self.stat(self.servers[0], "stops"), 1)
+
+    def test_a_killed_servers_session_is_taken_over_and_its_journal_brings_the_rest(self):
+        self.login(self.a, b"s:1", b"one")
+        self.in_database("s:1")
+        self.change(self.a, b"s:1", b"two")
+        self.servers[0].kill()
+        self.a.close()
+        self.read(self.b, b"s:1", b"one")
+        self.assertEqual(self.stat(self.servers[1], "maybe_stale"), 1)
+        self.servers[0].start()
+        self.a = self.servers[0].connect()
+        wait_until(lambda: self.rows("s:1") == "two", 10, "the journal's value is in the database")
+        time.sleep(BOUND_S)
+        self.read(self.b, b"s:1", b"two")
+
+    def test_both_serve_what_they_have_while_the_database_is_away(self):
+        self.login(self.a, b"s:1", b"one")
+        self.login(self.b, b"s:2", b"two")
+        self.in_database("s:1")
+        self.in_database("s:2")
+        self.database.kill()
+        try:
+            time.sleep(BOUND_S)
+            self.read(self.a, b"s:1", b"one")
+            self.read(self.b, b"s:2", b"two")
+            self.a.ask(b"get s:2\r\n", b"SERVER_ERROR the session database cannot be asked\r\n")
+            self.change(self.a, b"s:3", b"made meanwhile")
+            self.assertGreaterEqual(self.stat(self.servers[0], "serving_unverified"), 1)
+        finally:
+            self.database.start()
+        self.in_database("s:3")
+        self.read(self.b, b"s:3", b"made meanwhile")
+        self.assertEqual(self.stat(self.servers[0], "provisional_won"), 1)
+
+    def test_who_does_not_know_the_token_is_told_nothing(self):
+        self.login(self.a, b"s:1", b"one")
+        self.a.ask(b"session_yield guess 3 733a31\r\n", b"DENIED\r\n")
+        self.read(self.a, b"s:1", b"one")
+
+
+main()
