@@ -11,6 +11,7 @@ import threading
 import time
 import unittest
 
+from database_away import database_away
 from holdfast_test import Server, main, run_server_once, wait_until
 
 RULE = "--session-rule=prefix=s: connections=pooled"
@@ -432,6 +433,21 @@ class Sessions(unittest.TestCase):
             server.take_over()
             server.stop()
             self.assertEqual(os.listdir(server.database + ".journal"), [])
+
+    def test_with_the_database_away_the_old_process_goes_on_and_keeps_who_waits(self):
+        with Server("--session-rule=prefix=s: budget=30s", sessions=True) as server:
+            with server.connect() as client:
+                client.ask(b"set s:a 0 1000 1\r\nx\r\n", b"STORED\r\n")
+            server.restart()
+            with server.connect() as client:
+                with database_away(server.database):
+                    client.send(b"get s:a\r\nmn\r\n")
+                    successor = server.begin_takeover()
+                    self.assertNotEqual(successor.wait(60), 0)
+                    client.expect_silence(0.2)
+                client.expect(b"VALUE s:a 0 1\r\nx\r\nEND\r\nMN\r\n")
+                server.take_over()
+                client.ask(b"get s:a\r\n", b"VALUE s:a 0 1\r\nx\r\nEND\r\n")
 
     def test_requests_that_wait_for_the_database_are_answered_once_and_in_order(self):
         count = 3000
