@@ -240,7 +240,7 @@ void SlabPool::EndDraining(uint32_t number, uint32_t taken_off, uint64_t tag) {
   }
   page.in_use.fetch_sub(taken_off, std::memory_order_release);
   std::lock_guard<std::mutex> guard(mutex_);
-  page.drain_tag = tag;
+  page.drain_tag = std::max(page.drain_tag, tag);  // a walker may have asked for longer
   page.hopeful = LiveChunks(number) == 0;
   Enqueue(draining_, number);
   if (page.hopeful) pages_draining_.fetch_add(1, std::memory_order_relaxed);

@@ -101,8 +101,9 @@ void Store::Flush(Access& access, Seconds at) {
 
 uint64_t Store::Upkeep(Access& access, Seconds now, uint32_t pages_max) {
   state_->pool.SetNow(now);
-  const Seconds flush_at = state_->flush_at.load(std::memory_order_relaxed);
-  if (flush_at != 0 && flush_at <= now) Flush(access, 0);
+  // Once, although a crawl may walk beside the upkeep thread.
+  Seconds flush_at = state_->flush_at.load(std::memory_order_relaxed);
+  if (flush_at != 0 && flush_at <= now && state_->flush_at.compare_exchange_strong(flush_at, 0)) Flush(access, 0);
   std::lock_guard<std::mutex> guard(state_->upkeep_mutex);
   uint64_t dropped = 0;
   for (uint32_t i = 0; i < pages_max; ++i) {
