@@ -13,7 +13,9 @@ if (!session_start()) {
 function greet(): void
 {
     $text = isset($_SESSION['name']) ? "{$_SESSION['name']} {$_SESSION['clicks']}" : 'nobody';
-    if (!session_write_close()) {
+    // What it returns does not tell; the warning does.
+    error_clear_last();
+    if (!session_write_close() || error_get_last() !== null) {
         http_response_code(503);
         $text = 'not stored';
     }
