@@ -51,6 +51,7 @@ void Flight::Broken(const Status& status) {
                          std::all_of(parts_.begin(), parts_.end(), [](Part* part) { return part->Repeatable(); });
   if (!was_stale) return Land(status);
   connection_.reset();
+  submitted_ = 0;  // nothing was answered: should the fresh one not come about, all Parts fail
   endpoint_->CloseIdle();
   Begin(true);
 }

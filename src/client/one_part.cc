@@ -6,6 +6,7 @@ namespace holdfast::client {
 
 void OnePart::Write(uint32_t token, base::Output& output) {
   token_ = token;
+  answer_.status = Status(Code::kClosed);  // until there is an answer, or a failure
   protocol::Request request;
   request.verb = verb_;
   request.syntax = syntax_;

@@ -194,6 +194,27 @@ TEST_P(ThreeServers, RestartedServersAreUsedAgainWithoutAFailedRead) {
   EXPECT_TRUE(client->GetMany(std::span<const std::string>(keys)).complete());
 }
 
+// A connection in steady use breaks, and no fresh one is to be had: neither may look like an answer.
+TEST_P(ThreeServers, AServerKilledAmidReadsGivesNoFalseAnswer) {
+  ClientOptions options = OptionsOf({addresses_[0]});
+  options.failures_before_ejection = 0;
+  auto client = MakeClient(options);
+  Store(*client, {"a", "b"});
+  const std::string_view keys[] = {"a", "b"};
+  for (int round = 0; round < 5; round++) {
+    ASSERT_TRUE(client->Set("a", "value of a").ok());
+    ASSERT_TRUE(client->Set("b", "value of b").ok());
+    ASSERT_TRUE(client->Get("a").ok());
+    servers_[0]->Kill();
+    for (int i = 0; i < 3; i++) {
+      const GetResult one = client->Get("a");
+      EXPECT_FALSE(one.status.answered()) << one.status.message() << " \"" << one.value << '"';
+      for (const Found& found : client->GetMany(keys)) EXPECT_FALSE(found.status.answered()) << found.status.message();
+    }
+    ASSERT_TRUE(servers_[0]->Start());
+  }
+}
+
 TEST_P(ThreeServers, MissingIsNotMovingWhenSoAsked) {
   ClientOptions options = OptionsOf(addresses_);
   options.when_down = WhenDown::kMiss;
