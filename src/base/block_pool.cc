@@ -51,6 +51,11 @@ char* BlockPool::Take() {
   return block;
 }
 
+char* BlockPool::TakeForLong() {
+  const bool scarce = budget_.used_bytes() + kBlockBytes + budget_.reserve_bytes() > budget_.limit_bytes();
+  return scarce && idle_.size() * kBlockBytes < budget_.reserve_bytes() ? nullptr : Take();
+}
+
 void BlockPool::Give(char* block) {
   DCHECK(block != nullptr && lent_count_ > 0);
   --lent_count_;

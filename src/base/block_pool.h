@@ -13,6 +13,7 @@
 #ifndef HOLDFAST_BASE_BLOCK_POOL_H_
 #define HOLDFAST_BASE_BLOCK_POOL_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstddef>
 #include <vector>
@@ -28,6 +29,8 @@ class BlockBudget {
   void Release(size_t bytes);
   size_t used_bytes() const { return used_bytes_.load(std::memory_order_relaxed); }
   size_t limit_bytes() const { return limit_bytes_.load(std::memory_order_relaxed); }
+  // What one round of turns may need beyond what is charged.
+  size_t reserve_bytes() const { return std::min(limit_bytes() / 8, size_t{1} << 20); }
   // Below what is in use nothing is taken away; nothing is given until enough has come back.
   void SetLimit(size_t bytes) { limit_bytes_.store(bytes, std::memory_order_relaxed); }
 
@@ -44,6 +47,8 @@ class BlockPool {
   BlockPool& operator=(const BlockPool&) = delete;
 
   char* Take();  // kBlockBytes bytes, or null when the budget is spent
+  // The same for what may wait long, and so must leave reserve_bytes to the small replies of others.
+  char* TakeForLong();
   void Give(char* block);
 
   // kBlockBytes bytes for what nobody will read, the same for every caller and outside the budget: an Output that has

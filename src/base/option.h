@@ -95,7 +95,7 @@ struct OptionRow {
   const char* implied = nullptr;  // the value when given without one, as in -o slab_automove
   bool inverts = false;           // a flag that sets its member to false: --disable-evictions
   bool counts = false;            // an integer that each flag raises by one: -vv
-  bool splits = false;            // a list whose values may hold several, separated by commas
+  bool splits = false;            // a list whose values may hold several, separated by , or ;
   bool extended = false;          // given as -o name=value
   bool reloadable = false;        // SIGHUP may change it
   bool flag_only = false;         // an order rather than a setting (--help): not in file, environment and dump

@@ -1,6 +1,7 @@
 // Values of options as text and back. What FormatValue writes, ParseValue takes and finds equal; --dump-config relies
 // on it.
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 #include <cmath>
@@ -191,7 +192,9 @@ OptionValue ParseList(const OptionRow& row, std::string_view text) {
     if (!text.empty()) value.list.emplace_back(text);
     return value;
   }
-  for (std::string_view part : Split(text, ',')) {
+  std::string with_commas(text);
+  std::replace(with_commas.begin(), with_commas.end(), ';', ',');
+  for (std::string_view part : Split(with_commas, ',')) {
     part = Trim(part);
     if (!part.empty()) value.list.emplace_back(part);
   }

@@ -3,6 +3,7 @@
 #ifndef HOLDFAST_NETWORK_ARRIVAL_H_
 #define HOLDFAST_NETWORK_ARRIVAL_H_
 
+#include <cstdint>
 #include <memory>
 
 #include "network/connection_limit.h"
@@ -16,6 +17,7 @@ struct Arrival {
   ConnectionLimit::Place place;  // empty for a connection that is under no limit
   // Where the process before left off; null for a new connection. Its unread bytes are the transport's.
   std::unique_ptr<ConnectionState> before = nullptr;
+  uint8_t label = 0;  // of the address that it came by
 };
 
 }  // namespace holdfast::network

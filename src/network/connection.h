@@ -84,6 +84,8 @@ class Connection {
   virtual int socket() const = 0;  // -1 once it is closed
   // What it does, in memcached's words: "conn_read", "conn_mwrite", ...
   virtual const char* StateName() const = 0;
+  // ListenerSettings::labels of the address that it came by; 0: none.
+  virtual uint8_t label() const { return 0; }
   // Whole seconds since its last turn.
   virtual uint32_t IdleSeconds() const = 0;
 };

@@ -246,6 +246,7 @@ ListenSocket::ListenSocket(ListenSocket&& other) noexcept
       name_(std::move(other.name_)),
       port_(other.port_),
       tcp6_(other.tcp6_),
+      label_(other.label_),
       owns_file_(std::exchange(other.owns_file_, false)),
       file_device_(other.file_device_),
       file_inode_(other.file_inode_) {}

@@ -47,6 +47,9 @@ class ListenSocket {
   const std::string& name() const { return name_; }  // "127.0.0.1:11211", "[::1]:11211", "/run/holdfast.sock"
   int port() const { return port_; }                 // 0 for a unix socket
   bool tcp6() const { return tcp6_; }
+  // What its connections are labelled with.
+  uint8_t label() const { return label_; }
+  void set_label(uint8_t label) { label_ = label; }
   // Only this machine can connect: a unix socket, 127.0.0.0/8, ::1.
   bool local_only() const;
 
@@ -58,6 +61,7 @@ class ListenSocket {
   std::string name_;
   int port_ = 0;
   bool tcp6_ = false;
+  uint8_t label_ = 0;
   bool owns_file_ = false;  // name_ is a socket file of ours, with this identity
   dev_t file_device_ = 0;
   ino_t file_inode_ = 0;

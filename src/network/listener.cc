@@ -115,12 +115,14 @@ base::Status Listener::MarkAll() {
 base::Status Listener::BindTcp() {
   int port = settings_.port;
   std::vector<std::string> names;
-  for (const std::string& address : settings_.addresses) {
+  for (size_t i = 0; i < settings_.addresses.size(); ++i) {
+    const std::string& address = settings_.addresses[i];
     base::Result<std::vector<ListenSocket>> sockets = ListenSocket::Tcp(address, port, ListenSocket::kBindOnly, names);
     if (!sockets.ok()) return sockets.status();
     for (ListenSocket& socket : sockets.value()) {
       if (port <= 0) port = socket.port();
       names.push_back(socket.name());
+      if (i < settings_.labels.size()) socket.set_label(settings_.labels[i]);
       sockets_.push_back(std::move(socket));
     }
   }
@@ -165,7 +167,7 @@ void Listener::Run() {
   while (!stop_requested_.load()) {
     WaitForEvents();
     for (size_t i = kFirstSocket; i < polled_.size() && accepting(); ++i) {
-      if (polled_[i].revents != 0) AcceptSome(polled_[i].fd);
+      if (polled_[i].revents != 0) AcceptSome(sockets_[i - kFirstSocket]);
     }
   }
 }
@@ -182,7 +184,7 @@ void Listener::WaitForEvents() {
   if (paused) Continue();
 }
 
-void Listener::AcceptSome(int listening) {
+void Listener::AcceptSome(const ListenSocket& listening) {
   for (int i = 0; i < kAcceptBatch; ++i) {
     if (!AcceptOne(listening, i == 0)) return;
   }
@@ -190,7 +192,7 @@ void Listener::AcceptSome(int listening) {
 
 // False when there is nobody to accept any more, or no room. Only the first of a batch is known to be waiting: only for
 // that one accepting is stopped.
-bool Listener::AcceptOne(int listening, bool first) {
+bool Listener::AcceptOne(const ListenSocket& listening, bool first) {
   ConnectionLimit::Place place = limit_.Take();
   if (!place && !reject_when_full_.load(std::memory_order_relaxed)) {
     if (!first) return false;
@@ -201,7 +203,7 @@ bool Listener::AcceptOne(int listening, bool first) {
       return false;
     }
   }
-  const int socket = ::accept4(listening, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
+  const int socket = ::accept4(listening.descriptor(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC);
   if (socket < 0) {
     if (errno == EAGAIN || errno == EWOULDBLOCK) return false;
     if (OnlyThatClientIsGone(errno)) return true;
@@ -210,16 +212,16 @@ bool Listener::AcceptOne(int listening, bool first) {
   }
   retrying_ = false;
   if (place) {
-    Deal(socket, std::move(place));
+    Deal(socket, std::move(place), listening.label());
   } else {
     Reject(socket);
   }
   return true;
 }
 
-void Listener::Deal(int socket, ConnectionLimit::Place place) {
+void Listener::Deal(int socket, ConnectionLimit::Place place, uint8_t label) {
   counters_.accepted.Add();
-  workers_[next_worker_]->Adopt(Arrival{MakePlainTransport(socket), std::move(place)});
+  workers_[next_worker_]->Adopt(Arrival{MakePlainTransport(socket), std::move(place), nullptr, label});
   next_worker_ = (next_worker_ + 1) % workers_.size();
 }
 

@@ -31,6 +31,7 @@ namespace holdfast::network {
 
 struct ListenerSettings {
   std::vector<std::string> addresses;  // -l: as ListenSocket::Tcp takes them; empty: no TCP
+  std::vector<uint8_t> labels;         // of these, handed on with each connection; missing ones are 0
   int port = 11211;                    // -p: for addresses without one; 0 and below: one that the kernel picks for all
   std::string unix_path;               // -s: empty: none
   mode_t unix_mode = 0700;             // -a
@@ -81,9 +82,9 @@ class Listener {
   base::Status MarkAll();
   void Run();
   void WaitForEvents();
-  void AcceptSome(int listening);
-  bool AcceptOne(int listening, bool first);
-  void Deal(int socket, ConnectionLimit::Place place);
+  void AcceptSome(const ListenSocket& listening);
+  bool AcceptOne(const ListenSocket& listening, bool first);
+  void Deal(int socket, ConnectionLimit::Place place, uint8_t label);
   void Reject(int socket);
   void Pause(int retry_ms);
   void Continue();

@@ -43,10 +43,6 @@ constexpr uint32_t kIdleLookSecondsMax = 86400;
 
 constexpr size_t kSpareOutputsMax = 64;
 
-// What one round of turns may need beyond what is charged; while less than this is left of the budget, a connection is
-// closed before the turns.
-size_t RoundReserve(const base::BlockBudget& budget) { return std::min(budget.limit_bytes() / 8, size_t{1} << 20); }
-
 }  // namespace
 
 void Loop::FreeBase::operator()(event_base* base) const { event_base_free(base); }
@@ -207,7 +203,7 @@ char* Loop::TakeBlock(SocketConnection& connection) {
 
 bool Loop::UnderPressure() {
   const base::BlockBudget& budget = pool_.budget();
-  return budget.used_bytes() + RoundReserve(budget) > budget.limit_bytes();
+  return budget.used_bytes() + budget.reserve_bytes() > budget.limit_bytes();
 }
 
 // Before the turns of a round, so that the small replies of those who read still fit.

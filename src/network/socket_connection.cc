@@ -41,7 +41,11 @@ static_assert(kOutputHighWater >= 2 * base::kBlockBytes);
 }  // namespace
 
 SocketConnection::SocketConnection(Loop& loop, uint64_t id, Arrival arrival)
-    : loop_(loop), transport_(std::move(arrival.transport)), id_(id), last_turn_seconds_(loop.now_seconds()) {
+    : loop_(loop),
+      transport_(std::move(arrival.transport)),
+      id_(id),
+      last_turn_seconds_(loop.now_seconds()),
+      label_(arrival.label) {
   transport_->Keep(std::move(arrival.place));
   event_assign(&read_event_, loop_.base(), transport_->socket(), EV_READ | EV_PERSIST, OnEvent, this);
 }

@@ -41,6 +41,7 @@ class SocketConnection final : public Connection {
   base::Output& output() override;
   Worker& worker() override;
   uint64_t id() const override { return id_; }
+  uint8_t label() const override { return label_; }
   int socket() const override { return closed() ? -1 : transport_->socket(); }
   const char* StateName() const override;
   uint32_t IdleSeconds() const override;
@@ -114,6 +115,7 @@ class SocketConnection final : public Connection {
   uint32_t begin_ = 0;     // unread bytes of block_
   uint32_t end_ = 0;
   uint32_t last_turn_seconds_;
+  const uint8_t label_;
   Phase phase_ = Phase::kWaiting;
   bool queued_ : 1 = false;              // in the ready queue
   bool readable_ : 1 = false;            // the socket said so

@@ -24,8 +24,8 @@ bool IsSessionRead(command::Context& context, const protocol::Request& request) 
 
 }  // namespace
 
-Serve::Serve(WorkerState& worker, Connection&)
-    : worker_(worker), codec_(worker.shared().protocol, worker.shared().parser) {}
+Serve::Serve(WorkerState& worker, Connection& connection)
+    : worker_(worker), codec_(ProtocolOf(connection.label(), worker.shared().protocol), worker.shared().parser) {}
 
 Turn Serve::OnTurn(Connection& connection) {
   worker_.context().socket = connection.socket();

@@ -11,7 +11,9 @@
 #include <thread>
 #include <utility>
 
+#include "base/check.h"
 #include "config.h"
+#include "server/listen_address.h"
 #include "server/memory_check.h"
 #include "session/session_options.h"
 #include "store/store_options.h"
@@ -136,7 +138,12 @@ network::ListenerSettings Server::ListenerSettingsOf() const {
   listener.reject_when_full = server.reject_when_full;
   listener.mark = server.socket_mark;
   if (!server.unix_path.empty() || server.port == 0) return listener;
-  listener.addresses = server.listen;
+  for (const std::string& text : server.listen) {
+    const auto parsed = ParseListenAddress(text);
+    CHECK(parsed.ok());  // looked at by CheckTogether
+    listener.addresses.push_back(parsed.value().address);
+    listener.labels.push_back(LabelOf(parsed.value().protocol));
+  }
   if (listener.addresses.empty()) listener.addresses = {"127.0.0.1"};
   return listener;
 }

@@ -92,6 +92,7 @@ class Server {
   base::Status ChangeConnections(const Settings& wanted);
   base::Status ChangeRejection(const Settings& wanted);
   base::Status ChangeConnectionMemory(const Settings& wanted);
+  base::Status ChangeMemoryLimit(const Settings& wanted);
   base::Status ChangeIdleTimeout(const Settings& wanted);
   std::string OwnAddress() const;
   void WakeWaiter(const session::Waiter& waiter, session::LoadOutcome outcome);

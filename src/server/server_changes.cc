@@ -18,7 +18,8 @@ base::Status Server::Change(std::string_view name, const Settings& wanted) {
       {"disable-dumping", &Server::ChangeLive},     {"disable-flush-all", &Server::ChangeLive},
       {"disable-watch", &Server::ChangeLive},       {"enable-shutdown", &Server::ChangeLive},
       {"idle_timeout", &Server::ChangeIdleTimeout}, {"max-reqs-per-event", &Server::ChangeLive},
-      {"maxconns_fast", &Server::ChangeRejection},  {"verbose", &Server::ChangeVerbosity},
+      {"maxconns_fast", &Server::ChangeRejection},  {"memory-limit", &Server::ChangeMemoryLimit},
+      {"verbose", &Server::ChangeVerbosity},
   };
   const auto* const row =
       std::find_if(std::begin(kRows), std::end(kRows), [&](const Row& r) { return r.name == name; });
@@ -51,6 +52,14 @@ base::Status Server::ChangeRejection(const Settings& wanted) {
 base::Status Server::ChangeConnectionMemory(const Settings& wanted) {
   budget_.SetLimit(wanted.server.connection_memory_bytes);
   return {};
+}
+
+base::Status Server::ChangeMemoryLimit(const Settings& wanted) {
+  if (store_->SetMemoryLimit(wanted.store.memory_limit_bytes)) return {};
+  return base::Status(
+      base::ErrorKind::kConfig,
+      "it cannot be had in the running server: it is less than the index takes, or more than the address "
+      "space that was reserved at the start");
 }
 
 base::Status Server::ChangeIdleTimeout(const Settings& wanted) {

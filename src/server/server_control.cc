@@ -2,6 +2,8 @@
 
 #include "server/server_control.h"
 
+#include <algorithm>
+
 #include "config.h"
 
 #include "server/memcached_options.h"
@@ -18,6 +20,7 @@ void ServerControl::SetVerbosity(uint32_t level) { log_.set_level(LogLevelOf(lev
 
 // What commands have changed since the start.
 std::string ServerControl::Present(std::string_view name, std::string_view value) const {
+  if (name == "verbosity") return std::to_string(VerbosityOf(log_.level()));
   if (operations_ == nullptr) return std::string(value);
   if (name == "maxbytes") return std::to_string(operations_->store.Totals().memory_limit_bytes);
   if (name == "detail_enabled") return operations_->prefixes.enabled() ? "yes" : "no";
@@ -53,6 +56,10 @@ base::LogLevel LogLevelOf(uint32_t verbosity) {
   if (verbosity == 0) return base::LogLevel::kNotice;
   if (verbosity == 1) return base::LogLevel::kVerbose;
   return verbosity == 2 ? base::LogLevel::kDebug : base::LogLevel::kTrace;
+}
+
+int VerbosityOf(base::LogLevel level) {
+  return std::max(0, static_cast<int>(level) - static_cast<int>(base::LogLevel::kNotice));
 }
 
 std::string MallocName() {

@@ -54,6 +54,7 @@ class ServerControl final : public command::Control {
 
 // -v, -vv, -vvv
 base::LogLevel LogLevelOf(uint32_t verbosity);
+int VerbosityOf(base::LogLevel level);
 
 // "jemalloc 5.3.0", or what else gives the memory that is not the arena's.
 std::string MallocName();

@@ -2,8 +2,8 @@
 
 #include "server/server_options.h"
 
-#include "network/listen_socket.h"
 #include "security/privileges.h"
+#include "server/listen_address.h"
 #include "server/memcached_options.h"
 #include "session/rule.h"
 #include "session/session_options.h"
@@ -62,7 +62,10 @@ constexpr base::OptionRow kOptions[] = {
      .field = Member<&ServerSettings::listen>,
      .splits = true,
      .help = "addresses to listen on, with or without :port; default 127.0.0.1",
-     .more = "Several are given separated by commas, or with several -l. Without one only this machine can connect.",
+     .more =
+         "Several are given separated by commas, or with several -l. Without one only this machine can connect. As "
+         "in memcached, proto[ascii]:, proto[binary]: or proto[negotiating]: before an address is the protocol of its "
+         "connections; tag[NAME]: and notls: are accepted.",
      .setting = "inter",
      .origin = OptionOrigin::kMemcached},
     {.letter = 'c',
@@ -235,11 +238,6 @@ constexpr base::OptionRow kOptions[] = {
      .extended = true,
      .help = "nothing; no_modern: no_maxconns_fast, as in memcached 1.4",
      .origin = OptionOrigin::kMemcached},
-    {.letter = 'L',
-     .name = "enable-largepages",
-     .field = Member<&ServerSettings::preallocate>,
-     .help = "take all memory at the start; huge pages are asked for anyway",
-     .origin = OptionOrigin::kMemcached},
     {.letter = 'r',
      .name = "enable-coredumps",
      .field = Member<&ServerSettings::core_dumps>,
@@ -365,7 +363,7 @@ base::Status CheckTogether(const base::OptionSet& options, Settings& settings) {
     return options.Complain("session-rule", rules.status().message());
   }
   for (const std::string& address : server.listen) {
-    if (auto parsed = network::ParseAddress(address); !parsed.ok()) {
+    if (auto parsed = ParseListenAddress(address); !parsed.ok()) {
       return options.Complain("listen", parsed.status().message());
     }
   }

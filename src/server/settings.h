@@ -53,7 +53,6 @@ struct ServerSettings {
   bool background = false;
   bool core_dumps = false;
   bool lock_memory = false;
-  bool preallocate = false;  // -L
   std::string user;
   std::string pid_file;
   int verbosity = 0;

@@ -24,7 +24,7 @@ bool Upload::Take(std::string_view input, size_t* taken) {
     if (received_bytes_ < request_.value_size) {
       const size_t offset = received_bytes_ % base::kBlockBytes;
       if (offset == 0) {
-        char* const block = pool_.Take();
+        char* const block = pool_.TakeForLong();
         if (block == nullptr) return false;
         blocks_.push_back(block);
       }

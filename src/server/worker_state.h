@@ -35,6 +35,14 @@ struct Shared {
   uint32_t idle_timeout_seconds;
 };
 
+// How a connection's label (network::Connection::label) carries the protocol of the address that it came by.
+constexpr uint8_t LabelOf(std::optional<WireProtocol> protocol) {
+  return protocol.has_value() ? static_cast<uint8_t>(static_cast<uint8_t>(*protocol) + 1) : 0;
+}
+constexpr WireProtocol ProtocolOf(uint8_t label, WireProtocol otherwise) {
+  return label == 0 ? otherwise : static_cast<WireProtocol>(label - 1);
+}
+
 class WorkerState final : public network::WorkerHooks {
  public:
   static constexpr uint32_t kBatch = 32;

@@ -28,6 +28,8 @@ class Arena {
   bool huge_pages() const { return huge_pages_; }
   // No huge pages from now on; those that are there stay until part of them is released.
   void AvoidHugePages();
+  // Takes the memory of the first `bytes` now instead of when they are touched.
+  void Fill(size_t bytes);
   // Gives the memory of [offset, offset + bytes) back to the system; it reads as zero afterwards.
   void Release(size_t offset, size_t bytes);
 

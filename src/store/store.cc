@@ -63,6 +63,7 @@ base::Result<std::unique_ptr<Store>> Store::Create(const StoreSettings& settings
   auto records =
       Arena::Create(SlabPool::RecordBytes(page_bytes, pages_max), "the records of pages", Arena::Pages::kSmall);
   if (!records.ok()) return records.status();
+  if (settings.preallocate) arena.value()->Fill(settings.memory_limit_bytes);
   const uint64_t items_max = arena.value()->bytes() / SizeClasses::kChunkBytesMin;
   const uint64_t buckets_max = std::max<uint64_t>(64, items_max / Index::kSlots * 3 / 2);
   const uint64_t buckets_first = std::clamp<uint64_t>(settings.memory_limit_bytes / (64 * 1024), 64, buckets_max);

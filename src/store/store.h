@@ -55,6 +55,7 @@ struct StoreSettings {
   double growth_factor = 0;              // -f; 0: our own ladder of classes
   uint32_t chunk_bytes_min = 0;          // -n; 0: ours
   uint32_t threads = 4;                  // how many Accesses write at once; sizes the reserve of free pages
+  bool preallocate = false;              // -L: memory_limit_bytes are there from the start
   uint32_t page_bytes = 0;               // 0: by memory_limit_bytes; tests and trace replays set it
 };
 

@@ -55,7 +55,7 @@ MEANING = {
     "-h": "start.py test_version_and_help_end_well", "-i": "options.py test_orders_print_and_end", "-V": "start.py test_version_and_help_end_well",
     "-P": "start.py test_in_the_background_it_answers_once_the_command_returns", "-f": "options.py test_chunk_sizes_follow_f_and_n",
     "-n": "options.py test_chunk_sizes_follow_f_and_n", "-L": "options.py test_all_memory_is_taken_at_the_start",
-    "-D": "stats.py", "-t": "options.py test_as_many_workers_as_asked", "-R": "options.py test_turns_end_for_the_sake_of_others",
+    "-D": "stats.py test_detail_counts_by_prefix", "-t": "options.py test_as_many_workers_as_asked", "-R": "options.py test_turns_end_for_the_sake_of_others",
     "-C": "options.py test_without_cas_there_are_no_numbers", "-b": "options.py test_so_many_may_wait_to_be_accepted",
     "-B": "start.py test_one_protocol_may_be_all_that_is_spoken", "-I": "options.py test_items_may_be_as_large_as_said",
     "-F": "reload.py test_flush_all_can_be_forbidden_and_allowed", "-X": "control.py test_X_refuses_what_lists_keys",
@@ -65,14 +65,11 @@ MEANING = {
     "-o idle_timeout": "reload.py test_an_idle_timeout_begins_and_ends",
     "-o read_buf_mem_limit": "options.py test_the_limit_of_read_buffers_is_that_of_connections",
     "-o watcher_logbuf_size": "watch.py test_a_watcher_that_does_not_read_misses_lines_and_slows_nobody",
-    "-o worker_logbuf_size": "watch.py test_a_ring_that_is_full_drops_and_counts", "-o track_sizes": "stats.py",
+    "-o worker_logbuf_size": "watch.py test_a_ring_that_is_full_drops_and_counts", "-o track_sizes": "stats.py test_sizes_are_counted_on_request",
     "-o sock_cookie_id": "start.py test_a_mark_for_the_firewall_is_set_or_the_start_refused",
     "-o modern": "options.py test_no_modern_lets_connections_wait", "-o no_modern": "options.py test_no_modern_lets_connections_wait",
     "-o no_drop_privileges": "options.py test_what_works_is_taken_in_silence",
 }
-
-# Their commands are on the way.
-UNTESTED = ["-A", "-X", "-W", "-D", "-L", "-l", "-o track_sizes", "-o watcher_logbuf_size", "-o worker_logbuf_size"]
 
 
 def check(*arguments):
@@ -159,7 +156,7 @@ class Table(unittest.TestCase):
 
     def test_each_option_that_works_has_a_test_of_its_meaning(self):
         for option in OPTIONS:
-            if option.kind != "works" or option.shown() in UNTESTED:
+            if option.kind != "works":
                 continue
             where = MEANING[option.shown()].split()
             path = source_path("t", "wire", where[0])
@@ -238,8 +235,10 @@ class Meaning(unittest.TestCase):
 
     def test_more_is_said_when_asked(self):
         self.assertEqual(check("-vvvv", "--verbose").returncode, 0)
-        with Server("-vv") as server:
-            self.assertEqual(server.stats("settings")["verbosity"], "2")
+        with Server("-vv") as server, server.connect() as client:
+            self.assertEqual(client.stats("settings")["verbosity"], "2")
+            client.ask(b"verbosity 1\r\n", b"OK\r\n")
+            self.assertEqual(client.stats("settings")["verbosity"], "1")
 
     def test_chunk_sizes_follow_f_and_n(self):
         def sizes(*arguments):
@@ -297,6 +296,13 @@ class Meaning(unittest.TestCase):
                 fits = bytes_max - 56 - 2 - 2 - 8
                 client.ask(b"set a 0 0 %d\r\n%s\r\n" % (fits, b"x" * fits), b"STORED\r\n")
                 client.ask(b"set a 0 0 %d\r\n%s\r\n" % (bytes_max, b"x" * bytes_max), b"SERVER_ERROR object too large for cache\r\n")
+
+    def test_all_memory_is_taken_at_the_start(self):
+        with Server("-m", "100") as lazy, Server("-m", "100", "-L") as eager:
+            self.assertLess(lazy.resident_bytes(), 60 << 20)
+            self.assertGreater(eager.resident_bytes(), 100 << 20)
+            with eager.connect() as client:
+                client.ask(b"set a 0 0 1\r\nx\r\nget a\r\n", b"STORED\r\nVALUE a 0 1\r\nx\r\nEND\r\n")
 
     def test_so_many_may_wait_to_be_accepted(self):
         def connected(backlog, least):

@@ -122,6 +122,14 @@ class Reload(unittest.TestCase):
                 time.sleep(3)
                 other.ask(b"mn\r\n", b"MN\r\n")
 
+    def test_memory_that_cannot_be_had_is_refused_alone(self):
+        with Server("--config", self.path, "--max-item-size=1k") as server:
+            said = self.hup(server, "memory-limit = 60000000\nmax-reqs-per-event = 9\n")
+            self.assertIn("not changed: memory-limit = 60000000", said)
+            self.assertIn("changed: max-reqs-per-event = 9", said)
+            settings = server.stats("settings")
+            self.assertEqual((settings["maxbytes"], settings["reqs_per_event"]), (str(64 << 20), "9"))
+
     def test_flush_all_can_be_forbidden_and_allowed(self):
         with Server("--config", self.path) as server, server.connect() as client:
             client.ask(b"flush_all\r\n", b"OK\r\n")
