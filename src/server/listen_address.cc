@@ -61,6 +61,10 @@ base::Result<ListenAddress> ParseListenAddress(std::string_view text) {
       break;
     }
   }
+  if (text.find('[', 1) != std::string_view::npos) {
+    return Status(ErrorKind::kUsage,
+                  "-l " + std::string(text) + ": not an address, and not one of memcached's prefixes");
+  }
   if (auto parsed = network::ParseAddress(text); !parsed.ok()) return parsed.status();
   listen.address = text;
   return listen;

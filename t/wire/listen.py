@@ -8,6 +8,7 @@ from holdfast_test import Connection, Server, free_port, main, run_server_once
 
 AS_ROOT = ["-u", "root"] if os.geteuid() == 0 else []
 NOOP = b"\x80\x0a" + bytes(22)
+NO_COMMAND = b"\x80\x0b" + bytes(22)  # of the binary protocol, without a line end in it
 
 
 def has_ipv6():
@@ -53,7 +54,7 @@ class Listen(unittest.TestCase):
     def test_an_address_may_have_a_protocol_of_its_own(self):
         ascii_port, binary_port, port = free_port(), free_port(), free_port()
         with Server("-p", port, "-l", f"proto[ascii]:127.0.0.1:{ascii_port},tag[web]:proto[binary]:127.0.0.1:{binary_port},proto[negotiating]:127.0.0.1"):
-            for speaks, refuses, at in ((b"mn\r\n", NOOP, ascii_port), (NOOP, b"mn\r\n" + bytes(30), binary_port)):
+            for speaks, refuses, at in ((b"mn\r\n", NO_COMMAND, ascii_port), (NOOP, b"mn\r\n" + bytes(30), binary_port)):
                 with Connection(("127.0.0.1", at)) as client:
                     client.send(speaks)
                     self.assertEqual(client.read(2), b"MN" if speaks == b"mn\r\n" else b"\x81\x0a")
