@@ -149,6 +149,7 @@ int Run(int argc, char** argv) {
   }
 
   Server server(settings, options, log, clock);
+  if (base::Status status = server.ReadSecrets(); !status.ok()) return Fail(status);
   if (base::Status status = server.OpenStore(); !status.ok()) return Fail(status);
   const bool takes_over = settings.server.takeover;
   server.set_on_handed_over([] { ::kill(::getpid(), kHandedOver); });

@@ -16,7 +16,7 @@ std::optional<base::Result<std::string>> ObeySchemaOrders(const Settings& settin
   }
   auto text = session::SchemaText(url);
   if (settings.server.init_schema) {
-    const auto password = session::ReadDatabasePassword(settings.session.database_password_file);
+    const auto password = session::ReadDatabasePassword(settings.session);
     if (!password.ok()) return password.status().In("--database-password-file");
     text = session::CreateSchema(url, password.value());
     if (text.ok()) text.value() += '\n';

@@ -52,6 +52,13 @@ Server::Server(const Settings& settings, const base::OptionSet& options, base::L
 
 Server::~Server() { Stop(); }
 
+base::Status Server::ReadSecrets() {
+  auto password = session::ReadDatabasePassword(settings_.session);
+  if (!password.ok()) return password.status().In("--database-password-file");
+  database_password_ = std::move(password.value());
+  return {};
+}
+
 base::Status Server::OpenStore() {
   if (const std::string warning = MemoryWarning(settings_.store.memory_limit_bytes); !warning.empty())
     log_.Warning(warning);
@@ -153,7 +160,7 @@ base::Status Server::OpenSessions() { return OpenSessions({}); }
 base::Status Server::OpenSessions(SessionService::Inherited inherited) {
   if (settings_.session.database.empty()) return {};
   auto service = SessionService::Open(
-      settings_, clock_, *store_, log_,
+      settings_, database_password_, clock_, *store_, log_,
       [this](const session::Waiter& waiter, session::LoadOutcome outcome) { WakeWaiter(waiter, outcome); },
       OwnAddress(), std::move(inherited));
   if (!service.ok()) return service.status();

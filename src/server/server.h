@@ -44,6 +44,8 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
+  // While we are still root, who may read what the server's user may not.
+  base::Status ReadSecrets();
   base::Status OpenStore();
   // Those that the service manager has passed (may be none); else those of the options.
   base::Status OpenSockets(std::vector<int> passed);
@@ -109,6 +111,7 @@ class Server {
   LiveSettings live_;
   ServerControl control_;
   std::unique_ptr<store::Store> store_;
+  std::string database_password_;
   std::unique_ptr<SessionService> sessions_;  // null: off
   std::unique_ptr<command::Operations> operations_;
   std::unique_ptr<Shared> shared_;

@@ -359,6 +359,11 @@ base::Status CheckTogether(const base::OptionSet& options, Settings& settings) {
   }
   if (options.Find("prefix-delimiter").source == base::OptionSource::kFlag) server.prefix_stats = true;
 
+  if (options.Find("database-password").source == base::OptionSource::kFlag) {
+    return options.Complain("database-password",
+                            "everybody on this machine can read a flag in the process list; use "
+                            "--database-password-file, or the environment's HOLDFAST_DATABASE_PASSWORD");
+  }
   if (auto rules = session::Rules::Parse(settings.session.rules); !rules.ok()) {
     return options.Complain("session-rule", rules.status().message());
   }

@@ -82,16 +82,16 @@ std::string JournalDirectory(const session::SessionSettings& settings) {
   return std::string(path) + ".journal";
 }
 
-base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Settings& settings, const base::Clock& clock,
-                                                                   store::Store& store, base::Log& log, Wake wake,
+base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Settings& settings,
+                                                                   const std::string& database_password,
+                                                                   const base::Clock& clock, store::Store& store,
+                                                                   base::Log& log, Wake wake,
                                                                    const std::string& address, Inherited inherited) {
   std::unique_ptr<SessionService> service(new SessionService(settings, log));
   auto rules = session::Rules::Parse(settings.session.rules);
   if (!rules.ok()) return rules.status().In("--session-rule");
-  auto password = session::ReadDatabasePassword(settings.session.database_password_file);
-  if (!password.ok()) return password.status().In("--database-password-file");
-  auto database = session::Database::Open(settings.session.database, clock, inherited.database_lock.Release(),
-                                          password.value());
+  auto database =
+      session::Database::Open(settings.session.database, clock, inherited.database_lock.Release(), database_password);
   if (!database.ok()) return database.status().In("--sessions");
   service->database_ = std::move(database.value());
   if (base::Status status = service->OpenJournal(clock, &inherited); !status.ok()) return status.In("--journal");

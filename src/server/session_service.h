@@ -40,9 +40,11 @@ class SessionService {
 
   // All borrowed but wake, which is called from the module's threads. address: where other servers reach this one,
   // unless --node-address says it.
-  static base::Result<std::unique_ptr<SessionService>> Open(const Settings& settings, const base::Clock& clock,
-                                                            store::Store& store, base::Log& log, Wake wake,
-                                                            const std::string& address, Inherited inherited);
+  static base::Result<std::unique_ptr<SessionService>> Open(const Settings& settings,
+                                                            const std::string& database_password,
+                                                            const base::Clock& clock, store::Store& store,
+                                                            base::Log& log, Wake wake, const std::string& address,
+                                                            Inherited inherited);
   ~SessionService();
 
   base::Status Start();

@@ -8,7 +8,6 @@
 
 #include <cerrno>
 #include <charconv>
-#include <cstdlib>
 #include <fstream>
 
 #include "base/text.h"
@@ -205,11 +204,9 @@ std::string DatabaseUrl::Describe() const {
          base::Join(names, ",") + (tls_ca.empty() ? "" : " (TLS)");
 }
 
-Result<std::string> ReadDatabasePassword(const std::string& path) {
-  if (path.empty()) {
-    const char* const variable = std::getenv(kPasswordVariable);
-    return std::string(variable == nullptr ? "" : variable);
-  }
+Result<std::string> ReadDatabasePassword(const SessionSettings& settings) {
+  const std::string& path = settings.database_password_file;
+  if (path.empty()) return settings.database_password;
   std::ifstream file(path, std::ios::binary);
   std::string password;
   if (!file || !std::getline(file, password)) {

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "session/session_settings.h"
 
 namespace holdfast::session {
 
@@ -52,9 +53,8 @@ struct DatabaseUrl {
 // What the URL begins with.
 base::Result<DatabaseScheme> DatabaseSchemeOf(std::string_view url);
 
-// The password of --database-password-file, or else of the environment's HOLDFAST_DATABASE_PASSWORD; empty: none.
-// The first line of the file, without its end.
-base::Result<std::string> ReadDatabasePassword(const std::string& path);
+// The first line of --database-password-file, without its end, or else --database-password; empty: none.
+base::Result<std::string> ReadDatabasePassword(const SessionSettings& settings);
 
 }  // namespace holdfast::session
 

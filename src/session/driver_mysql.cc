@@ -351,12 +351,7 @@ base::Result<std::unique_ptr<Database>> OpenMysql(const DatabaseUrl& url, const 
     const bool later = failure.kind != FailureClass::kConfiguration;
     return base::Status(later ? base::ErrorKind::kUnavailable : base::ErrorKind::kRefused, failure.detail);
   }
-  if (ahead_us > kClockAheadMicrosMax) {
-    return base::Status(base::ErrorKind::kRefused,
-                        "the clock of this machine is " + std::to_string(ahead_us / 1000) +
-                            " ms ahead of the database's, and its writes would win over later ones; let both machines "
-                            "keep their clocks by NTP");
-  }
+  if (ahead_us > kClockAheadMicrosMax) return ClockAhead(ahead_us);
   return std::unique_ptr<Database>(new MysqlDatabase(std::move(place), std::move(identity)));
 }
 

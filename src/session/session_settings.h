@@ -16,8 +16,9 @@ inline constexpr const char* kDefaultRules = "php; django; rack; rails";
 
 struct SessionSettings {
   std::string database;                // URL; empty: no sessions, every key is a cache key
-  std::string database_password_file;  // of a server's user; empty: from the environment
-  std::vector<std::string> rules;      // as in rule.h; none: kDefaultRules
+  std::string database_password_file;  // of a server's user; empty: database_password
+  std::string database_password;
+  std::vector<std::string> rules;  // as in rule.h; none: kDefaultRules
 
   std::string journal;                        // directory; empty: beside the database; "none": off
   uint32_t journal_sync_ms = 1000;            // between syncs to the disk; 0: after every write of a segment

@@ -11,13 +11,14 @@ database.log(). Where the programs are missing the test file is skipped, with th
 import glob
 import os
 import pwd
+import secrets
 import shutil
 import signal
 import subprocess
 import tempfile
 import time
 
-from holdfast_test import die_with_parent, free_port, need_program, server_program, wait_until
+from holdfast_test import die_with_parent, free_port, need_program, server_program, skip_all, wait_until
 
 START_TIMEOUT_S = 60
 USER = "holdfast"
@@ -32,6 +33,48 @@ def run(*command, text=None, check=True, user=None, timeout_s=60):
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(command[:3])}...: status {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
+
+
+def make_certificates(directory, owner="mysql"):
+    """A CA and a certificate for 127.0.0.1 signed by it: {"ca", "cert", "key"}, readable by the server."""
+    os.makedirs(directory, mode=0o755, exist_ok=True)
+    files = {name: os.path.join(directory, name + ".pem") for name in ("ca", "cert", "key")}
+    ca_key = os.path.join(directory, "ca-key.pem")
+    request = os.path.join(directory, "request.pem")
+    extensions = os.path.join(directory, "extensions")
+    with open(extensions, "w") as file:
+        file.write("subjectAltName=IP:127.0.0.1,DNS:localhost\n")
+    run("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", f"/CN=CA {secrets.token_hex(4)}", "-keyout",
+        ca_key, "-out", files["ca"])
+    run("openssl", "req", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=127.0.0.1", "-keyout", files["key"], "-out", request)
+    run("openssl", "x509", "-req", "-days", "2", "-in", request, "-CA", files["ca"], "-CAkey", ca_key, "-CAcreateserial",
+        "-extfile", extensions, "-out", files["cert"])
+    os.chmod(files["key"], 0o600)
+    if os.geteuid() == 0:
+        shutil.chown(files["key"], owner)
+    return files
+
+
+def run_contract(database):
+    """The program that holds a driver to session/driver.h, against this database; its output is printed."""
+    program = os.path.join(os.path.dirname(server_program()), "t", "session", "driver_contract")
+    if not os.path.exists(program):
+        skip_all("driver_contract was not built: no GoogleTest")
+    done = subprocess.run([program], env={**os.environ, **database.contract()}, capture_output=True, text=True, timeout=250)
+    print(done.stdout)
+    assert done.returncode == 0, done.stderr
+
+
+def refusal(database, url, environment=None):
+    """The one line with which the server ends at the start, before it listens."""
+    environment = {**os.environ, **(database.environment if environment is None else environment),
+                   "STATE_DIRECTORY": database.directory}
+    done = subprocess.run([server_program(), "-p", "-1", "-u", "root", f"--sessions={url}"], capture_output=True, text=True,
+                          env=environment, timeout=60)
+    lines = done.stderr.splitlines()
+    assert done.returncode in (1, 64), (done.returncode, done.stderr)
+    assert len(lines) == 1, done.stderr
+    return lines[0]
 
 
 class DatabaseServer:

@@ -110,21 +110,21 @@ TEST(DatabaseUrl, RefusesWhatItDoesNotUnderstand) {
   Refusal(many + ",h/d");
 }
 
-TEST(DatabasePassword, IsTheFirstLineOfItsFileOrFromTheEnvironment) {
+TEST(DatabasePassword, IsTheFirstLineOfItsFileOrElseTheSettingItself) {
   char path[] = "/tmp/holdfast-password-XXXXXX";
   close(mkstemp(path));
+  SessionSettings settings;
+  settings.database_password = "from outside";
+  EXPECT_EQ(ReadDatabasePassword(settings).value(), "from outside");
+  settings.database_password_file = path;
   std::ofstream(path) << " pass word\xff \r\nsecond line\n";
-  EXPECT_EQ(ReadDatabasePassword(path).value(), " pass word\xff ");
+  EXPECT_EQ(ReadDatabasePassword(settings).value(), " pass word\xff ");
   std::ofstream(path, std::ios::trunc).close();
-  EXPECT_FALSE(ReadDatabasePassword(path).ok());
+  EXPECT_FALSE(ReadDatabasePassword(settings).ok());
   std::ofstream(path) << std::string(5000, 'x');
-  EXPECT_FALSE(ReadDatabasePassword(path).ok());
+  EXPECT_FALSE(ReadDatabasePassword(settings).ok());
   unlink(path);
-  EXPECT_NE(ReadDatabasePassword(path).status().message().find(path), std::string::npos);
-  setenv("HOLDFAST_DATABASE_PASSWORD", "from outside", 1);
-  EXPECT_EQ(ReadDatabasePassword("").value(), "from outside");
-  unsetenv("HOLDFAST_DATABASE_PASSWORD");
-  EXPECT_EQ(ReadDatabasePassword("").value(), "");
+  EXPECT_NE(ReadDatabasePassword(settings).status().message().find(path), std::string::npos);
 }
 
 TEST(Schema, IsPrintedWithTheGrantsOfTheUser) {
