@@ -15,6 +15,7 @@
 #include "config.h"
 #include "server/listen_address.h"
 #include "server/memory_check.h"
+#include "session/database_url.h"
 #include "session/session_options.h"
 #include "store/store_options.h"
 
