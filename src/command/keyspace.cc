@@ -115,6 +115,11 @@ bool Place::Publish(store::Slot& slot, store::Draft&& draft, session::WriteKind 
   }
   const WriteOutcome outcome = context_.sessions->Write(
       slot, std::move(draft), {*rule_, key_, kind, frame_.connection, context_.now, options, provisional_});
+  if (outcome == WriteOutcome::kTooLarge) {
+    reply->code = ReplyCode::kTooLarge;
+    context_.counters.store_too_large.Add();
+    return false;
+  }
   if (outcome != WriteOutcome::kRefused) return true;
   reply->code = ReplyCode::kNoMemory;
   context_.counters.store_no_memory.Add();

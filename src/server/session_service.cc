@@ -99,7 +99,7 @@ base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Setting
       service->journal_ == nullptr ? static_cast<session::Journal&>(service->no_journal_) : *service->journal_;
   service->sessions_ = std::make_unique<session::Sessions>(
       NodeSettings(settings.session, *service->database_, address), std::move(rules.value()),
-      session::Sessions::Doors{clock, store, journal, std::move(wake)});
+      session::Sessions::Doors{clock, store, journal, std::move(wake), service->database_.get()});
   service->sessions_->SetSay([&log](const std::string& line) { log.Error(line); });
   const auto driver = service->database_->NewDriver();
   session::Failure failure = driver->Open();

@@ -163,10 +163,16 @@ Failure MysqlDriver::CheckGrants() {
 Failure MysqlDriver::Write(std::span<const Change> changes, std::vector<ChangeOutcome>* outcomes) {
   LookBack();
   outcomes->assign(changes.size(), ChangeOutcome::kDone);
+  const uint64_t value_bytes_max = place_->value_bytes_max.load(std::memory_order_relaxed);
   for (const ChangeKind kind : {ChangeKind::kValue, ChangeKind::kExpiry, ChangeKind::kDelete}) {
     std::vector<size_t> indices;
     for (size_t i = 0; i < changes.size(); ++i) {
-      if (changes[i].kind == kind) indices.push_back(i);
+      if (changes[i].kind != kind) continue;
+      if (changes[i].row.data.size() > value_bytes_max) {
+        (*outcomes)[i] = ChangeOutcome::kBad;
+      } else {
+        indices.push_back(i);
+      }
     }
     if (const MysqlError error = WriteRows(kind, changes, indices, outcomes); !error.ok()) return Fail(error);
   }
@@ -225,10 +231,6 @@ MysqlError MysqlDriver::WriteRows(ChangeKind kind, std::span<const Change> chang
                                   std::vector<ChangeOutcome>* outcomes) {
   if (indices.empty()) return {};
   const bool single = indices.size() == 1;
-  if (single && changes[indices[0]].row.data.size() > place_->value_bytes_max.load(std::memory_order_relaxed)) {
-    (*outcomes)[indices[0]] = ChangeOutcome::kBad;
-    return {};
-  }
   const std::string sql = StatementOf(kind, changes, indices);
   if (!single && sql.size() > std::min(kMysqlStatementBytesMax, connection_.packet_bytes() / 2)) {
     return WriteHalves(kind, changes, indices, outcomes);

@@ -57,6 +57,7 @@ Sessions::Sessions(const SessionSettings& settings, Rules rules, Doors doors)
       clock_(doors.clock),
       store_(doors.store),
       journal_(doors.journal),
+      database_(doors.database),
       wake_(std::move(doors.wake)),
       stamp_clock_(clock_, settings_.node),
       write_behind_(*this),
@@ -267,6 +268,11 @@ WriteOutcome Sessions::Write(Slot& slot, store::Draft&& draft, const WriteReques
   if (ComesFromBeforeDelete(request, slot.state(), before)) {
     stats_.resurrections_refused.Add();
     return WriteOutcome::kDropped;
+  }
+  // What the database will not take would be acknowledged and never be safe.
+  if (database_ != nullptr && draft.item().value_size() > database_->value_bytes_max()) {
+    stats_.refused_too_large.Add();
+    return WriteOutcome::kTooLarge;
   }
   SessionStamps stamps = StampsOf(request, slot, draft.item());
   const bool reservation = Has(stamps, kMarkReservation);

@@ -88,8 +88,9 @@ enum class WriteKind : uint8_t {
 
 enum class WriteOutcome : uint8_t {
   kStored,
-  kDropped,  // answer as if stored; nothing was: a write from before the latest delete
-  kRefused,  // SERVER_ERROR out of memory storing object; the previous value stays
+  kDropped,   // answer as if stored; nothing was: a write from before the latest delete
+  kRefused,   // SERVER_ERROR out of memory storing object; the previous value stays
+  kTooLarge,  // SERVER_ERROR object too large for cache: the database does not take it; the previous value stays
 };
 
 // `add KEY 0 2678400 0`: libmemcached asks whether a key exists. (31 days as an absolute time are long past.)
@@ -107,6 +108,7 @@ class Sessions {
     store::Store& store;
     Journal& journal;
     std::function<void(const Waiter&, LoadOutcome)> wake;
+    const Database* database = nullptr;  // says how large a value may be; null: any size
   };
 
   Sessions(const SessionSettings& settings, Rules rules, Doors doors);
@@ -210,6 +212,7 @@ class Sessions {
   const base::Clock& clock_;
   store::Store& store_;
   Journal& journal_;
+  const Database* const database_;  // null when any value will do
   const std::function<void(const Waiter&, LoadOutcome)> wake_;
   StampClock stamp_clock_;
   SessionStats stats_;

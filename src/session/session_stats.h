@@ -51,6 +51,7 @@ struct SessionStats {
   SharedCounter provisional_lost_later;    // settled: the row is later
   SharedCounter reservations;              // empty values kept in memory only
   SharedCounter refused_dirty_full;        // writes refused: too much unsynced
+  SharedCounter refused_too_large;         // writes refused: more than the database takes
   SharedCounter refused_journal;           // writes refused by the journal
   SharedCounter journal_bytes;             // a gauge: ring and segments
   SharedCounter journal_replayed;          // records found at start

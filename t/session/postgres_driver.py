@@ -46,6 +46,7 @@ class Start(unittest.TestCase):
         self.expect(["create the database"], self.database.url.replace(f"/{DATABASE}", "/elsewhere"))
 
     def test_missing_grants_and_tables_are_named(self):
+        self.database.sql(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {USER}")
         self.expect(["--print-schema"])  # no grant at all
         self.database.grant()
         self.database.sql(f"REVOKE DELETE ON sessions FROM {USER}")

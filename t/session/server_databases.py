@@ -90,6 +90,20 @@ class Story:
 class OnMariaDb(Story, unittest.TestCase):
     kind = MariaDb
 
+    def test_a_value_that_the_database_does_not_take_is_refused_and_the_old_one_stays(self):
+        self.set(b"old")
+        self.database.sql("SET GLOBAL max_allowed_packet = 1048576")
+        self.database.sql("KILL USER holdfast")
+        self.set(b"old again")  # to notice that the connection is gone
+        wait_until(lambda: int(self.server.stats("sessions")["dirty_items"]) == 0, 60, "it is connected again")
+        large = bytes(600_000)
+        with self.server.connect() as client:
+            client.ask(b"set " + KEY + b" 0 0 %d\r\n" % len(large) + large + b"\r\n", b"SERVER_ERROR object too large for cache\r\n")
+            client.ask(b"set cache:key 0 0 %d\r\n" % len(large) + large + b"\r\n", b"STORED\r\n")
+        self.expect(b"old again")
+        self.assertEqual(self.server.stats("sessions")["refused_too_large"], "1")
+        self.server.stop()
+
 
 class OnPostgres(Story, unittest.TestCase):
     kind = Postgres
