@@ -4,13 +4,18 @@
 // A thread sleeps until a moment 5 ms ahead, over and over, and notes how late it woke. A measured overrun is then held
 // against the worst of these during the same span, which is reported with it.
 //
-// Threads: its own; WorstSince from any.
+// OwnDelay is for threads that compete for a processor: how long the calling one was ready to run and did not, as the
+// kernel counts it.
+//
+// Threads: its own; WorstSince and OwnDelay from any.
 
 #ifndef HOLDFAST_T_LIB_LATENESS_H_
 #define HOLDFAST_T_LIB_LATENESS_H_
 
 #include <atomic>
 #include <chrono>
+#include <cstdint>
+#include <fstream>
 #include <mutex>
 #include <thread>
 #include <vector>
@@ -35,6 +40,13 @@ class Lateness {
       if (sleep.ended >= begin && sleep.late > worst) worst = sleep.late;
     }
     return std::chrono::ceil<std::chrono::milliseconds>(std::max(worst, Clock::duration::zero()));
+  }
+
+  static std::chrono::milliseconds OwnDelay() {
+    std::ifstream file("/proc/thread-self/schedstat");
+    int64_t ran_ns = 0, waited_ns = 0;
+    file >> ran_ns >> waited_ns;
+    return std::chrono::milliseconds(waited_ns / 1'000'000);
   }
 
  private:
