@@ -1,5 +1,7 @@
 #include "network/connection_table.h"
 
+#include <time.h>
+
 #include "base/check.h"
 #include "network/socket_connection.h"
 
@@ -10,9 +12,15 @@ constexpr size_t kFirstBuckets = 64;
 
 }  // namespace
 
+// Connections keep their ids when they move to another process, and what is known of one that is gone stays known by
+// its id. So the sequence begins above all that a process before this one can have given out: nobody accepts one a
+// microsecond. 48 bits of microseconds are nine years without a start of the machine.
 ConnectionTable::ConnectionTable(int worker_index)
     : worker_index_(static_cast<uint64_t>(worker_index)), buckets_(kFirstBuckets) {
   CHECK(worker_index >= 0 && worker_index < 1 << kWorkerBits);
+  timespec now;
+  CHECK(::clock_gettime(CLOCK_MONOTONIC, &now) == 0);
+  sequence_ = static_cast<uint64_t>(now.tv_sec) * 1'000'000 + static_cast<uint64_t>(now.tv_nsec) / 1000;
 }
 
 void ConnectionTable::Add(SocketConnection& connection) {

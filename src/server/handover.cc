@@ -82,6 +82,8 @@ base::Status Handover::InheritDoor(int descriptor) {
   auto door = network::ListenSocket::Inherited(descriptor);
   if (!door.ok()) return door.status();
   door.value().OwnFile();
+  // Who connects is told the process that listened last: this one from now on.
+  if (Status status = door.value().Listen(kDoorBacklog); !status.ok()) return status;
   door_.emplace(std::move(door.value()));
   return {};
 }

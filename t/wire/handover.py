@@ -187,14 +187,18 @@ class Traffic(unittest.TestCase):
     def test_no_client_of_any_protocol_notices_twenty_handovers(self):
         with Server("-t", "2", RULE, sessions=True) as server:
             with Crowd(server) as crowd:
-                for _ in range(20):
+                # Each reads all that is in the journal: with a sanitizer that takes long.
+                count = 4 if server.is_sanitized() else 20
+                for _ in range(count):
+                    old = server.pid
                     server.take_over()
+                    self.assertIn(f"took over from process {old}:", server.stderr())
                     crowd.go_on()
             pauses = pauses_ms(server)
-            self.assertEqual(len(pauses), 20)
+            self.assertEqual(len(pauses), count)
             if not server.is_sanitized():
                 self.assertLess(max(pauses), PAUSE_MS_MAX)
-            self.assertEqual(server.stderr().count("(0 could not move)"), 20)
+            self.assertEqual(server.stderr().count("(0 could not move)"), count)
 
     def test_threads_may_be_more_or_fewer_afterwards(self):
         with Server(RULE, sessions=True) as server:
