@@ -174,6 +174,12 @@ base::Status Server::OpenSessions(SessionService::Inherited inherited) {
 // Where other servers on other machines may reach this one: the first address that is not this machine's own, else the
 // first. Empty: only a unix socket.
 std::string Server::OwnAddress() const {
+  // Taking over, the sockets come later: they are those that the options name.
+  if (listener_ == nullptr) {
+    if (settings_.server.listen.empty() || settings_.server.port <= 0) return {};
+    const std::string& address = settings_.server.listen.front();
+    return address.find(':') == std::string::npos ? address + ":" + std::to_string(settings_.server.port) : address;
+  }
   std::string address;
   for (const network::ListenSocket& socket : listener_->bound()) {
     if (socket.port() == 0) continue;
