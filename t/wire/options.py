@@ -307,7 +307,8 @@ class Meaning(unittest.TestCase):
     def test_so_many_may_wait_to_be_accepted(self):
         def connected(backlog, least):
             with Server("-b", backlog) as server:
-                server.connect().close()
+                with server.connect() as client:
+                    client.ask(b"mn\r\n", b"MN\r\n")  # whoever came before has been accepted
                 self.halt(server)
                 sockets = []
                 try:
