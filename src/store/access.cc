@@ -136,7 +136,7 @@ Reserve Access::NewDraft(const DraftShape& shape, Draft* draft) {
   const Layout layout = LayOut(shape, state_.settings.cas, piece_chunk);
   const uint64_t piece_bytes_max = piece_chunk - sizeof(PieceHead);
   const uint64_t pieces = layout.chained ? (shape.value_size + piece_bytes_max - 1) / piece_bytes_max : 0;
-  const uint64_t pages = pieces / SizeClasses::kChunksPerPageMin + (pieces != 0 ? 1 : 0);
+  const uint64_t pages = pieces / state_.settings.chunks_per_page_min + (pieces != 0 ? 1 : 0);
   state_.cleaner.MakeRoom(*local_, pages);
   const auto refuse = [&] {
     // Other threads may hold what will be free soon; only what is dirty, or eviction being off, makes waiting useless.

@@ -14,6 +14,7 @@ namespace holdfast::store {
 
 namespace {
 constexpr size_t kHugePageBytes = 2u << 20;
+constexpr size_t kSystemPageBytes = 4096;
 size_t RoundUp(size_t bytes) { return (bytes + kHugePageBytes - 1) / kHugePageBytes * kHugePageBytes; }
 }  // namespace
 
@@ -49,6 +50,11 @@ void Arena::Fill(size_t bytes) {
   for (size_t at = 0; at < bytes; at += step) *static_cast<volatile char*>(begin_ + at) = 0;
 }
 
-void Arena::Release(size_t offset, size_t bytes) { madvise(begin_ + offset, bytes, MADV_DONTNEED); }
+// Only the system's pages that lie wholly inside: the rest of one may be somebody's.
+void Arena::Release(size_t offset, size_t bytes) {
+  const size_t begin = (offset + kSystemPageBytes - 1) / kSystemPageBytes * kSystemPageBytes;
+  const size_t end = (offset + bytes) / kSystemPageBytes * kSystemPageBytes;
+  if (begin < end) madvise(begin_ + begin, end - begin, MADV_DONTNEED);
+}
 
 }  // namespace holdfast::store

@@ -15,11 +15,11 @@ constexpr uint32_t kFineStepsUpTo = 1024;
 
 uint32_t DownTo8(uint32_t bytes) { return bytes & ~7u; }
 
-std::vector<uint32_t> OwnLadder(uint32_t page_bytes, uint32_t largest) {
+std::vector<uint32_t> OwnLadder(uint32_t page_bytes, uint32_t largest, uint32_t chunks_per_page_min) {
   std::vector<uint32_t> sizes;
   uint32_t bytes = SizeClasses::kChunkBytesMin;
   for (; bytes <= std::min(kFineStepsUpTo, largest); bytes += std::max(8u, DownTo8(bytes / 16))) sizes.push_back(bytes);
-  for (uint32_t n = page_bytes / bytes; n >= SizeClasses::kChunksPerPageMin; --n) {
+  for (uint32_t n = page_bytes / bytes; n >= chunks_per_page_min; --n) {
     const uint32_t size = DownTo8(page_bytes / n);
     if (size > sizes.back()) sizes.push_back(size);
   }
@@ -39,12 +39,13 @@ std::vector<uint32_t> FactorLadder(uint32_t largest, double factor, uint32_t lea
 
 }  // namespace
 
-SizeClasses::SizeClasses(uint32_t page_bytes, double growth_factor, uint32_t chunk_bytes_min) {
-  const uint32_t largest = DownTo8(page_bytes / kChunksPerPageMin);
+SizeClasses::SizeClasses(uint32_t page_bytes, double growth_factor, uint32_t chunk_bytes_min,
+                         uint32_t chunks_per_page_min) {
+  const uint32_t largest = DownTo8(page_bytes / chunks_per_page_min);
   CHECK(largest >= kChunkBytesMin);
   constexpr double kFactorWhenOnlyLeastIsGiven = 1.25;
   if (growth_factor == 0 && chunk_bytes_min == 0) {
-    chunk_bytes_ = OwnLadder(page_bytes, largest);
+    chunk_bytes_ = OwnLadder(page_bytes, largest, chunks_per_page_min);
   } else {
     chunk_bytes_ =
         FactorLadder(largest, growth_factor == 0 ? kFactorWhenOnlyLeastIsGiven : growth_factor, chunk_bytes_min);

@@ -22,7 +22,8 @@ class SizeClasses {
   static constexpr uint32_t kChunksPerPageMin = 8;
 
   // growth_factor 0 and chunk_bytes_min 0: our own ladder.
-  SizeClasses(uint32_t page_bytes, double growth_factor, uint32_t chunk_bytes_min);
+  SizeClasses(uint32_t page_bytes, double growth_factor, uint32_t chunk_bytes_min,
+              uint32_t chunks_per_page_min = kChunksPerPageMin);
 
   uint32_t count() const { return static_cast<uint32_t>(chunk_bytes_.size()); }
   uint32_t chunk_bytes(uint32_t size_class) const { return chunk_bytes_[size_class]; }

@@ -57,6 +57,7 @@ struct StoreSettings {
   uint32_t threads = 4;                  // how many Accesses write at once; sizes the reserve of free pages
   bool preallocate = false;              // -L: memory_limit_bytes are there from the start
   uint32_t page_bytes = 0;               // 0: by memory_limit_bytes; tests and trace replays set it
+  uint32_t chunks_per_page_min = 8;      // of the largest class; trace replays of very small caches set it
 };
 
 enum class ItemState : uint8_t { kAbsent, kLive, kExpired, kFlushed, kTombstone };

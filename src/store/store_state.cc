@@ -36,7 +36,7 @@ StoreState::StoreState(const StoreSettings& settings_in, const base::Clock& cloc
     : settings(settings_in),
       clock(clock_in),
       arena(std::move(arena_in)),
-      classes(page_bytes, settings.growth_factor, settings.chunk_bytes_min),
+      classes(page_bytes, settings.growth_factor, settings.chunk_bytes_min, settings.chunks_per_page_min),
       pool(*arena, std::move(records), classes, page_bytes, pages_max),
       index(std::move(index_in)),
       policy(std::move(policy_in)),
