@@ -99,16 +99,20 @@ Progress Execute(Context& context, const Request& request, Frame& frame, Reply* 
 Progress ExecuteStats(Context& context, const Request& request, Frame& frame,
                       const std::function<void(const Reply&)>& write);
 
-// Starts fetching what Execute will look at, in two steps: for all requests of a batch the buckets, then the items.
-// Hints.
+// Starts fetching what Execute will look at, in three steps, each for all requests of a batch: the buckets, the heads
+// of the items, the values. Hints.
 inline void Prefetch(Context& context, const Request& request, store::Key* key) {
   *key = {};
   if (request.verb > protocol::Verb::kMetaDebug) return;
   *key = store::Key::Of(request.key);
   context.access.Prefetch(*key);
 }
-inline void PrefetchItem(Context& context, const store::Key& key) {
-  if (!key.bytes.empty()) context.access.PrefetchItem(key);
+inline store::Index::Ahead PrefetchItem(Context& context, const store::Key& key) {
+  return key.bytes.empty() ? store::Index::Ahead() : context.access.PrefetchItem(key);
+}
+inline void PrefetchRest(Context& context, const Request& request, const store::Key& key,
+                         const store::Index::Ahead& ahead) {
+  context.access.PrefetchRest(key, ahead, request.verb != protocol::Verb::kGet);
 }
 
 }  // namespace holdfast::command

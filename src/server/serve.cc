@@ -91,10 +91,14 @@ std::optional<Turn> Serve::ServeBatch(Connection& connection, uint32_t* left) {
 std::optional<Turn> Serve::ExecuteBatch(Connection& connection, uint32_t count) {
   command::Context& context = worker_.context();
   if (count > 1) {
+    std::array<store::Index::Ahead, WorkerState::kBatch + 1> ahead;
     for (uint32_t i = 0; i < count; ++i) {
       command::Prefetch(context, worker_.batch[i].request, &worker_.batch[i].key);
     }
-    for (uint32_t i = 0; i < count; ++i) command::PrefetchItem(context, worker_.batch[i].key);
+    for (uint32_t i = 0; i < count; ++i) ahead[i] = command::PrefetchItem(context, worker_.batch[i].key);
+    for (uint32_t i = 0; i < count; ++i) {
+      command::PrefetchRest(context, worker_.batch[i].request, worker_.batch[i].key, ahead[i]);
+    }
   }
   for (uint32_t i = 0; i < count; ++i) {
     WorkerState::Parsed& parsed = worker_.batch[i];

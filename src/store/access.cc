@@ -49,12 +49,29 @@ void Access::Quiesce() {
 
 void Access::Prefetch(const Key& key) const { state_.index->Prefetch(key); }
 
-void Access::PrefetchItem(const Key& key) const {
-  if (const uint64_t handle = state_.index->FirstCandidate(key)) {
-    const char* chunk = state_.pool.At(handle);
-    __builtin_prefetch(chunk);
-    __builtin_prefetch(chunk + 64);
+Index::Ahead Access::PrefetchItem(const Key& key) const {
+  const Index::Ahead ahead = state_.index->LookAhead(key);
+  if (ahead.handle != 0) __builtin_prefetch(state_.pool.At(ahead.handle));
+  return ahead;
+}
+
+void Access::PrefetchRest(const Key& key, const Index::Ahead& ahead, bool without_value) const {
+  constexpr uintptr_t kLineBytes = 64;
+  constexpr size_t kFieldsBytes = 24;      // mostly: head, cas, expiry
+  constexpr size_t kAheadBytesMax = 2048;  // more than that the processor sees coming by itself
+  if (ahead.second != nullptr) {
+    const uint64_t handle = state_.index->LookAheadInSecond(key, *ahead.second);
+    if (handle != 0) __builtin_prefetch(state_.pool.At(handle));
+    return;
   }
+  if (ahead.handle == 0) return;
+  const char* const head = state_.pool.At(ahead.handle);
+  uint32_t lengths;
+  std::memcpy(&lengths, head, sizeof lengths);
+  const size_t bytes = kFieldsBytes + (lengths >> 24) + (without_value ? 0 : lengths & kValueLengthMax);
+  const char* const end = head + std::min(bytes, kAheadBytesMax);
+  const uintptr_t in_line = reinterpret_cast<uintptr_t>(head) % kLineBytes;
+  for (const char* line = head - in_line + kLineBytes; line < end; line += kLineBytes) __builtin_prefetch(line);
 }
 
 Found Access::Find(const Key& key, Seconds now) const {

@@ -123,13 +123,23 @@ uint64_t Index::Find(const Key& key) const {
   }
 }
 
-uint64_t Index::FirstCandidate(const Key& key) const {
+uint64_t Index::Candidate(const Bucket& bucket, const Key& key) {
   const uint64_t tag = TagOf(key.hash);
-  for (const std::atomic<uint64_t>& slot : buckets_[MapOf(key.hash).bucket].slots) {
-    const uint64_t word = slot.load(std::memory_order_relaxed);
+  for (const std::atomic<uint64_t>& slot : bucket.slots) {
+    const uint64_t word = slot.load(std::memory_order_acquire);
     if ((word & kTagMask) == tag && word != 0) return word & kHandleMask;
   }
   return 0;
+}
+
+Index::Ahead Index::LookAhead(const Key& key) const {
+  const Mapped first = MapOf(key.hash);
+  const Bucket& bucket = buckets_[first.bucket];
+  if (const uint64_t handle = Candidate(bucket, key)) return {.handle = handle};
+  if (!Header::Slice(bucket.header.load(std::memory_order_relaxed), first.slice)) return {};
+  const Bucket& second = buckets_[MapOf(SecondHash(key.bytes)).bucket];
+  __builtin_prefetch(&second);
+  return {.second = &second};
 }
 
 void Index::LockBucket(Bucket* bucket) {

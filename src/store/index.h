@@ -5,7 +5,7 @@
 // a few buckets with each insertion: a bucket's hash range only moves up, so buckets are moved from the top down behind
 // a cursor that look-ups consult.
 //
-// Threads: Find, Prefetch, FirstCandidate from any registered reader (epoch.h) without locks; Lock, Insert, Replace,
+// Threads: Find, Prefetch, LookAhead from any registered reader (epoch.h) without locks; Lock, Insert, Replace,
 // Erase, Unlock, Grow
 //          from any thread. A locked place excludes other writers of its buckets, never readers.
 // Owns:    buckets and chained buckets. Borrows the items' arena.
@@ -57,8 +57,16 @@ class Index {
 
   uint64_t Find(const Key& key) const;
   void Prefetch(const Key& key) const { __builtin_prefetch(&buckets_[MapOf(key.hash).bucket]); }
-  // The handle of the first slot in the first place whose tag fits; 0 if none. A hint, for prefetching the item.
-  uint64_t FirstCandidate(const Key& key) const;
+
+  // Hints, for prefetching the item: the handle of the first slot in the first place whose tag fits, and if there is none,
+  // the second place if the key may be there, which is then being fetched.
+  struct Ahead {
+    uint64_t handle = 0;             // 0: none
+    const Bucket* second = nullptr;  // null: none
+  };
+  Ahead LookAhead(const Key& key) const;
+  // The same in the second place, when that has come.
+  uint64_t LookAheadInSecond(const Key& key, const Bucket& second) const { return Candidate(second, key); }
 
   Locked Lock(const Key& key);
   void Unlock(Locked& locked);
@@ -109,6 +117,7 @@ class Index {
     if (before.bucket < geometry->cursor.load(std::memory_order_acquire)) return before;
     return MapTo(hash, geometry->after);
   }
+  static uint64_t Candidate(const Bucket& bucket, const Key& key);
   uint32_t SecondHash(std::string_view key) const;
   std::string_view KeyAt(uint64_t handle) const;
   std::atomic<uint64_t>* Scan(const Bucket& bucket, const Key& key, uint64_t* handle) const;

@@ -288,9 +288,11 @@ class Access {
   void Offline();
   void Online();
 
-  // Reading. Prefetch starts fetching the bucket, PrefetchItem what the bucket points to; both are hints.
+  // Reading. Before many keys are looked for, in three steps, each for all of them before the next: the bucket, the head
+  // of what the bucket points to, its value (without_value: not that, it is to be overwritten). Hints.
   void Prefetch(const Key& key) const;
-  void PrefetchItem(const Key& key) const;
+  Index::Ahead PrefetchItem(const Key& key) const;
+  void PrefetchRest(const Key& key, const Index::Ahead& ahead, bool without_value) const;
   Found Find(const Key& key, Seconds now) const;
   // Counts a hit for eviction and `la`. Writes only if something changes.
   void NoteHit(const ItemRef& item, Seconds now) const;
