@@ -114,6 +114,14 @@ AC_DEFUN([HOLDFAST_COMPILER], [
     [AC_MSG_RESULT([no])])
   AC_SUBST([WARNING_CXXFLAGS])
 
+  # g++ clears and copies structs of 128 bytes and more by "rep stos", which takes longer to begin than they take to clear.
+  AC_MSG_CHECKING([for -mmemset-strategy])
+  holdfast_strategies="-mmemset-strategy=vector_loop:512:noalign,libcall:-1:noalign"
+  holdfast_strategies="$holdfast_strategies -mmemcpy-strategy=vector_loop:512:noalign,libcall:-1:noalign"
+  HOLDFAST_TRY_FLAGS([-Werror $holdfast_strategies], [AC_LANG_PROGRAM()],
+    [AC_MSG_RESULT([yes]); VARIANT_CXXFLAGS="$VARIANT_CXXFLAGS $holdfast_strategies"],
+    [AC_MSG_RESULT([no])])
+
   AS_IF([test "$sanitized" = yes],
     [AC_MSG_CHECKING([whether $CXX can link $VARIANT_LDFLAGS])
      holdfast_saved_cxxflags="$CXXFLAGS"

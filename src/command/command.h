@@ -63,6 +63,7 @@ struct Context {
 
   // What the latest Reply points into.
   std::vector<std::string_view> pieces = {};
+  std::string_view piece = {};
   std::string text = {};
   // After kFeeds: where the reply comes from.
   std::shared_ptr<Feed> feed = {};
@@ -72,6 +73,7 @@ struct Context {
 // One request's way through parking: the connection keeps it while the request is tried again.
 struct Frame {
   store::Key key;  // of the request, hashed by whoever prefetched it; empty: not yet
+  store::Index::Ahead ahead = {};  // what prefetching saw
   uint64_t connection = 0;
   uint64_t request = 0;  // which of the connection's requests: a late wake-up is known by it
   session::LoadOutcome in_hand = session::LoadOutcome::kNone;  // what it was woken with
@@ -93,6 +95,7 @@ enum class Progress : uint8_t {
 // time, not rounds, for rounds pass in no time when there is nothing else to do.
 inline constexpr int64_t kRetryMicrosMax = 1'000'000;
 
+// *reply is as it was made.
 Progress Execute(Context& context, const Request& request, Frame& frame, Reply* reply);
 
 // Calls `write` for each reply to kStats; Execute does not answer that verb, for its reply is many. kDone or kFeeds.
@@ -111,7 +114,7 @@ inline store::Index::Ahead PrefetchItem(Context& context, const store::Key& key)
   return key.bytes.empty() ? store::Index::Ahead() : context.access.PrefetchItem(key);
 }
 inline void PrefetchRest(Context& context, const Request& request, const store::Key& key,
-                         const store::Index::Ahead& ahead) {
+                         store::Index::Ahead* ahead) {
   context.access.PrefetchRest(key, ahead, request.verb != protocol::Verb::kGet);
 }
 

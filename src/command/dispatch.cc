@@ -12,7 +12,6 @@ using protocol::Verb;
 namespace {
 
 Progress ExecuteVerb(Context& context, const Request& request, Frame& frame, Reply* reply) {
-  *reply = Reply();
   reply->key = request.key;
   reply->binary_key = request.binary_key;
   if (request.syntax == Syntax::kMeta && !frame.begun) context.counters.cmd_meta.Add();
@@ -68,11 +67,17 @@ Progress Execute(Context& context, const Request& request, Frame& frame, Reply* 
 }
 
 void ShowItem(Context& context, const store::ItemRef& item, Reply* reply) {
-  context.pieces.clear();
-  item.ForEachPiece([&](std::string_view piece) { context.pieces.push_back(piece); });
   reply->key = item.key();
-  reply->value = context.pieces;
-  reply->value_size = item.value_size();
+  if (item.is_chained()) {
+    context.pieces.clear();
+    item.ForEachPiece([&](std::string_view piece) { context.pieces.push_back(piece); });
+    reply->value = context.pieces;
+    reply->value_size = item.value_size();
+  } else {
+    context.piece = item.value();
+    reply->value = {&context.piece, 1};
+    reply->value_size = context.piece.size();
+  }
   reply->client_flags = item.client_flags();
   reply->cas = item.cas();
 }

@@ -18,7 +18,7 @@ using store::ItemState;
 using store::Reserve;
 
 Presence Place::Look(store::Found* found) {
-  *found = context_.access.Find(key_, context_.now);
+  *found = context_.access.Find(key_, context_.now, frame_.ahead);
   if (rule_ == nullptr) return found->live() ? Presence::kLive : Presence::kAbsent;
   return Decide(found->state);
 }

@@ -45,28 +45,31 @@ enum class ReplyCode : uint8_t {
   kAuthError,
 };
 
+// Made anew for every request: small fields first, so that it is cleared by a few instructions.
 struct Reply {
   ReplyCode code = ReplyCode::kNone;
   RequestError error = RequestError::kNone;
   bool close = false;  // close the connection once this is sent
 
+  // Meta
+  bool binary_key = false;      // the item was stored under a base64 key: k shows it so, however it was asked for
+  bool withhold_value = false;  // mg C: the client has this value already; say HD although it asked for v
+  bool hit_before = false;
+  bool won = false;           // W
+  bool stale = false;         // X
+  bool won_by_other = false;  // Z
+
+  uint32_t client_flags = 0;
   std::string_view key;                     // as stored; the request's key on a miss
   std::span<const std::string_view> value;  // pieces; empty for an empty value
   uint64_t value_size = 0;
-  uint32_t client_flags = 0;
   uint64_t cas = 0;
   uint64_t number = 0;
   std::string_view text;
 
   // Meta
-  bool binary_key = false;      // the item was stored under a base64 key: k shows it so, however it was asked for
-  bool withhold_value = false;  // mg C: the client has this value already; say HD although it asked for v
-  int64_t ttl_seconds = -1;     // -1: never expires
+  int64_t ttl_seconds = -1;  // -1: never expires
   uint64_t seconds_since_access = 0;
-  bool hit_before = false;
-  bool won = false;           // W
-  bool stale = false;         // X
-  bool won_by_other = false;  // Z
 };
 
 }  // namespace holdfast::protocol

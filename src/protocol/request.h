@@ -16,6 +16,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <new>
 #include <span>
 #include <string>
 #include <string_view>
@@ -147,7 +148,7 @@ struct Request : RequestFields {
   // Views into the input stay views into the input; those into this object follow it.
   Request& operator=(const Request& other);
 
-  void Clear() { static_cast<RequestFields&>(*this) = RequestFields(); }
+  void Clear() { new (static_cast<RequestFields*>(this)) RequestFields(); }  // in place, without a copy
   // A value in one piece.
   void SetValue(std::string_view bytes) {
     piece = bytes;

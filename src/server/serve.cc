@@ -91,25 +91,31 @@ std::optional<Turn> Serve::ServeBatch(Connection& connection, uint32_t* left) {
 std::optional<Turn> Serve::ExecuteBatch(Connection& connection, uint32_t count) {
   command::Context& context = worker_.context();
   if (count > 1) {
-    std::array<store::Index::Ahead, WorkerState::kBatch + 1> ahead;
     for (uint32_t i = 0; i < count; ++i) {
       command::Prefetch(context, worker_.batch[i].request, &worker_.batch[i].key);
     }
-    for (uint32_t i = 0; i < count; ++i) ahead[i] = command::PrefetchItem(context, worker_.batch[i].key);
     for (uint32_t i = 0; i < count; ++i) {
-      command::PrefetchRest(context, worker_.batch[i].request, worker_.batch[i].key, ahead[i]);
+      worker_.batch[i].ahead = command::PrefetchItem(context, worker_.batch[i].key);
+    }
+    for (uint32_t i = 0; i < count; ++i) {
+      command::PrefetchRest(context, worker_.batch[i].request, worker_.batch[i].key, &worker_.batch[i].ahead);
     }
   }
   for (uint32_t i = 0; i < count; ++i) {
     WorkerState::Parsed& parsed = worker_.batch[i];
-    Frame frame{.key = count > 1 ? parsed.key : store::Key(), .connection = connection.id()};
+    Frame frame;
+    frame.connection = connection.id();
+    if (count > 1) {
+      frame.key = parsed.key;
+      frame.ahead = parsed.ahead;
+    }
     bool close = false;
     const Progress progress = Answer(connection, parsed.request, frame, &close);
     if (progress == Progress::kDone && !close && connection.output().size() < network::kOutputHighWater &&
         !frame.abandons_batch) {
       continue;
     }
-    codec_ = *parsed.after;
+    codec_ = parsed.after;
     std::optional<Turn> turn;
     if (progress == Progress::kFeeds) {
       BeginFeed(parsed.request);
@@ -122,6 +128,7 @@ std::optional<Turn> Serve::ExecuteBatch(Connection& connection, uint32_t count) 
       held->request.SetValue(held->value);
       held->frame = frame;
       held->frame.key = {};  // it points into the input
+      held->frame.ahead = {};
       const size_t begin = i == 0 ? 0 : worker_.batch[i - 1].end;
       held->bytes.assign(connection.input().substr(begin, parsed.end - begin));
       RememberCodecBefore(i);
@@ -250,7 +257,7 @@ void Serve::OnClose(Connection& connection) {
 }
 
 void Serve::RememberCodecBefore(uint32_t i) {
-  before_ = std::make_unique<Codec>(i == 0 ? *worker_.before_batch : *worker_.batch[i - 1].after);
+  before_ = std::make_unique<Codec>(i == 0 ? *worker_.before_batch : worker_.batch[i - 1].after);
 }
 
 bool Serve::Export(std::string* state, std::string* unread) const {

@@ -10,7 +10,9 @@
 #include <array>
 #include <memory>
 #include <optional>
+#include <type_traits>
 #include <unordered_map>
+#include <vector>
 
 #include "command/command.h"
 #include "command/operations.h"
@@ -48,7 +50,10 @@ class WorkerState final : public network::WorkerHooks {
   static constexpr uint32_t kBatch = 32;
 
   WorkerState(Shared& shared, uint32_t index, command::CommandCounters& counters)
-      : shared_(shared), index_(index), counters_(counters) {}
+      : batch(kBatch + 1, Parsed(Codec(shared.protocol, shared.parser))),
+        shared_(shared),
+        index_(index),
+        counters_(counters) {}
   ~WorkerState() override;
 
   void OnStart(network::Worker& worker) override;
@@ -71,12 +76,15 @@ class WorkerState final : public network::WorkerHooks {
 
   // Requests parsed ahead; where the input stood, and the parser, after each. Used by one turn at a time.
   struct Parsed {
+    explicit Parsed(const Codec& codec) : after(codec) {}
     protocol::Request request;
     store::Key key;
+    store::Index::Ahead ahead;
     size_t end = 0;
-    std::optional<Codec> after;
+    Codec after;
   };
-  std::array<Parsed, kBatch + 1> batch;
+  static_assert(std::is_trivially_copyable_v<Codec>, "copied for each request");
+  std::vector<Parsed> batch;
   std::optional<Codec> before_batch;
   uint64_t next_request_number = 1;
 

@@ -51,21 +51,21 @@ void Access::Prefetch(const Key& key) const { state_.index->Prefetch(key); }
 
 Index::Ahead Access::PrefetchItem(const Key& key) const {
   const Index::Ahead ahead = state_.index->LookAhead(key);
-  if (ahead.handle != 0) __builtin_prefetch(state_.pool.At(ahead.handle));
+  if (ahead.slot != nullptr) __builtin_prefetch(state_.pool.At(ahead.handle()));
   return ahead;
 }
 
-void Access::PrefetchRest(const Key& key, const Index::Ahead& ahead, bool without_value) const {
+void Access::PrefetchRest(const Key& key, Index::Ahead* ahead, bool without_value) const {
   constexpr uintptr_t kLineBytes = 64;
   constexpr size_t kFieldsBytes = 24;      // mostly: head, cas, expiry
   constexpr size_t kAheadBytesMax = 2048;  // more than that the processor sees coming by itself
-  if (ahead.second != nullptr) {
-    const uint64_t handle = state_.index->LookAheadInSecond(key, *ahead.second);
-    if (handle != 0) __builtin_prefetch(state_.pool.At(handle));
+  if (ahead->second != nullptr) {
+    *ahead = Index::LookAheadIn(*ahead->second, key);
+    if (ahead->slot != nullptr) __builtin_prefetch(state_.pool.At(ahead->handle()));
     return;
   }
-  if (ahead.handle == 0) return;
-  const char* const head = state_.pool.At(ahead.handle);
+  if (ahead->slot == nullptr) return;
+  const char* const head = state_.pool.At(ahead->handle());
   uint32_t lengths;
   std::memcpy(&lengths, head, sizeof lengths);
   const size_t bytes = kFieldsBytes + (lengths >> 24) + (without_value ? 0 : lengths & kValueLengthMax);
@@ -74,9 +74,9 @@ void Access::PrefetchRest(const Key& key, const Index::Ahead& ahead, bool withou
   for (const char* line = head - in_line + kLineBytes; line < end; line += kLineBytes) __builtin_prefetch(line);
 }
 
-Found Access::Find(const Key& key, Seconds now) const {
+Found Access::Find(const Key& key, Seconds now, const Index::Ahead& ahead) const {
   DCHECK(local_->online);
-  const uint64_t handle = state_.index->Find(key);
+  const uint64_t handle = state_.index->Find(key, ahead);
   if (handle == 0) return {};
   const ItemRef item = state_.ItemAt(handle);
   return {item, state_.StateOf(item, now)};

@@ -58,10 +58,6 @@ uint32_t Index::SecondHash(std::string_view key) const {
   return static_cast<uint32_t>(XXH3_64bits_withSecret(key.data(), key.size(), secret_.data(), secret_.size()) >> 32);
 }
 
-std::string_view Index::KeyAt(uint64_t handle) const {
-  return ItemRef(const_cast<char*>(items_begin_ + handle * 8), items_begin_, items_have_cas_).key();
-}
-
 std::atomic<uint64_t>* Index::Scan(const Bucket& bucket, const Key& key, uint64_t* handle) const {
   const uint64_t tag = TagOf(key.hash);
   for (const std::atomic<uint64_t>& slot : bucket.slots) {
@@ -123,23 +119,23 @@ uint64_t Index::Find(const Key& key) const {
   }
 }
 
-uint64_t Index::Candidate(const Bucket& bucket, const Key& key) {
+Index::Ahead Index::LookAheadIn(const Bucket& place, const Key& key) {
   const uint64_t tag = TagOf(key.hash);
-  for (const std::atomic<uint64_t>& slot : bucket.slots) {
+  for (const std::atomic<uint64_t>& slot : place.slots) {
     const uint64_t word = slot.load(std::memory_order_acquire);
-    if ((word & kTagMask) == tag && word != 0) return word & kHandleMask;
+    if ((word & kTagMask) == tag && word != 0) return {.slot = &slot, .word = word};
   }
-  return 0;
+  return {};
 }
 
 Index::Ahead Index::LookAhead(const Key& key) const {
   const Mapped first = MapOf(key.hash);
   const Bucket& bucket = buckets_[first.bucket];
-  if (const uint64_t handle = Candidate(bucket, key)) return {.handle = handle};
-  if (!Header::Slice(bucket.header.load(std::memory_order_relaxed), first.slice)) return {};
-  const Bucket& second = buckets_[MapOf(SecondHash(key.bytes)).bucket];
-  __builtin_prefetch(&second);
-  return {.second = &second};
+  Ahead ahead = LookAheadIn(bucket, key);
+  if (ahead.slot != nullptr || !Header::Slice(bucket.header.load(std::memory_order_relaxed), first.slice)) return ahead;
+  ahead.second = &buckets_[MapOf(SecondHash(key.bytes)).bucket];
+  __builtin_prefetch(ahead.second);
+  return ahead;
 }
 
 void Index::LockBucket(Bucket* bucket) {

@@ -29,6 +29,8 @@
 #include "base/spin_lock.h"
 #include "base/status.h"
 #include "store/arena.h"
+#include "store/index_words.h"
+#include "store/item.h"
 #include "store/key.h"
 
 namespace holdfast::store {
@@ -58,15 +60,23 @@ class Index {
   uint64_t Find(const Key& key) const;
   void Prefetch(const Key& key) const { __builtin_prefetch(&buckets_[MapOf(key.hash).bucket]); }
 
-  // Hints, for prefetching the item: the handle of the first slot in the first place whose tag fits, and if there is none,
+  // Hints: the first slot in the first place whose tag fits, for prefetching the item and for Find; and if there is none,
   // the second place if the key may be there, which is then being fetched.
   struct Ahead {
-    uint64_t handle = 0;             // 0: none
-    const Bucket* second = nullptr;  // null: none
+    const std::atomic<uint64_t>* slot = nullptr;  // null: none
+    uint64_t word = 0;                            // what it held
+    const Bucket* second = nullptr;               // null: none
+    uint64_t handle() const { return word & kHandleMask; }
   };
   Ahead LookAhead(const Key& key) const;
   // The same in the second place, when that has come.
-  uint64_t LookAheadInSecond(const Key& key, const Bucket& second) const { return Candidate(second, key); }
+  static Ahead LookAheadIn(const Bucket& place, const Key& key);
+  // As Find above, quicker if `ahead` is still so.
+  uint64_t Find(const Key& key, const Ahead& ahead) const {
+    const bool unchanged = ahead.slot != nullptr && ahead.slot->load(std::memory_order_acquire) == ahead.word;
+    if (unchanged && KeyAt(ahead.handle()) == key.bytes) return ahead.handle();
+    return Find(key);
+  }
 
   Locked Lock(const Key& key);
   void Unlock(Locked& locked);
@@ -117,9 +127,10 @@ class Index {
     if (before.bucket < geometry->cursor.load(std::memory_order_acquire)) return before;
     return MapTo(hash, geometry->after);
   }
-  static uint64_t Candidate(const Bucket& bucket, const Key& key);
   uint32_t SecondHash(std::string_view key) const;
-  std::string_view KeyAt(uint64_t handle) const;
+  std::string_view KeyAt(uint64_t handle) const {
+    return ItemRef(const_cast<char*>(items_begin_ + handle * 8), items_begin_, items_have_cas_).key();
+  }
   std::atomic<uint64_t>* Scan(const Bucket& bucket, const Key& key, uint64_t* handle) const;
   std::atomic<uint64_t>* ScanWithLinks(const Bucket& bucket, uint64_t header, const Key& key, uint64_t* handle) const;
   Bucket* LinkOf(uint64_t header) const;

@@ -49,6 +49,9 @@ StoreState::StoreState(const StoreSettings& settings_in, const base::Clock& cloc
 ItemState StoreState::StateOf(const ItemRef& item, Seconds now) const {
   if (!item) return ItemState::kAbsent;
   const uint32_t state = item.state();
+  // Mostly: a value of this generation that never expires.
+  constexpr uint32_t kOrdinary = State::kGenerationMask | State::kKindMask | State::kHasExpiry | State::kSession;
+  if ((state & kOrdinary) == generation() << State::kGenerationShift) return ItemState::kLive;
   if ((state & State::kSession) == 0 && (state & State::kGenerationMask) >> State::kGenerationShift != generation()) {
     return ItemState::kFlushed;
   }

@@ -1,0 +1,112 @@
+// micro - what one step costs, without sockets: hashing, look-ups, parsing, storing.
+//
+// Google Benchmark; "t/bench/micro --benchmark_filter=Get" picks. Compare only numbers of one run.
+
+#include <benchmark/benchmark.h>
+
+#include <cstdio>
+#include <memory>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "base/check.h"
+#include "base/clock.h"
+#include "store/store.h"
+
+namespace holdfast::bench {
+namespace {
+
+constexpr size_t kBatch = 100;
+
+struct Filled {
+  explicit Filled(uint32_t items, size_t value_bytes) : items_count(items) {
+    store::StoreSettings settings{.memory_limit_bytes = (uint64_t{items} * (value_bytes + 120)) + (64u << 20)};
+    auto created = store::Store::Create(settings, clock);
+    CHECK(created.ok());
+    store = std::move(created.value());
+    access = std::make_unique<store::Access>(*store);
+    const std::string value(value_bytes, 'v');
+    char key[32];
+    for (uint32_t i = 0; i < items; ++i) {
+      const store::Key name = store::Key::Of(Name(i, key));
+      store::Draft draft;
+      CHECK(access->NewDraft({.key = name, .value_size = value_bytes}, &draft) == store::Reserve::kOk);
+      draft.Append(value);
+      access->Lock(name, clock.Now()).Publish(std::move(draft));
+      if (i % 1000 == 0) access->Quiesce();
+    }
+  }
+  static std::string_view Name(uint32_t number, char* room) {
+    snprintf(room, 32, "key:%026u", number);
+    return {room, 30};
+  }
+
+  const uint32_t items_count;
+  base::SystemClock clock;
+  std::unique_ptr<store::Store> store;
+  std::unique_ptr<store::Access> access;
+};
+
+// Steps: 0 none, 1 bucket and head, 2 bucket, head and value.
+void MultigetOf(benchmark::State& state) {
+  static std::unique_ptr<Filled> filled;
+  const auto items = static_cast<uint32_t>(state.range(0));
+  const auto value_bytes = static_cast<size_t>(state.range(1));
+  const int64_t steps = state.range(2);
+  const auto group = static_cast<size_t>(state.range(3));
+  static int64_t filled_with = 0;
+  if (filled_with != items * 10'000 + state.range(1)) {
+    filled = nullptr;
+    filled = std::make_unique<Filled>(items, value_bytes);
+    filled_with = items * 10'000 + state.range(1);
+  }
+  store::Access& access = *filled->access;
+  std::mt19937 random(7);
+  std::vector<char> names(kBatch * 32);
+  std::vector<store::Key> keys(kBatch);
+  std::vector<store::Index::Ahead> ahead(kBatch);
+  std::vector<char> out(kBatch * (value_bytes + 64));
+  const base::Seconds now = filled->clock.Now();
+  for (auto unused : state) {
+    state.PauseTiming();
+    for (size_t i = 0; i < kBatch; ++i) Filled::Name(random() % items, &names[i * 32]);
+    state.ResumeTiming();
+    char* to = out.data();
+    for (size_t from = 0; from < kBatch; from += group) {
+      const size_t end = std::min(kBatch, from + group);
+      for (size_t i = from; i < end; ++i) {
+        keys[i] = store::Key::Of({&names[i * 32], 30});
+        if (steps > 0) access.Prefetch(keys[i]);
+      }
+      if (steps > 0) {
+        for (size_t i = from; i < end; ++i) ahead[i] = access.PrefetchItem(keys[i]);
+      }
+      if (steps > 1) {
+        for (size_t i = from; i < end; ++i) access.PrefetchRest(keys[i], ahead[i], false);
+      }
+      for (size_t i = from; i < end; ++i) {
+        const store::Found found = access.Find(keys[i], now);
+        CHECK(found.live());
+        access.NoteHit(found.item, now);
+        found.item.ForEachPiece([&](std::string_view piece) {
+          piece.copy(to, piece.size());
+          to += piece.size();
+        });
+      }
+    }
+    benchmark::DoNotOptimize(out.data());
+    benchmark::ClobberMemory();
+    access.Quiesce();
+  }
+  state.SetItemsProcessed(static_cast<int64_t>(state.iterations()) * static_cast<int64_t>(kBatch));
+}
+BENCHMARK(MultigetOf)
+    ->ArgNames({"items", "bytes", "steps", "group"})
+    ->ArgsProduct({{1000, 20000, 1000000}, {0, 100}, {0, 1, 2}, {16, 32}})
+    ->ArgsProduct({{200'000}, {1024}, {0, 1, 2}, {16, 32}});
+
+}  // namespace
+}  // namespace holdfast::bench
+
+BENCHMARK_MAIN();
