@@ -304,7 +304,8 @@ uint64_t SlabPool::bytes_in_use() const {
     const int64_t used = class_states_[i].used.load(std::memory_order_relaxed);
     bytes += static_cast<uint64_t>(std::max<int64_t>(used, 0)) * classes_.chunk_bytes(i);
   }
-  return bytes;
+  // Who is held up between two counters may see the same memory in both.
+  return std::min(bytes, std::max(pages_limit(), pages_taken()) * page_bytes_);
 }
 
 std::vector<SlabPool::ClassUse> SlabPool::ClassUses() const {

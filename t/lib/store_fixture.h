@@ -3,9 +3,11 @@
 #ifndef HOLDFAST_T_LIB_STORE_FIXTURE_H_
 #define HOLDFAST_T_LIB_STORE_FIXTURE_H_
 
+#include <chrono>
 #include <memory>
 #include <string>
 #include <string_view>
+#include <thread>
 
 #include "base/check.h"
 #include "lib/virtual_clock.h"
@@ -29,8 +31,10 @@ inline store::Reserve Set(store::Access& access, std::string_view key, std::stri
   shape.session = options.session;
   store::Draft draft;
   store::Reserve reserved = access.NewDraft(shape, &draft);
-  for (int tries = 0; reserved == store::Reserve::kRetry && tries < 1000; ++tries) {
+  const auto give_up = std::chrono::steady_clock::now() + std::chrono::seconds(10);
+  while (reserved == store::Reserve::kRetry && std::chrono::steady_clock::now() < give_up) {
     access.Offline();
+    std::this_thread::yield();
     access.Online();
     reserved = access.NewDraft(shape, &draft);
   }

@@ -142,13 +142,13 @@ TEST(StoreThreads, four_writers_in_full_memory_read_only_whole_values_of_their_k
 TEST(StoreThreads, dirty_items_survive_eviction_by_others_and_upkeep) {
   SharedStore shared({.memory_limit_bytes = 4u << 20, .threads = 3});
   std::atomic<bool> stop{false};
-  std::atomic<int> lost{0};
+  std::atomic<int> lost{0}, refused{0};
   std::thread sessions([&] {
     Access access(*shared.store);
     for (int i = 0; i < kRounds / 10; ++i) {
       const std::string key = "session" + std::to_string(i % 500);
       if (i >= 500 && test::Get(access, key, 2) == "(none)") ++lost;
-      test::Set(access, key, ValueFor(key, i), 2, {.dirty = true, .session = true});
+      if (test::Set(access, key, ValueFor(key, i), 2, {.dirty = true, .session = true}) != Reserve::kOk) ++refused;
       Breathe(access);
     }
     stop = true;
@@ -170,6 +170,7 @@ TEST(StoreThreads, dirty_items_survive_eviction_by_others_and_upkeep) {
   sessions.join();
   cache.join();
   upkeep.join();
+  EXPECT_EQ(refused, 0);
   EXPECT_EQ(lost, 0);
 }
 
