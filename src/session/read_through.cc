@@ -336,18 +336,20 @@ bool ReadThrough::SettleProvisional(store::Access& access, const Key& key, const
   SessionStamps stamps = slot.item().stamps();
   const int64_t bytes_before = DirtyBytesOf(slot.item());
   const bool is_ours = row != nullptr && row->state == RowState::kLive && row->version == stamps.version;
-  if (row != nullptr && !is_ours && !WinsOver(*row, slot.item())) {
+  // A row of a session that was deleted here, which the database has not been told yet: it is no rival.
+  const bool is_dead = row != nullptr && row->born <= stamps.floor;
+  if (row != nullptr && !is_ours && !is_dead && !WinsOver(*row, slot.item())) {
     sessions_.write_behind().AddDirtyBytes(-bytes_before);
     slot.SetDirty(false);
     slot.Remove();
     return true;
   }
-  if (row == nullptr) sessions_.stats().provisional_won.Add();
+  if (row == nullptr || is_dead) sessions_.stats().provisional_won.Add();
   stamps.marks &= static_cast<uint8_t>(~kMarkProvisional);
   stamps.marks |= kMarkSent;
   stamps.floor = std::max(stamps.floor, floor);
   if (row != nullptr) {
-    stamps.born = row->born;
+    if (!is_dead) stamps.born = row->born;
     stamps.synced_version = row->version;
     stamps.synced_touched = row->touched;
   }
@@ -384,8 +386,7 @@ SessionStamps ReadThrough::StampsOf(const Row& row, Seconds now) const {
   }
   if (row.state == RowState::kTombstone) {
     // The delete was at the time in its stamp; the row knows when it was written down, perhaps much later.
-    const base::Clock& clock = sessions_.clock();
-    const int64_t deleted_us = clock.SteadyMicros() - (clock.WallMicros() - StampClock::MicrosOf(row.floor));
+    const int64_t deleted_us = sessions_.stamp_clock().SteadyMicrosOf(row.floor);
     stamps.seen_by = static_cast<uint64_t>(std::min(deleted_us, row.changed_us));
   }
   return stamps;

@@ -263,7 +263,18 @@ bool Sessions::Journalled(RecordKind kind, const Key& key, const SessionStamps& 
   return false;
 }
 
+// Without other servers memory, and what the journal brought into it, is later than the database; but a provisional
+// value is not known to be.
+bool Sessions::IsLatest(const ItemRef& item) const {
+  return !settings_.shared && verification_.IsOnlyReplayed() && item && item.is_session() && !IsProvisional(item);
+}
+
 WriteOutcome Sessions::Write(Slot& slot, store::Draft&& draft, const WriteRequest& request) {
+  if (request.provisional && IsLatest(slot.item())) {
+    WriteRequest ordinary = request;
+    ordinary.provisional = false;
+    return Write(slot, std::move(draft), ordinary);
+  }
   const SessionStamps before = StampsIn(slot);
   if (ComesFromBeforeDelete(request, slot.state(), before)) {
     stats_.resurrections_refused.Add();

@@ -201,6 +201,7 @@ class Sessions {
   Verdict JudgeDoubted(LoadOutcome in_hand);
   int64_t PollLateMicros() const { return int64_t{settings_.poll_ms} * 2000 + 1'000'000; }
   bool ComesFromBeforeDelete(const WriteRequest& request, store::ItemState state, const store::SessionStamps& before);
+  bool IsLatest(const store::ItemRef& item) const;
   store::SessionStamps StampsOf(const WriteRequest& request, const store::Slot& slot, const store::ItemRef& draft);
   int64_t ChargeAllowance(const WriteRequest& request, const store::Slot& slot, const store::ItemRef& draft,
                           store::SessionStamps* stamps) const;

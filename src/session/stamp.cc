@@ -2,6 +2,9 @@
 // microsecond that is above it, above seen's and not before now, by compare-and-swap, so two threads never get the
 // same. A `seen` from too far ahead (a row written under a broken clock) is outdone for its own key, but last_micros_
 // does not follow it.
+//
+// A wall clock that has stepped forward makes what was stamped before look older than it is, so a version's age is taken
+// by the least offset of the two clocks that was ever seen.
 
 #include "session/stamp.h"
 
@@ -9,8 +12,22 @@
 
 namespace holdfast::session {
 
-uint64_t StampClock::Next(uint64_t seen) {
+int64_t StampClock::NoteWall() {
   const int64_t now = clock_.WallMicros();
+  const int64_t offset = now - clock_.SteadyMicros();
+  int64_t least = least_offset_us_.load(std::memory_order_relaxed);
+  while (offset < least && !least_offset_us_.compare_exchange_weak(least, offset, std::memory_order_relaxed)) {
+  }
+  return now;
+}
+
+int64_t StampClock::SteadyMicrosOf(uint64_t version) {
+  NoteWall();
+  return MicrosOf(version) - least_offset_us_.load(std::memory_order_relaxed);
+}
+
+uint64_t StampClock::Next(uint64_t seen) {
+  const int64_t now = NoteWall();
   const int64_t above_seen = MicrosOf(seen) + 1;
   const bool adopt = above_seen <= now + kFutureMaxMicros;
   int64_t last = last_micros_.load(std::memory_order_relaxed);

@@ -14,6 +14,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 
 #include "base/clock.h"
 
@@ -33,6 +34,10 @@ class StampClock {
   // A version read from a row or heard from a peer.
   void Observe(uint64_t version);
 
+  // By our steady clock, when a version was issued, or later: if the wall clock has stepped while this process ran, no
+  // earlier than under any of its settings.
+  int64_t SteadyMicrosOf(uint64_t version);
+
   uint32_t node() const { return node_.load(std::memory_order_relaxed); }
   // Another number has been leased.
   void SetNode(uint32_t node) { node_.store(node, std::memory_order_relaxed); }
@@ -40,8 +45,12 @@ class StampClock {
   static uint32_t NodeOf(uint64_t version) { return static_cast<uint32_t>(version & (kNodesMax - 1)); }
 
  private:
+  int64_t NoteWall();
+
   const base::Clock& clock_;
+  static constexpr int64_t kNoOffset = std::numeric_limits<int64_t>::max();
   std::atomic<uint32_t> node_;
+  std::atomic<int64_t> least_offset_us_{kNoOffset};  // of the wall clock to the steady one, of all that were seen
   std::atomic<int64_t> last_micros_{0};  // of the highest version issued or adopted
 };
 

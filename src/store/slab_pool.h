@@ -195,7 +195,10 @@ void SlabPool::ForEachLiveIfInUse(uint32_t page, uint64_t tag, F&& visit) {
     std::lock_guard<std::mutex> guard(mutex_);
     const PageState state = pages_[page].state.load(std::memory_order_relaxed);
     if (state != PageState::kQueued && state != PageState::kDraining) return;
-    if (state == PageState::kDraining) pages_[page].drain_tag = std::max(pages_[page].drain_tag, tag);
+    if (state == PageState::kDraining) {
+      if (LiveChunks(page) == 0) return;  // or walker after walker could keep it from becoming free
+      pages_[page].drain_tag = std::max(pages_[page].drain_tag, tag);
+    }
     chunk_bytes = classes_.chunk_bytes(ClassOfPage(page));
   }
   WalkLive(page, chunk_bytes, visit);

@@ -1,4 +1,4 @@
-// micro - what one step costs, without sockets: hashing, look-ups, parsing, storing.
+// micro - what looking up many keys costs, without sockets, with and without fetching ahead.
 //
 // Google Benchmark; "t/bench/micro --benchmark_filter=Get" picks. Compare only numbers of one run.
 

@@ -22,7 +22,10 @@ class NoControl final : public Control {
 struct FullOfClean {
   FullOfClean() : fixture({.memory_limit_bytes = 1 << 20, .item_bytes_max = 256 << 10}) {
     context.now = fixture.now();
-    for (int i = 0; i < 4000; ++i) fixture.Set("key" + std::to_string(i), std::string(300, 'x'));
+    for (int i = 0; i < 4000; ++i) {
+      frame = Frame();
+      Try("key" + std::to_string(i));  // those for which there is no room have to wait, and are given up
+    }
   }
   // One round of the worker.
   Progress Try(const std::string& key) {
@@ -31,6 +34,7 @@ struct FullOfClean {
     request.verb = protocol::Verb::kStore;
     request.key = key;
     request.SetValue(value);
+    reply = protocol::Reply();
     return Execute(context, request, frame, &reply);
   }
   // Sets until one has to wait for what `slow` keeps.
@@ -103,6 +107,7 @@ TEST(Retry, a_recache_that_was_won_before_the_wait_is_still_won_after_it) {
   for (int round = 0; round < 10 && progress == Progress::kRetry; ++round) {
     f.fixture.access->Offline();
     f.fixture.access->Online();
+    f.reply = protocol::Reply();
     progress = Execute(f.context, request, frame, &f.reply);
   }
   ASSERT_EQ(progress, Progress::kDone);
@@ -111,6 +116,7 @@ TEST(Retry, a_recache_that_was_won_before_the_wait_is_still_won_after_it) {
   EXPECT_EQ(f.counters.cmd_meta.value(), 1u);
   // Who comes next finds it taken.
   Frame next;
+  f.reply = protocol::Reply();
   ASSERT_EQ(Execute(f.context, request, next, &f.reply), Progress::kDone);
   EXPECT_FALSE(f.reply.won);
   EXPECT_TRUE(f.reply.won_by_other);
