@@ -55,10 +55,12 @@ MysqlDriver::MysqlDriver(std::shared_ptr<MysqlPlace> place)
 Failure MysqlDriver::Fail(const MysqlError& error) {
   if (error.ok()) return {};
   const size_t host = walker_.current();
-  const FailureClass kind = MysqlClassOf(error.code);
+  // A connection that was encrypted and has been cut is lost, not wrongly set up.
+  const bool cut = error.code == 2026;
+  const FailureClass kind = cut ? FailureClass::kNextNode : MysqlClassOf(error.code);
   if (kind == FailureClass::kNextNode) walker_.NoteFailed(host, place_->clock.SteadyMicros());
   return Failure{kind, place_->url.hosts[host].Text() + ": " + error.text + " (" + std::to_string(error.code) + ")" +
-                           MysqlRemedy(error.code)};
+                           (cut ? "" : MysqlRemedy(error.code))};
 }
 
 MysqlError MysqlDriver::ConnectTo(size_t host, MysqlConnection* connection) {

@@ -3,8 +3,8 @@
 // same. A `seen` from too far ahead (a row written under a broken clock) is outdone for its own key, but last_micros_
 // does not follow it.
 //
-// A wall clock that has stepped forward makes what was stamped before look older than it is, so a version's age is taken
-// by the least offset of the two clocks that was ever seen.
+// A wall clock that has stepped forward makes what was stamped before look older than it is, so a version's age is
+// taken by the least offset of the two clocks that was ever seen.
 
 #include "session/stamp.h"
 

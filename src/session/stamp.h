@@ -51,7 +51,7 @@ class StampClock {
   static constexpr int64_t kNoOffset = std::numeric_limits<int64_t>::max();
   std::atomic<uint32_t> node_;
   std::atomic<int64_t> least_offset_us_{kNoOffset};  // of the wall clock to the steady one, of all that were seen
-  std::atomic<int64_t> last_micros_{0};  // of the highest version issued or adopted
+  std::atomic<int64_t> last_micros_{0};              // of the highest version issued or adopted
 };
 
 }  // namespace holdfast::session

@@ -60,8 +60,8 @@ class Index {
   uint64_t Find(const Key& key) const;
   void Prefetch(const Key& key) const { __builtin_prefetch(&buckets_[MapOf(key.hash).bucket]); }
 
-  // Hints: the first slot in the first place whose tag fits, for prefetching the item and for Find; and if there is none,
-  // the second place if the key may be there, which is then being fetched.
+  // Hints: the first slot in the first place whose tag fits, for prefetching the item and for Find; and if there is
+  // none, the second place if the key may be there, which is then being fetched.
   struct Ahead {
     const std::atomic<uint64_t>* slot = nullptr;  // null: none
     uint64_t word = 0;                            // what it held

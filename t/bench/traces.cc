@@ -133,9 +133,9 @@ int Run(const std::string& folder, const std::vector<std::string>& only) {
       const auto items = static_cast<uint32_t>(trace.value().unique * fraction);
       const Replay replay = ReplayWithItems(trace.value(), items);
       const double ratio = replay.miss_ratio / row->memcached;
-      printf("| %s | %g %% | %u | %.0f | %lu | %.4f | %.4f | %.4f | %.3f |\n", trace.value().name.c_str(), fraction * 100,
-             items, replay.items_mean, static_cast<unsigned long>(replay.pages), replay.miss_ratio, row->memcached,
-             row->optimum, ratio);
+      printf("| %s | %g %% | %u | %.0f | %lu | %.4f | %.4f | %.4f | %.3f |\n", trace.value().name.c_str(),
+             fraction * 100, items, replay.items_mean, static_cast<unsigned long>(replay.pages), replay.miss_ratio,
+             row->memcached, row->optimum, ratio);
       fflush(stdout);
       sum += ratio;
       worst = std::max(worst, ratio);

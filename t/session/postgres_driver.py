@@ -43,7 +43,7 @@ class Start(unittest.TestCase):
         self.expect(["127.0.0.1:1:", "is the database running"], f"postgres://{USER}@127.0.0.1:1/{DATABASE}")
 
     def test_a_missing_database_is_named(self):
-        self.expect(["create the database"], self.database.url.replace(f"/{DATABASE}", "/elsewhere"))
+        self.expect(["create the database"], "/elsewhere".join(self.database.url.rsplit(f"/{DATABASE}", 1)))
 
     def test_missing_grants_and_tables_are_named(self):
         self.database.sql(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {USER}")
