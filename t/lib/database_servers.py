@@ -1,4 +1,4 @@
-"""Real database servers for tests: a MariaDB and a PostgreSQL of their own, in a temporary directory, on a free port of 127.0.0.1.
+"""Real database servers for tests: a MariaDB, a PostgreSQL, a Galera cluster of their own, in a temporary directory, on 127.0.0.1.
 
     with MariaDb() as database:
         database.set_up()                # database, user with the documented grants, schema by --init-schema
@@ -18,9 +18,10 @@ import subprocess
 import tempfile
 import time
 
-from holdfast_test import die_with_parent, free_port, need_program, server_program, skip_all, wait_until
+from holdfast_test import die_with_parent, free_port, need_program, server_program, skip_all, source_path, wait_until
 
 START_TIMEOUT_S = 60
+CLUSTER_TIMEOUT_S = 200  # a start from nothing takes 15 s on an idle machine
 USER = "holdfast"
 DATABASE = "holdfast"
 PASSWORD = "not a secret: tests only"
@@ -280,3 +281,82 @@ class Postgres(DatabaseServer):
         kill = f"SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity WHERE usename = '{USER}'"
         return {**self.environment, "HOLDFAST_CONTRACT_URL": self.url, "HOLDFAST_CONTRACT_SQL": admin,
                 "HOLDFAST_CONTRACT_KILL": f'{admin} -c "{kill}" >/dev/null'}
+
+
+class GaleraCluster:
+    """A cluster of its own by scripts/durable-cluster, which is what its methods call: cluster("kill", 2), cluster("status").
+
+    It is gone with the "with", and when the test is killed as well: its nodes are nobody's children, so somebody watches.
+    """
+
+    nodes = (1, 2, 3)
+
+    def __init__(self):
+        need_program("mariadbd", "mariadb-server")
+        need_program("rsync")
+        self.script = source_path("scripts", "durable-cluster")
+        for attempt in (1, 2):
+            self.directory = tempfile.mkdtemp(prefix="holdfast-cluster-")
+            os.chmod(self.directory, 0o711)
+            self.watcher = subprocess.Popen(
+                ["sh", "-c", 'tail --pid="$0" -f /dev/null; exec "$1" --dir "$2" stop --wipe', str(os.getpid()), self.script, self.directory],
+                stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True)
+            try:
+                self("start", "--nodes", len(self.nodes), "--fast")
+                break
+            except AssertionError as error:  # the ports were free when they were chosen, and may not be a moment later
+                self.close()
+                if attempt == 2:
+                    raise
+                print(f"another try: {error}", flush=True)
+            except BaseException:
+                self.close()
+                raise
+        self.url = self("url").strip()
+        self.password_file = os.path.join(self.directory, "password")
+        with open(self.password_file) as file:
+            self.password = file.read().strip()
+
+    @property
+    def environment(self):
+        return {"HOLDFAST_DATABASE_PASSWORD": self.password}
+
+    def __call__(self, *words, text=None):
+        """What the script prints; an AssertionError with it when it failed."""
+        environment = {**os.environ, "HOLDFAST_BIN": server_program()}
+        done = subprocess.run([self.script, "--dir", self.directory, *map(str, words)], input=text, capture_output=True, text=True,
+                              timeout=CLUSTER_TIMEOUT_S, env=environment, preexec_fn=die_with_parent)
+        if done.returncode != 0:
+            raise AssertionError(f"durable-cluster {words}: status {done.returncode}\n{done.stdout}{done.stderr}")
+        return done.stdout
+
+    def status(self, node):
+        """What a node says of itself: "Primary, Synced, 3 of 3 nodes", "paused", "down"."""
+        return self("status").splitlines()[node - 1].split("  ")[-1]
+
+    def wait_until_whole(self):
+        whole = f"Primary, Synced, {len(self.nodes)} of {len(self.nodes)} nodes"
+        wait_until(lambda: all(self.status(node) == whole for node in self.nodes), 120, "all nodes are in sync")
+
+    def sql(self, text, node=1):
+        """Rows as text, one a line, columns separated by tabs, without their names."""
+        return self("sql", node, text="SET SESSION wsrep_sync_wait = 1; " + text).partition("\n")[2]
+
+    def contract(self):
+        admin = f"mariadb --no-defaults --socket={self.directory}/node1/socket"
+        return {**self.environment, "HOLDFAST_CONTRACT_URL": self.url, "HOLDFAST_CONTRACT_SQL": f"{admin} {DATABASE}",
+                "HOLDFAST_CONTRACT_KILL": f"{admin} -e 'KILL USER {USER}'"}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.close()
+
+    def close(self):
+        if self.watcher is not None:
+            self.watcher.kill()
+            self.watcher.wait()
+            self.watcher = None
+        subprocess.run([self.script, "--dir", self.directory, "stop", "--wipe"], capture_output=True, timeout=CLUSTER_TIMEOUT_S)
+        shutil.rmtree(self.directory, ignore_errors=True)
