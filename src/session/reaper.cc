@@ -23,6 +23,7 @@ Failure Reaper::Sweep(Driver& driver) {
     bool held = false;
     const int64_t life_us = 2 * int64_t{settings.reaper_interval_s} * kSecondMicros;
     Failure failure = driver.TakeLease("reaper", sessions_.stamp_clock().node(), life_us, &held);
+    if (!failure.ok()) sessions_.stats().reaper_failures.Add();
     if (!failure.ok() || !held) {
       next_due_us_ = now_us + int64_t{settings.reaper_interval_s} * kSecondMicros;
       return failure;

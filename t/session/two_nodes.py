@@ -127,6 +127,31 @@ class TwoNodes(unittest.TestCase):
         self.read(self.b, b"s:3", b"made meanwhile")
         self.assertEqual(self.stat(self.servers[0], "provisional_won"), 1)
 
+    def test_one_of_them_sweeps_and_when_it_dies_the_other(self):
+        for server in self.servers:
+            server.close()
+        self.servers = [self.node("--reaper-interval=4", "--session-grace=1") for _ in range(2)]
+        self.database.sql("UPDATE lease SET until = 0", "holdfast")
+
+        def expire(count):
+            values = ", ".join(f"('old:{i}', 1, 1, 0, 1, 1, 0, 0, 0, 1, '')" for i in range(count))
+            self.database.sql("INSERT INTO sessions (sid, version, born, floor, touched, expires_at, state, flags, owner, updated_at, "
+                              f"data) VALUES {values}", "holdfast")
+            wait_until(lambda: self.database.sql("SELECT count(*) FROM sessions WHERE sid LIKE 'old:%'", "holdfast").strip() == "0", 60,
+                       "expired rows are gone")
+
+        expire(250)
+        by_number = {self.stat(server, "node"): server for server in self.servers}
+        sweeper = by_number[int(self.database.sql("SELECT holder FROM lease WHERE name = 'reaper'", "holdfast"))]
+        other, = (server for server in self.servers if server is not sweeper)
+        self.assertEqual((self.stat(sweeper, "reaped"), self.stat(other, "reaped")), (250, 0))
+        for _ in range(2):  # the next intervals: it stays with the same one
+            expire(10)
+        self.assertEqual(self.stat(other, "reaped"), 0)
+        sweeper.kill()
+        expire(10)
+        self.assertEqual(self.stat(other, "reaped"), 10)
+
     def test_who_does_not_know_the_token_is_told_nothing(self):
         self.login(self.a, b"s:1", b"one")
         self.a.ask(b"session_yield guess 3 733a31\r\n", b"DENIED\r\n")
