@@ -94,7 +94,8 @@ Status Client::SetServers(const std::vector<Server>& servers) {
 
 std::vector<ServerState> Client::Servers() const {
   std::vector<ServerState> states;
-  for (const auto& endpoint : core_->topology()->endpoints()) states.push_back(endpoint->state());
+  const std::shared_ptr<const client::Topology> topology = core_->topology();  // a change of servers may replace it
+  for (const auto& endpoint : topology->endpoints()) states.push_back(endpoint->state());
   return states;
 }
 

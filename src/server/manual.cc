@@ -42,8 +42,8 @@ holdfast --check-config says whether they are right; holdfast --default-config p
 
 constexpr char kReload[] =
     R"(On SIGHUP the server reads flags, environment and file again. If they are not right it says why and goes on as before. Else
-it applies those changes that it can, marked below with "SIGHUP changes it", and names those that need a restart. As an
-ordinary user it must still be able to read the file.)";
+it applies those changes that it can, marked below with "SIGHUP changes it", and names those that need a restart. The last
+line it logs begins with "SIGHUP: done" or "SIGHUP: nothing is changed". As an ordinary user it must still be able to read the file.)";
 
 constexpr char kEnvironment[] =
     R"(HOLDFAST_NAME gives the option NAME, see holdfast.conf(5).

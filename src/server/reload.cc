@@ -29,6 +29,7 @@ void Reload(const Sources& sources, Configuration& running, Server& server, base
   }
   std::vector<std::string> waiting;
   size_t changed = 0;
+  size_t refused = 0;
   for (const base::OptionSet::Change& change : running.options().ChangesTo(wanted.options())) {
     const base::OptionRow& row = *change.running->row;
     const std::string description = Described(wanted.options().Find(row.name));
@@ -38,6 +39,7 @@ void Reload(const Sources& sources, Configuration& running, Server& server, base
     }
     if (base::Status taken = server.Change(row.name, wanted.settings()); !taken.ok()) {
       log.Error("SIGHUP: not changed: " + description + ": " + taken.message());
+      ++refused;
       continue;
     }
     log.Notice("SIGHUP: changed: " + description + ", was " + base::ShownText(*change.running));
@@ -46,7 +48,12 @@ void Reload(const Sources& sources, Configuration& running, Server& server, base
   }
   server.ShowSettings();
   if (!waiting.empty()) log.Warning("SIGHUP: needs a restart: " + base::Join(waiting, ", "));
-  if (waiting.empty() && changed == 0) log.Notice("SIGHUP: the options are as before");
+  if (waiting.empty() && changed + refused == 0) {
+    log.Notice("SIGHUP: done: the options are as before");
+  } else {
+    log.Notice("SIGHUP: done: " + std::to_string(changed) + " changed, " + std::to_string(waiting.size()) +
+               " need a restart, " + std::to_string(refused) + " refused");
+  }
 }
 
 }  // namespace holdfast::server

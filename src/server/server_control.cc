@@ -30,7 +30,8 @@ std::string ServerControl::Present(std::string_view name, std::string_view value
 bool ServerControl::Stats(std::string_view arguments,
                           const std::function<void(std::string_view, std::string_view)>& row) {
   if (arguments == "settings") {
-    for (const auto& [name, value] : *ShownSettings()) row(name, Present(name, value));
+    const std::shared_ptr<const SettingRows> shown = ShownSettings();  // SIGHUP may replace it meanwhile
+    for (const auto& [name, value] : *shown) row(name, Present(name, value));
     return true;
   }
   if (!stats_.HasGroup(arguments)) return false;

@@ -216,7 +216,8 @@ class Meaning(unittest.TestCase):
                 self.assertEqual(server.process.returncode, 1)
                 server.process = None
                 return
-            self.assertGreater(int(self.status(server, "VmLck").split()[0]), 8 << 10)
+            if not server.is_sanitized():  # their mlockall() does nothing
+                self.assertGreater(int(self.status(server, "VmLck").split()[0]), 8 << 10)
 
     def test_core_files_may_be_written(self):
         with Server("-r") as server:
