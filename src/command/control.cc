@@ -204,6 +204,24 @@ Progress StartWatch(Call& call) {
 
 Progress RefreshCertificates(Call& call) { return Say(call, "Error TLS not enabled"); }
 
+// p, r, or seconds to jump. A clock that goes back is none, so that no number is negative.
+Progress DebugTime(Call& call) {
+  base::DebugClock* const clock = call.operations.host.debug_clock();
+  if (clock == nullptr || call.words.size() != 1) return Unknown(call);
+  uint32_t seconds = 0;
+  if (call.words[0] == "p") {
+    clock->Pause();
+  } else if (call.words[0] == "r") {
+    clock->Resume();
+  } else if (ParseNumber(call.words[0], &seconds)) {
+    clock->Jump(seconds);
+  } else {
+    return Unknown(call);
+  }
+  call.context.now = clock->Now();  // for what stands behind it in the same packet
+  return SayOk(call);
+}
+
 struct Row {
   std::string_view name;
   Progress (*run)(Call& call);
@@ -212,6 +230,7 @@ constexpr Row kRows[] = {
     {"cache_memlimit", MemoryLimit}, {"lru", Lru},
     {"lru_crawler", Crawler},        {"slabs", Slabs},
     {"watch", StartWatch},           {"refresh_certs", RefreshCertificates},
+    {"debugtime", DebugTime},
 };
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include <string>
 
 #include "base/clock.h"
+#include "base/debug_clock.h"
 #include "command/background.h"
 #include "command/prefix_stats.h"
 #include "command/watch.h"
@@ -40,6 +41,8 @@ class Host {
   virtual bool shutdown_allowed() const = 0;
   // Begins to stop, as a signal would make it. From any thread.
   virtual void Shutdown(bool graceful) = 0;
+  // Null: time cannot be moved, as in every build without checks.
+  virtual base::DebugClock* debug_clock() = 0;
 };
 
 struct OperationSettings {

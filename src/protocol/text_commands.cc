@@ -44,6 +44,7 @@ constexpr TextCommand kCommands[] = {
     {.name = "watch", .verb = Verb::kControl, .arguments = TextArguments::kLine},
     {.name = "extstore", .verb = Verb::kControl, .arguments = TextArguments::kLine},
     {.name = "session_yield", .verb = Verb::kControl, .arguments = TextArguments::kLine},
+    {.name = "debugtime", .verb = Verb::kControl, .arguments = TextArguments::kLine},
     {.name = "refresh_certs", .verb = Verb::kControl, .arguments = TextArguments::kLine},
 };
 

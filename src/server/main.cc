@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "base/clock.h"
+#include "base/debug_clock.h"
 #include "base/log.h"
 #include "base/option.h"
 #include "security/privileges.h"
@@ -124,7 +125,11 @@ int Run(int argc, char** argv) {
 
   auto passed = ServiceManager::InheritSockets();
   if (!passed.ok()) return Fail(passed.status());
+#ifdef NDEBUG
   const base::SystemClock clock;
+#else
+  base::DebugClock clock;
+#endif
   base::Log log(LogLevelOf(static_cast<uint32_t>(settings.server.verbosity)),
                 base::LogFormatOf(std::getenv("JOURNAL_STREAM")), clock);
   for (const std::string& warning : options.Warnings()) log.Warning(warning);
@@ -149,6 +154,9 @@ int Run(int argc, char** argv) {
   }
 
   Server server(settings, options, log, clock);
+#ifndef NDEBUG
+  server.AllowDebugTime(&clock);
+#endif
   if (base::Status status = server.ReadSecrets(); !status.ok()) return Fail(status);
   if (base::Status status = server.OpenStore(); !status.ok()) return Fail(status);
   const bool takes_over = settings.server.takeover;

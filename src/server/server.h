@@ -44,6 +44,8 @@ class Server {
   Server(const Server&) = delete;
   Server& operator=(const Server&) = delete;
 
+  // The clock is this one, and `debugtime` may move it. Before OpenStore.
+  void AllowDebugTime(base::DebugClock* clock) { host_.AllowDebugTime(clock); }
   // While we are still root, who may read what the server's user may not.
   base::Status ReadSecrets();
   base::Status OpenStore();

@@ -27,6 +27,9 @@ class ServerHost final : public command::Host {
 
   void ForEachConnection(const std::function<void(const ConnectionRow&)>& visit) override;
   void Shutdown(bool graceful) override;
+  base::DebugClock* debug_clock() override { return debug_clock_; }
+  // Before the workers start. Borrowed.
+  void AllowDebugTime(base::DebugClock* clock) { debug_clock_ = clock; }
   bool dump_allowed() const override { return live_.dump_allowed; }
   bool watch_allowed() const override { return live_.watch_allowed; }
   bool shutdown_allowed() const override { return live_.shutdown_allowed; }
@@ -35,6 +38,7 @@ class ServerHost final : public command::Host {
   const std::vector<std::unique_ptr<network::Worker>>& workers_;
   const std::unique_ptr<network::Listener>& listener_;
   const LiveSettings& live_;
+  base::DebugClock* debug_clock_ = nullptr;
 };
 
 }  // namespace holdfast::server

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include "base/debug_clock.h"
 #include "lib/virtual_clock.h"
 
 namespace holdfast::base {
@@ -24,6 +25,31 @@ TEST(SystemClock, KnowsWhenASecondBegins) {
   const int64_t begin = clock.SteadyMicrosAt(clock.Now());
   EXPECT_LE(begin, clock.SteadyMicros());
   EXPECT_EQ(clock.SteadyMicrosAt(12) - clock.SteadyMicrosAt(2), 10'000'000);
+}
+
+TEST(DebugClock, JumpsAndStandsAndGoesOnFromThere) {
+  const SystemClock system;
+  DebugClock clock;
+  EXPECT_EQ(clock.Now(), 2u);
+  const int64_t before = clock.SteadyMicros();
+  clock.Jump(1000);
+  EXPECT_GE(clock.SteadyMicros() - before, 1'000'000'000);
+  EXPECT_GE(clock.Now(), 1002u);
+
+  clock.Pause();
+  const int64_t stands = clock.SteadyMicros();
+  clock.Pause();  // twice is as once
+  while (system.Now() < 4) {
+  }
+  EXPECT_EQ(clock.SteadyMicros(), stands);
+  clock.Jump(10);
+  EXPECT_EQ(clock.SteadyMicros(), stands + 10'000'000);
+  clock.Resume();
+  clock.Resume();
+  const int64_t resumed = clock.SteadyMicros();
+  EXPECT_GE(resumed, stands + 10'000'000);
+  EXPECT_LT(resumed, stands + 10'000'000 + 600'000'000) << "the time that it stood for is not made up for";
+  EXPECT_LE(clock.SteadyMicrosAt(clock.Now()), clock.SteadyMicros());
 }
 
 TEST(VirtualClock, MovesOnlyWhenMoved) {

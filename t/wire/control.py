@@ -6,7 +6,7 @@ import socket
 import time
 import unittest
 
-from holdfast_test import Server, main, wait_until
+from holdfast_test import Server, main, server_program, wait_until
 
 OK = b"OK\r\n"
 ERROR = b"ERROR\r\n"
@@ -262,6 +262,26 @@ class Flush(unittest.TestCase):
                 clients[0].ask(b"get a\r\n", b"END\r\n")
             for client in clients:
                 client.close()
+
+
+class DebugTime(unittest.TestCase):
+    def test_time_stands_and_jumps_in_builds_with_checks_and_in_no_others(self):
+        with open(os.path.join(os.path.dirname(server_program()), "Makefile")) as file:
+            with_checks = "-DNDEBUG" not in re.search(r"^VARIANT_CPPFLAGS = (.*)$", file.read(), re.MULTILINE)[1]
+        with Server() as server, server.connect() as client:
+            client.ask(b"set hour 0 3600 1\r\nx\r\n", b"STORED\r\n")
+            if not with_checks:
+                client.ask(b"debugtime p\r\ndebugtime r\r\ndebugtime 3601\r\n", ERROR * 3)
+                client.ask(b"get hour\r\n", b"VALUE hour 0 1\r\nx\r\nEND\r\n")
+                return
+            client.ask(b"debugtime\r\ndebugtime x\r\ndebugtime -1\r\ndebugtime 4294967296\r\ndebugtime 1 2\r\n", ERROR * 5)
+            client.ask(b"debugtime p\r\n", OK)
+            client.ask(b"set short 0 1 1\r\nx\r\n", b"STORED\r\n")
+            time.sleep(2.5)
+            client.ask(b"get short\r\n", b"VALUE short 0 1\r\nx\r\nEND\r\n")
+            client.ask(b"debugtime 2\r\nget short\r\nget hour\r\n", OK + b"END\r\nVALUE hour 0 1\r\nx\r\nEND\r\n")
+            client.ask(b"debugtime r\r\ndebugtime 3600\r\nget hour\r\n", OK + OK + b"END\r\n")
+            self.assertGreaterEqual(int(server.stats()["uptime"]), 3602)
 
 
 class Shutdown(unittest.TestCase):
