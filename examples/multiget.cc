@@ -11,7 +11,7 @@ int main(int argc, char** argv) {
   const holdfast::MakeResult made = holdfast::Client::Make(options);
   if (!made.ok()) return 1;
 
-  const holdfast::Call user = {.master = "user:5", .timeout = std::chrono::milliseconds(200)};
+  const holdfast::Call user = {.master = "user:5", .timeout = std::chrono::seconds(2)};
   for (const char* part : {"user:5:name", "user:5:cart", "user:5:theme"}) {
     if (!made->Set(part, std::string("value of ") + part, {}, user).ok()) return 1;
   }

@@ -29,9 +29,7 @@ Connection::Connection(std::vector<SocketAddress> addresses, std::string_view se
       open_count_(open_count),
       budget_(std::numeric_limits<size_t>::max()),
       pool_(budget_),
-      output_(pool_) {
-  open_count_.fetch_add(1, std::memory_order_relaxed);
-}
+      output_(pool_) {}
 
 Connection::~Connection() { open_count_.fetch_sub(1, std::memory_order_relaxed); }
 

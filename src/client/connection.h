@@ -35,7 +35,8 @@ namespace holdfast::client {
 
 class Connection {
  public:
-  // addresses: tried in turn. server and open_count must outlive it; open_count counts this one while it lives.
+  // addresses: tried in turn. server and open_count must outlive it; open_count has counted this one already and is
+  // told when it goes.
   Connection(std::vector<SocketAddress> addresses, std::string_view server, uint64_t reply_bytes_max,
              std::atomic<uint32_t>& open_count);
   ~Connection();

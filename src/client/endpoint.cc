@@ -42,7 +42,9 @@ Lease Endpoint::Acquire(bool fresh, bool quiet) {
     return Acquire(true, false);
   }
   if (addresses.empty()) return lease;
-  if (open_count_.load(std::memory_order_relaxed) >= limits_.connections_max) {
+  // Counted first and then looked at, so that of two at once no more than fit come through.
+  if (open_count_.fetch_add(1, std::memory_order_relaxed) >= limits_.connections_max) {
+    open_count_.fetch_sub(1, std::memory_order_relaxed);
     lease.status =
         Status(Code::kBusy, text(), "all " + std::to_string(limits_.connections_max) + " connections are in use");
     return lease;

@@ -78,7 +78,7 @@ class Endpoint : public std::enable_shared_from_this<Endpoint> {
   const EndpointLimits limits_;
   const bool is_name_;
 
-  std::atomic<uint32_t> open_count_{0};  // connections that exist
+  std::atomic<uint32_t> open_count_{0};  // connections that exist or are about to
   std::atomic<uint32_t> failures_in_a_row_{0};
   std::atomic<uint64_t> failures_{0};
   std::atomic<uint64_t> ejections_{0};

@@ -78,11 +78,14 @@ class BadServer {
   std::thread acceptor_;
 };
 
-// Stands before a real server and passes everything on, each piece after a delay.
+// Stands before a real server and passes everything on, each piece after a delay. A new delay holds for the pieces that
+// are waiting too.
 class SlowProxy {
  public:
   SlowProxy(uint16_t to, std::chrono::milliseconds delay)
       : delay_ms_(delay.count()), server_([this, to](int file) { Pass(file, to); }) {}
+
+  ~SlowProxy() { set_delay(std::chrono::milliseconds(0)); }
 
   std::string address() const { return server_.address(); }
   void set_delay(std::chrono::milliseconds delay) { delay_ms_ = delay.count(); }
@@ -93,7 +96,10 @@ class SlowProxy {
     if (behind < 0) return;
     pollfd files[2] = {{file, POLLIN, 0}, {behind, POLLIN, 0}};
     while (poll(files, 2, -1) > 0) {
-      std::this_thread::sleep_for(std::chrono::milliseconds(delay_ms_));
+      const auto begin = std::chrono::steady_clock::now();
+      while (std::chrono::steady_clock::now() - begin < std::chrono::milliseconds(delay_ms_)) {
+        std::this_thread::sleep_for(std::chrono::milliseconds(1));
+      }
       bool end = false;
       for (int i = 0; i < 2; i++) {
         if (files[i].revents == 0) continue;

@@ -14,6 +14,7 @@
 #include <signal.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -120,7 +121,7 @@ class CacheServer {
   bool Start() {
     pid_ = fork();
     if (pid_ == 0) Execute();
-    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(20);
+    const auto end = std::chrono::steady_clock::now() + std::chrono::seconds(60);
     while (std::chrono::steady_clock::now() < end) {
       if (const int file = ConnectTo(port_); file >= 0) {
         close(file);
@@ -167,7 +168,7 @@ class SocketServer {
  public:
   SocketServer(ServerKind kind, std::string path) : path_(std::move(path)), pid_(fork()) {
     if (pid_ == 0) BecomeServer(kind, {"-s", path_, "-a", "0777", "-t", "1"});
-    EXPECT_TRUE(Within(std::chrono::seconds(20), [&] { return access(path_.c_str(), F_OK) == 0; }));
+    EXPECT_TRUE(Within(std::chrono::seconds(60), [&] { return Listens(); }));
   }
   ~SocketServer() {
     kill(pid_, SIGKILL);
@@ -178,6 +179,17 @@ class SocketServer {
   SocketServer& operator=(const SocketServer&) = delete;
 
  private:
+  // The file is there a moment before somebody listens at it.
+  bool Listens() const {
+    sockaddr_un address = {};
+    address.sun_family = AF_UNIX;
+    path_.copy(address.sun_path, sizeof(address.sun_path) - 1);
+    const int file = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    const bool listens = connect(file, reinterpret_cast<const sockaddr*>(&address), sizeof(address)) == 0;
+    close(file);
+    return listens;
+  }
+
   const std::string path_;
   const pid_t pid_;
 };

@@ -25,7 +25,7 @@ using test::ServerKind;
 using Clock = std::chrono::steady_clock;
 
 constexpr int kThreads = 8;
-constexpr auto kTimeout = 1000ms;
+constexpr auto kTimeout = 2000ms;  // well servers must keep it, however busy the machine
 constexpr auto kOverrunMax = 50ms;
 
 // What the threads have seen.
