@@ -1,6 +1,7 @@
 // One round:
 //
-//     wait        hooks.BeforeWait, event_base_loop, hooks.AfterWait. It does not block when somebody is ready or there
+//     wait        hooks.BeforeWait, event_base_loop (with --busy-poll several that do not block, first),
+//     hooks.AfterWait. It does not block when somebody is ready or there
 //                 is mail. Event callbacks, timers included, only collect: nothing runs while the hooks say "waiting".
 //     mail        new connections, posted tasks, resumed connections
 //     timers      what is due
@@ -49,7 +50,14 @@ void Loop::FreeBase::operator()(event_base* base) const { event_base_free(base);
 
 Loop::Loop(Worker& worker, const WorkerSettings& settings, base::BlockBudget& budget,
            std::unique_ptr<WorkerHooks> hooks)
-    : worker_(worker), settings_(settings), hooks_(std::move(hooks)), pool_(budget), connections_(settings.index) {}
+    : worker_(worker),
+      settings_(settings),
+      hooks_(std::move(hooks)),
+      busy_poll_(settings.spare_processor, counters_.busy_poll),
+      pool_(budget),
+      connections_(settings.index) {
+  busy_poll_.SetLimit(settings.busy_poll_us);
+}
 
 Loop::~Loop() {
   if (base_ == nullptr) return;
@@ -104,10 +112,31 @@ void Loop::RequestStop() {
 void Loop::Wait() {
   ArmTimer();
   hooks_->BeforeWait();
-  const bool runnable = !ready_.empty() || mailbox_.HasMail();
-  event_base_loop(base_.get(), EVLOOP_ONCE | (runnable ? EVLOOP_NONBLOCK : 0));
+  if (!ready_.empty() || mailbox_.HasMail()) {
+    event_base_loop(base_.get(), EVLOOP_ONCE | EVLOOP_NONBLOCK);
+  } else {
+    WaitForWork();
+  }
   hooks_->AfterWait();
   now_seconds_ = NowSeconds();
+}
+
+void Loop::WaitForWork() {
+  if (!busy_poll_.is_on()) {
+    event_base_loop(base_.get(), EVLOOP_ONCE);
+    return;
+  }
+  const bool found = busy_poll_.Look([this] {
+    event_base_loop(base_.get(), EVLOOP_ONCE | EVLOOP_NONBLOCK);
+    return HasWork();
+  });
+  if (!found) event_base_loop(base_.get(), EVLOOP_ONCE);
+  busy_poll_.NoteWork();
+}
+
+bool Loop::HasWork() {
+  return !ready_.empty() || mailbox_.HasMail() || stop_requested_.load(std::memory_order_relaxed) ||
+         (armed_due_us_ != TimerQueue::kNothingDue && !event_pending(&timer_event_, EV_TIMEOUT, nullptr));
 }
 
 void Loop::ArmTimer() {

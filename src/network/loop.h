@@ -16,6 +16,7 @@
 
 #include "base/block_pool.h"
 #include "base/status.h"
+#include "network/busy_poll.h"
 #include "network/connection_table.h"
 #include "network/mailbox.h"
 #include "network/socket_connection.h"
@@ -57,6 +58,7 @@ class Loop {
     CloseUnoccupied();
   }
   void SetIdleTimeout(uint32_t seconds);
+  void SetBusyPoll(uint32_t micros) { busy_poll_.SetLimit(micros); }
   bool finishing() const { return finishing_; }
 
   // For the connections.
@@ -79,6 +81,8 @@ class Loop {
   };
 
   void Wait();
+  void WaitForWork();
+  bool HasWork();
   void ArmTimer();
   void ReadMail();
   void Welcome(Arrival arrival);
@@ -100,6 +104,7 @@ class Loop {
   const std::unique_ptr<WorkerHooks> hooks_;
   WorkerCounters counters_;
   Mailbox mailbox_;
+  BusyPoll busy_poll_;
   std::atomic<bool> stop_requested_{false};
 
   std::unique_ptr<event_base, FreeBase> base_;  // null until Open

@@ -49,6 +49,9 @@ void Worker::FinishConnections() {
 void Worker::SetIdleTimeout(uint32_t seconds) {
   Post([this, seconds] { loop_->SetIdleTimeout(seconds); });
 }
+void Worker::SetBusyPoll(uint32_t micros) {
+  Post([this, micros] { loop_->SetBusyPoll(micros); });
+}
 std::vector<Departure> Worker::Export() { return loop_->Export(); }
 void Worker::Abandon() { loop_->Abandon(); }
 

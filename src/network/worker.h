@@ -23,6 +23,7 @@
 #include "base/counter.h"
 #include "base/status.h"
 #include "network/arrival.h"
+#include "network/busy_poll.h"
 #include "network/connection.h"
 
 namespace holdfast::network {
@@ -49,11 +50,14 @@ struct WorkerCounters {
   base::Counter yields;
   base::Counter idle_kicks;
   base::Counter closed_for_memory;
+  BusyPollCounters busy_poll;
 };
 
 struct WorkerSettings {
   int index = 0;
-  uint32_t idle_timeout_seconds = 0;  // 0: off
+  uint32_t idle_timeout_seconds = 0;          // 0: off
+  uint32_t busy_poll_us = 0;                  // 0: off
+  SpareProcessor* spare_processor = nullptr;  // shared by all workers; null: no busy polling. Borrowed
 };
 
 class Worker {
@@ -82,6 +86,8 @@ class Worker {
 
   // Changes WorkerSettings::idle_timeout_seconds. From any thread.
   void SetIdleTimeout(uint32_t seconds);
+  // Changes WorkerSettings::busy_poll_us. From any thread.
+  void SetBusyPoll(uint32_t micros);
 
   // On the worker's thread, in a task: the connections as another process can go on with them. Nothing changes here.
   std::vector<Departure> Export();

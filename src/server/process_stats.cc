@@ -81,6 +81,15 @@ uint64_t LogSkipped(const ProcessSource& source) { return source.operations->wat
 uint64_t LogSent(const ProcessSource& source) { return source.operations->watch.watcher_sent(); }
 uint64_t Watchers(const ProcessSource& source) { return source.operations->watch.watchers(); }
 uint64_t Never(const ProcessSource&) { return 0; }
+uint64_t Sum(const ProcessSource& source, base::Counter network::BusyPollCounters::*counter) {
+  uint64_t sum = 0;
+  for (const auto& worker : *source.workers) sum += (worker->counters().busy_poll.*counter).value();
+  return sum;
+}
+uint64_t PollsWon(const ProcessSource& source) { return Sum(source, &network::BusyPollCounters::won); }
+uint64_t PollsLost(const ProcessSource& source) { return Sum(source, &network::BusyPollCounters::lost); }
+uint64_t PollsContended(const ProcessSource& source) { return Sum(source, &network::BusyPollCounters::contended); }
+uint64_t PollMicros(const ProcessSource& source) { return Sum(source, &network::BusyPollCounters::micros); }
 uint64_t Yields(const ProcessSource& source) { return Sum(source, &network::WorkerCounters::yields); }
 
 constexpr base::StatRow kRows[] = {
@@ -186,8 +195,18 @@ constexpr base::StatRow kIdleRows[] = {
     {.name = "idle_kicks", .field = Stat<&IdleKicks>, .help = "connections closed for being idle"},
 };
 
+constexpr base::StatRow kDetailRows[] = {
+    {.name = "busy_polls_won", .field = Stat<&PollsWon>, .help = "a request came while a worker looked (--busy-poll)"},
+    {.name = "busy_polls_lost", .field = Stat<&PollsLost>, .help = "none came, and the worker slept"},
+    {.name = "busy_polls_contended",
+     .field = Stat<&PollsContended>,
+     .help = "another thread wanted the processor; workers sleep at once for a while"},
+    {.name = "busy_poll_us", .field = Stat<&PollMicros>, .unit = StatUnit::kMicros, .help = "spent looking"},
+};
+
 }  // namespace
 
+std::span<const base::StatRow> ProcessDetailStats() { return kDetailRows; }
 std::span<const base::StatRow> ProcessStats() { return kRows; }
 std::span<const base::StatRow> RejectionStats() { return kRejectionRows; }
 std::span<const base::StatRow> IdleStats() { return kIdleRows; }

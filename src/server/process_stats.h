@@ -31,6 +31,8 @@ std::span<const base::StatRow> ProcessStats();
 // What memcached has only under some conditions: with maxconns_fast, with idle_timeout.
 std::span<const base::StatRow> RejectionStats();
 std::span<const base::StatRow> IdleStats();
+// Ours, in `stats holdfast`.
+std::span<const base::StatRow> ProcessDetailStats();
 
 }  // namespace holdfast::server
 

@@ -131,6 +131,8 @@ base::Status Server::MakeWorkers() {
     network::WorkerSettings worker;
     worker.index = static_cast<int>(i);
     worker.idle_timeout_seconds = settings_.server.idle_timeout_seconds;
+    worker.busy_poll_us = settings_.server.busy_poll_us;
+    worker.spare_processor = &spare_processor_;
     workers_.push_back(std::make_unique<network::Worker>(worker, budget_, std::move(state)));
   }
   return {};
@@ -242,6 +244,7 @@ void Server::AddStats() {
   stats_.Add("", command::CommandStats(), counters);
   stats_.Add("", store::StoreStats(), *store_);
   stats_.Add("", store::AccessStats(), *store_);
+  stats_.Add("holdfast", ProcessDetailStats(), process_source_);
   stats_.Add("holdfast", store::StoreDetailStats(), *store_);
   if (sessions_ != nullptr) stats_.Add("sessions", session::SessionStatRows(), sessions_->sessions());
 }

@@ -98,6 +98,7 @@ class Server {
   base::Status ChangeConnectionMemory(const Settings& wanted);
   base::Status ChangeMemoryLimit(const Settings& wanted);
   base::Status ChangeIdleTimeout(const Settings& wanted);
+  base::Status ChangeBusyPoll(const Settings& wanted);
   std::string OwnAddress() const;
   void WakeWaiter(const session::Waiter& waiter, session::LoadOutcome outcome);
 
@@ -119,6 +120,7 @@ class Server {
   std::unique_ptr<Shared> shared_;
   std::vector<std::unique_ptr<command::CommandCounters>> counters_;  // one a worker
   std::vector<WorkerState*> states_;                                 // owned by their workers
+  network::SpareProcessor spare_processor_;
   std::vector<std::unique_ptr<network::Worker>> workers_;
   std::unique_ptr<network::Listener> listener_;
   ServerHost host_{workers_, listener_, live_};

@@ -14,11 +14,17 @@ base::Status Server::Change(std::string_view name, const Settings& wanted) {
     base::Status (Server::*change)(const Settings&);
   };
   static constexpr Row kRows[] = {
-      {"conn-limit", &Server::ChangeConnections},   {"connection-memory", &Server::ChangeConnectionMemory},
-      {"disable-dumping", &Server::ChangeLive},     {"disable-flush-all", &Server::ChangeLive},
-      {"disable-watch", &Server::ChangeLive},       {"enable-shutdown", &Server::ChangeLive},
-      {"idle_timeout", &Server::ChangeIdleTimeout}, {"max-reqs-per-event", &Server::ChangeLive},
-      {"maxconns_fast", &Server::ChangeRejection},  {"memory-limit", &Server::ChangeMemoryLimit},
+      {"busy-poll", &Server::ChangeBusyPoll},
+      {"conn-limit", &Server::ChangeConnections},
+      {"connection-memory", &Server::ChangeConnectionMemory},
+      {"disable-dumping", &Server::ChangeLive},
+      {"disable-flush-all", &Server::ChangeLive},
+      {"disable-watch", &Server::ChangeLive},
+      {"enable-shutdown", &Server::ChangeLive},
+      {"idle_timeout", &Server::ChangeIdleTimeout},
+      {"max-reqs-per-event", &Server::ChangeLive},
+      {"maxconns_fast", &Server::ChangeRejection},
+      {"memory-limit", &Server::ChangeMemoryLimit},
       {"verbose", &Server::ChangeVerbosity},
   };
   const auto* const row =
@@ -60,6 +66,11 @@ base::Status Server::ChangeMemoryLimit(const Settings& wanted) {
       base::ErrorKind::kConfig,
       "it cannot be had in the running server: it is less than the index takes, or more than the address "
       "space that was reserved at the start");
+}
+
+base::Status Server::ChangeBusyPoll(const Settings& wanted) {
+  for (const auto& worker : workers_) worker->SetBusyPoll(wanted.server.busy_poll_us);
+  return {};
 }
 
 base::Status Server::ChangeIdleTimeout(const Settings& wanted) {

@@ -135,6 +135,15 @@ constexpr base::OptionRow kOptions[] = {
      .help = "worker threads; more than the machine has processors gain nothing",
      .setting = "num_threads",
      .origin = OptionOrigin::kMemcached},
+    {.name = "busy-poll",
+     .argument = "MICROSECONDS",
+     .field = Member<&ServerSettings::busy_poll_us>,
+     .max = 1000,
+     .reloadable = true,
+     .help = "look so long for the next request before a worker sleeps; 0: sleep at once",
+     .more = "It shortens the answer to clients that send one request at a time, and costs up to a processor while "
+             "they do: one worker at a time looks, only while requests follow each other so closely that it pays, and "
+             "not while other threads want the processor. 50 is a good value."},
     {.letter = 'R',
      .name = "max-reqs-per-event",
      .argument = "COUNT",

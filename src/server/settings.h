@@ -37,6 +37,7 @@ struct ServerSettings {
   WireProtocol protocol = WireProtocol::kAuto;
   uint32_t threads = 4;
   uint32_t requests_per_turn = 20;
+  uint32_t busy_poll_us = 0;  // 0: a worker without work sleeps at once
   bool flush_allowed = true;
   bool shutdown_allowed = false;  // -A
   bool dump_allowed = true;       // false: -X

@@ -41,7 +41,7 @@ std::optional<int> PinToSecondCpu() {
 }
 
 // Holdfast takes memcached's flags, so both get the same ones.
-uint64_t MemoryMib(Scale scale) { return scale == Scale::kUsual ? kUsualMemoryMib : kHugeMemoryMib; }
+uint64_t MemoryMib(Scale scale) { return scale == Scale::kHuge ? kHugeMemoryMib : kUsualMemoryMib; }
 
 bool Fails(const Cell& cell) { return !cell.failed.empty() || !cell.skipped.empty(); }
 
@@ -58,6 +58,7 @@ std::vector<Row> Driver::Run() {
     if (options_.Wants(workload.name)) rows.push_back(Row{.workload = &workload, .cells = {}});
   }
   RunScale(Scale::kUsual, rows);
+  RunScale(Scale::kBusyPoll, rows);
   RunScale(Scale::kHuge, rows);
   return rows;
 }
@@ -67,7 +68,7 @@ void Driver::RunScale(Scale scale, std::vector<Row>& all_rows) {
   for (Row& row : all_rows) {
     if (row.workload->scale == scale) rows.push_back(&row);
   }
-  const uint32_t items = scale == Scale::kUsual ? options_.items : options_.items_huge;
+  const uint32_t items = scale == Scale::kHuge ? options_.items_huge : options_.items;
   std::string reason;
   if (items == 0) reason = "only in a full run";
   if (AvailableMemoryMib() < 2 * MemoryMib(scale)) reason = "needs " + std::to_string(2 * MemoryMib(scale)) + " MiB";
@@ -105,6 +106,7 @@ std::vector<std::string> Driver::Arguments(Role role, Scale scale) const {
   std::vector<std::string> arguments{
       "-t", "1", "-m", std::to_string(MemoryMib(scale)), "-c", std::to_string(kConnectionsMax), "-U", "0"};
   if (geteuid() == 0) arguments.insert(arguments.end(), {"-u", "root"});
+  if (role == Role::kHoldfast && scale == Scale::kBusyPoll) arguments.emplace_back("--busy-poll=50");
   const std::vector<std::string>& more = options_.holdfast_arguments;
   if (role == Role::kHoldfast) arguments.insert(arguments.end(), more.begin(), more.end());
   return arguments;

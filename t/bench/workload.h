@@ -22,7 +22,7 @@ namespace holdfast::bench {
 enum class Syntax { kText, kMeta, kBinary };
 enum class Verb { kGet, kSet, kMultiget, kIncrement, kMixed };
 enum class Keys { kSmall, kLarge, kCounter };          // 100 B values, 1 KiB values, counters
-enum class Scale { kUsual, kHuge };                    // 1 M items; 8 M items, past every CPU cache
+enum class Scale { kUsual, kBusyPoll, kHuge };         // 1 M items; with --busy-poll; 8 M items, past every CPU cache
 enum class Quantity { kCpuPerOperation, kRoundTrip };  // server CPU; the median wall-clock time of one batch
 
 struct Workload {

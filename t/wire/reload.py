@@ -36,7 +36,7 @@ class Reload(unittest.TestCase):
 
     def test_every_reloadable_option_changes_and_shows(self):
         """Those that the manual calls changeable: each is changed, none needs a restart."""
-        values = {"conn-limit": ("500", "maxconns", "500"), "connection-memory": ("32m", None, None), "disable-flush-all": ("yes", "flush_enabled", "no"),
+        values = {"busy-poll": ("50", None, None), "conn-limit": ("500", "maxconns", "500"), "connection-memory": ("32m", None, None), "disable-flush-all": ("yes", "flush_enabled", "no"),
                   "disable-dumping": ("yes", "dump_enabled", "no"), "disable-watch": ("yes", None, None),
                   "enable-shutdown": ("yes", "shutdown_command", "yes"), "idle_timeout": ("77", "idle_timeout", "77"),
                   "max-reqs-per-event": ("9", "reqs_per_event", "9"), "maxconns_fast": ("no", "maxconns_fast", "no"),
