@@ -23,11 +23,4 @@ base::Result<std::unique_ptr<Database>> Database::Open(std::string_view url, con
   return OpenMysql(parsed.value(), clock, password);
 }
 
-base::Status ClockAhead(int64_t ahead_us) {
-  return base::Status(base::ErrorKind::kRefused,
-                      "the clock of this machine is " + std::to_string(ahead_us / 1000) +
-                          " ms ahead of the database's, and its writes would win over later ones; let both machines "
-                          "keep their clocks by NTP");
-}
-
 }  // namespace holdfast::session

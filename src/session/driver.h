@@ -110,6 +110,7 @@ struct NodeLease {
   std::string address;     // where the others may ask it, host:port
   int64_t started_us = 0;  // the database's clock, when the number was taken
   int64_t until_us = 0;    // the database's clock; 0: given back
+  bool operator==(const NodeLease&) const = default;
 };
 
 // What stays the same for a database; a copy or a restored one differs in one of them.

@@ -6,9 +6,6 @@
 // The server counts the rows that the guard refused. None, the usual case: all are done. Else the rows are looked at,
 // and each is settled by itself (mysql_statements.h). A row that the server cannot store fails its whole statement,
 // without effect; the statement is halved until that row stands alone, and is bad.
-//
-// Open walks the hosts once; a driver that had to settle for a later one looks now and then whether one before it is
-// back, so that in the end all cache nodes write to the same again.
 
 #include "session/driver_mysql.h"
 
@@ -17,6 +14,7 @@
 #include <unordered_map>
 
 #include "session/server_databases.h"
+#include "session/server_rows.h"
 
 namespace holdfast::session {
 
@@ -25,7 +23,6 @@ namespace {
 constexpr int kTriesMax = 4;
 constexpr uint64_t kColumnBytesMax = (1u << 24) - 1;              // MEDIUMBLOB
 constexpr uint64_t kTidbValueBytesMax = (6u << 20) - (64 << 10);  // its limit of an entry
-constexpr int64_t kClockAheadMicrosMax = 1'000'000;
 constexpr unsigned kDuplicateKey = 1062;
 constexpr unsigned kConflict = 1213;
 
@@ -33,86 +30,32 @@ constexpr char kRowColumns[] =
     "sid, version, born, floor, touched, expires_at, state, flags, owner, updated_at, data, "
     "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
 
-// Statements without effect that need the grants of those with one.
-constexpr const char* kProbes[] = {
-    "SELECT sid FROM sessions LIMIT 0",
-    "INSERT INTO sessions SELECT * FROM sessions WHERE 1 = 0",
-    "UPDATE sessions SET owner = owner WHERE 1 = 0",
-    "DELETE FROM sessions WHERE 1 = 0",
-    "INSERT INTO nodes SELECT * FROM nodes WHERE 1 = 0",
-    "UPDATE nodes SET lease = lease WHERE 1 = 0",
-    "INSERT INTO lease SELECT * FROM lease WHERE 1 = 0",
-    "UPDATE lease SET holder = holder WHERE 1 = 0",
-};
-
 }  // namespace
 
 MysqlDriver::MysqlDriver(std::shared_ptr<MysqlPlace> place)
-    : place_(std::move(place)), walker_(place_->url.hosts.size()), statements_(connection_, place_->clock) {}
+    : ServerDriver(place->url, place->clock), place_(std::move(place)), statements_(connection_, place_->clock) {}
 
 // -- Connecting -----------------------------------------------------------------------------------
 
-Failure MysqlDriver::Fail(const MysqlError& error) {
-  if (error.ok()) return {};
-  const size_t host = walker_.current();
-  // A connection that was encrypted and has been cut is lost, not wrongly set up.
-  const bool cut = error.code == 2026;
-  const FailureClass kind = cut ? FailureClass::kNextNode : MysqlClassOf(error.code);
-  if (kind == FailureClass::kNextNode) walker_.NoteFailed(host, place_->clock.SteadyMicros());
-  return Failure{kind, place_->url.hosts[host].Text() + ": " + error.text + " (" + std::to_string(error.code) + ")" +
-                           (cut ? "" : MysqlRemedy(error.code))};
-}
-
-MysqlError MysqlDriver::ConnectTo(size_t host, MysqlConnection* connection) {
-  MysqlError error = connection->Connect(place_->url, place_->url.hosts[host], place_->password);
+Failure MysqlDriver::Connect(const DatabaseHost& host) {
+  MysqlConnection connection;
+  MysqlError error = connection.Connect(place_->url, host, place_->password);
   // A node without a majority answers much, but not for a table.
   MysqlRows rows;
-  if (error.ok()) error = connection->Query("SELECT value FROM meta WHERE name = 'schema_version'", &rows);
+  if (error.ok()) error = connection.Query("SELECT value FROM meta WHERE name = 'schema_version'", &rows);
   if (error.ok() && !(rows.Next() && rows.Integer(0) == kSchemaVersion)) {
     error = MysqlError{1146, "the tables are not of schema " + std::to_string(kSchemaVersion)};
   }
-  const int64_t now_us = place_->clock.SteadyMicros();
-  if (!error.ok()) {
-    connection->Close();
-    walker_.NoteFailed(host, now_us);
-    return error;
-  }
-  walker_.NoteConnected(host, now_us);
-  const uint64_t packet_bytes = connection->packet_bytes() / 2;
+  if (!error.ok()) return FailureOf(error, MysqlPhase::kConnecting);
+  connection_ = std::move(connection);
+  const uint64_t packet_bytes = connection_.packet_bytes() / 2;
   uint64_t value_bytes = std::min(packet_bytes - std::min(packet_bytes, kMysqlStatementSlackBytes), kColumnBytesMax);
-  if (connection->is_tidb()) value_bytes = std::min(value_bytes, kTidbValueBytesMax);
+  if (connection_.is_tidb()) value_bytes = std::min(value_bytes, kTidbValueBytesMax);
   place_->value_bytes_max.store(value_bytes, std::memory_order_relaxed);
   return {};
 }
 
-Failure MysqlDriver::Open() {
-  connection_.Close();
-  Failure failure;
-  std::string details;
-  for (const size_t host : walker_.Order(place_->clock.SteadyMicros())) {
-    const MysqlError error = ConnectTo(host, &connection_);
-    if (error.ok()) return {};
-    if (!details.empty()) details += "; ";
-    details += place_->url.hosts[host].Text() + ": " + error.text + " (" + std::to_string(error.code) + ")" +
-               MysqlRemedy(error.code);
-    // Of several kinds the one that a person must mend.
-    const FailureClass kind = MysqlClassOf(error.code);
-    failure.kind = std::max(failure.kind, kind == FailureClass::kRetry ? FailureClass::kNextNode : kind);
-  }
-  failure.detail = details;
-  return failure;
-}
-
-void MysqlDriver::LookBack() {
-  if (!walker_.ShouldLookBack(place_->clock.SteadyMicros())) return;
-  const size_t current = walker_.current();
-  for (size_t host = 0; host < current; ++host) {
-    MysqlConnection better;
-    if (!ConnectTo(host, &better).ok()) continue;
-    connection_ = std::move(better);
-    return;
-  }
-}
+Failure MysqlDriver::Execute(const std::string& sql) { return Fail(connection_.Execute(sql)); }
 
 MysqlError MysqlDriver::Run(std::string_view sql, uint64_t* affected, std::optional<uint64_t>* refused) {
   MysqlError error;
@@ -129,35 +72,11 @@ MysqlError MysqlDriver::Run(std::string_view sql, uint64_t* affected, std::optio
 Failure MysqlDriver::Load(std::span<const std::string_view> keys, std::vector<Row>* rows) {
   LookBack();
   if (keys.empty()) return {};
-  DatabaseMoment now{0, place_->clock.SteadyMicros()};
+  const int64_t asked_us = place_->clock.SteadyMicros();
   MysqlRows found;
-  if (const MysqlError error = connection_.Query(statements_.Select(kRowColumns, keys), &found); !error.ok()) {
-    return Fail(error);
-  }
-  while (found.Next()) {
-    now.database_us = found.Integer(11);
-    Row& row = rows->emplace_back();
-    row.key = found.Text(0);
-    row.version = found.Unsigned(1);
-    row.born = found.Unsigned(2);
-    row.floor = found.Unsigned(3);
-    row.touched = found.Unsigned(4);
-    row.expires_us = now.FromDatabase(found.Integer(5));
-    row.state = found.Integer(6) == 0 ? RowState::kLive : RowState::kTombstone;
-    row.client_flags = static_cast<uint32_t>(found.Unsigned(7));
-    row.owner = static_cast<uint32_t>(found.Unsigned(8));
-    row.changed_us = now.FromDatabase(found.Integer(9));
-    row.data = found.Text(10);
-  }
-  return {};
-}
-
-Failure MysqlDriver::CheckGrants() {
-  for (const char* const probe : kProbes) {
-    MysqlRows rows;
-    if (const MysqlError error = connection_.Query(probe, &rows); !error.ok()) return Fail(error);
-  }
-  return {};
+  const MysqlError error = connection_.Query(statements_.Select(kRowColumns, keys), &found);
+  if (error.ok()) AppendRows(found, asked_us, rows);
+  return Fail(error);
 }
 
 // -- Writing --------------------------------------------------------------------------------------
@@ -344,18 +263,8 @@ base::Result<std::unique_ptr<Database>> OpenMysql(const DatabaseUrl& url, const 
                                                   const std::string& password) {
   mysql_library_init(0, nullptr, nullptr);
   auto place = std::make_shared<MysqlPlace>(url, password, clock);
-  MysqlDriver driver(place);
   DatabaseIdentity identity;
-  int64_t ahead_us = 0;
-  Failure failure = driver.Open();
-  if (failure.ok()) failure = driver.ReadIdentity(&identity);
-  if (failure.ok()) failure = driver.CheckGrants();
-  if (failure.ok()) failure = driver.ReadClockAhead(&ahead_us);
-  if (!failure.ok()) {
-    const bool later = failure.kind != FailureClass::kConfiguration;
-    return base::Status(later ? base::ErrorKind::kUnavailable : base::ErrorKind::kRefused, failure.detail);
-  }
-  if (ahead_us > kClockAheadMicrosMax) return ClockAhead(ahead_us);
+  if (base::Status status = MysqlDriver(place).OpenAndCheck(&identity); !status.ok()) return status;
   return std::unique_ptr<Database>(new MysqlDatabase(std::move(place), std::move(identity)));
 }
 

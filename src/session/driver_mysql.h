@@ -18,12 +18,11 @@
 
 #include "base/clock.h"
 #include "base/status.h"
-#include "session/database_moment.h"
 #include "session/database_url.h"
 #include "session/driver.h"
-#include "session/host_walker.h"
 #include "session/mysql_connection.h"
 #include "session/mysql_statements.h"
+#include "session/server_driver.h"
 
 namespace holdfast::session {
 
@@ -42,11 +41,10 @@ struct MysqlPlace {
   std::atomic<uint64_t> value_bytes_max{0};  // as of the latest connection
 };
 
-class MysqlDriver final : public Driver {
+class MysqlDriver final : public ServerDriver {
  public:
   explicit MysqlDriver(std::shared_ptr<MysqlPlace> place);
 
-  Failure Open() override;
   Failure Load(std::span<const std::string_view> keys, std::vector<Row>* rows) override;
   Failure Write(std::span<const Change> changes, std::vector<ChangeOutcome>* outcomes) override;
   Failure Sweep(int64_t grace_us, uint32_t limit, uint64_t* deleted) override;
@@ -55,15 +53,14 @@ class MysqlDriver final : public Driver {
                       ChangeCursor* next) override;
   Failure Claim(std::span<const OwnerChange> changes) override;
   Failure ReadNodes(std::vector<NodeLease>* nodes, int64_t* database_now_us) override;
-  Failure PutNode(const NodeLease& lease, const NodeLease* expected, bool* done) override;
   Failure TakeLease(std::string_view name, uint32_t holder, int64_t life_us, bool* held) override;
-  Failure ReadIdentity(DatabaseIdentity* identity) override;
-  void Idle() override {}
 
-  // How far our wall clock is ahead of the database's, at least.
-  Failure ReadClockAhead(int64_t* ahead_us);
-  // Do the tables take what we will send? Nothing is changed.
-  Failure CheckGrants();
+ protected:
+  Failure Connect(const DatabaseHost& host) override;
+  void Disconnect() override { connection_.Close(); }
+  Failure Execute(const std::string& sql) override;
+  Failure ReadMeta(Meta* meta) override;
+  Failure TryPutNode(const NodeLease& lease, const NodeLease* expected, bool* done) override;
 
  private:
   // A row's stamps, to see why it was not changed.
@@ -74,9 +71,7 @@ class MysqlDriver final : public Driver {
   };
   using Indices = std::span<const size_t>;
 
-  Failure Fail(const MysqlError& error);
-  MysqlError ConnectTo(size_t host, MysqlConnection* connection);
-  void LookBack();
+  Failure Fail(const MysqlError& error) { return AtHost(FailureOf(error, MysqlPhase::kConnected)); }
   // A guarded statement, a few times while it conflicts with others.
   MysqlError Run(std::string_view sql, uint64_t* affected, std::optional<uint64_t>* refused = nullptr);
 
@@ -93,26 +88,20 @@ class MysqlDriver final : public Driver {
   MysqlError SettleDelete(const Change& change, const Look& look, ChangeOutcome* outcome);
 
   const std::shared_ptr<MysqlPlace> place_;
-  HostWalker walker_;
   MysqlConnection connection_;
   MysqlStatements statements_;
 };
 
-class MysqlDatabase final : public Database {
+class MysqlDatabase final : public ServerDatabase {
  public:
   MysqlDatabase(std::shared_ptr<MysqlPlace> place, DatabaseIdentity identity)
-      : place_(std::move(place)), identity_(std::move(identity)) {}
+      : ServerDatabase(place->url.Describe(), std::move(identity)), place_(std::move(place)) {}
 
   std::unique_ptr<Driver> NewDriver() override { return std::make_unique<MysqlDriver>(place_); }
-  const DatabaseIdentity& identity() const override { return identity_; }
-  std::string Describe() const override { return place_->url.Describe(); }
-  std::string local_path() const override { return ""; }
-  bool is_shared() const override { return true; }
   uint64_t value_bytes_max() const override { return place_->value_bytes_max.load(std::memory_order_relaxed); }
 
  private:
   const std::shared_ptr<MysqlPlace> place_;
-  const DatabaseIdentity identity_;
 };
 
 }  // namespace holdfast::session

@@ -3,9 +3,8 @@
 //
 // Changes are read along the index on updated_at, which ends in the key, so a place in it is a time and a key.
 
-#include <algorithm>
-
 #include "session/driver_mysql.h"
+#include "session/server_rows.h"
 
 namespace holdfast::session {
 
@@ -16,26 +15,6 @@ constexpr unsigned kDuplicateKey = 1062;
 constexpr char kStampColumns[] =
     "sid, version, born, floor, touched, expires_at, state, owner, updated_at, "
     "CAST(UNIX_TIMESTAMP(NOW(6)) * 1000000 AS SIGNED)";
-constexpr unsigned kChangedColumn = 8;
-constexpr unsigned kNowColumn = 9;
-
-void AppendStamps(const MysqlRows& found, int64_t asked_steady_us, std::vector<RowStamps>* rows) {
-  const DatabaseMoment now{found.Integer(kNowColumn), asked_steady_us};
-  RowStamps& row = rows->emplace_back();
-  row.key = found.Text(0);
-  row.version = found.Unsigned(1);
-  row.born = found.Unsigned(2);
-  row.floor = found.Unsigned(3);
-  row.touched = found.Unsigned(4);
-  row.expires_us = now.FromDatabase(found.Integer(5));
-  row.state = found.Integer(6) == 0 ? RowState::kLive : RowState::kTombstone;
-  row.owner = static_cast<uint32_t>(found.Unsigned(7));
-}
-
-bool IsSame(const NodeLease& a, const NodeLease& b) {
-  return a.number == b.number && a.name == b.name && a.address == b.address && a.started_us == b.started_us &&
-         a.until_us == b.until_us;
-}
 
 }  // namespace
 
@@ -45,11 +24,9 @@ Failure MysqlDriver::LoadStamps(std::span<const std::string_view> keys, std::vec
   if (keys.empty()) return {};
   const int64_t asked_us = place_->clock.SteadyMicros();
   MysqlRows found;
-  if (const MysqlError error = connection_.Query(statements_.Select(kStampColumns, keys), &found); !error.ok()) {
-    return Fail(error);
-  }
-  while (found.Next()) AppendStamps(found, asked_us, rows);
-  return {};
+  const MysqlError error = connection_.Query(statements_.Select(kStampColumns, keys), &found);
+  if (error.ok()) AppendStamps(found, asked_us, rows);
+  return Fail(error);
 }
 
 Failure MysqlDriver::ReadChanges(uint32_t node, const ChangeCursor& after, uint32_t limit, std::vector<RowStamps>* rows,
@@ -63,10 +40,7 @@ Failure MysqlDriver::ReadChanges(uint32_t node, const ChangeCursor& after, uint3
   const int64_t asked_us = place_->clock.SteadyMicros();
   MysqlRows found;
   if (const MysqlError error = connection_.Query(sql, &found); !error.ok()) return Fail(error);
-  while (found.Next()) {
-    AppendStamps(found, asked_us, rows);
-    place = ChangeCursor{found.Integer(kChangedColumn), rows->back().key};
-  }
+  AppendStamps(found, asked_us, rows, &place);
   *next = std::move(place);
   return {};
 }
@@ -94,18 +68,11 @@ Failure MysqlDriver::ReadNodes(std::vector<NodeLease>* nodes, int64_t* database_
     error = connection_.Query("SELECT number, name, address, started_at, lease FROM nodes ORDER BY number", &rows);
   }
   if (!error.ok()) return Fail(error);
-  while (rows.Next()) {
-    NodeLease& node = nodes->emplace_back();
-    node.number = static_cast<uint32_t>(rows.Unsigned(0));
-    node.name = rows.Text(1);
-    node.address = rows.Text(2);
-    node.started_us = rows.Integer(3);
-    node.until_us = rows.Integer(4);
-  }
+  AppendNodes(rows, nodes);
   return {};
 }
 
-Failure MysqlDriver::PutNode(const NodeLease& lease, const NodeLease* expected, bool* done) {
+Failure MysqlDriver::TryPutNode(const NodeLease& lease, const NodeLease* expected, bool* done) {
   const std::string number = std::to_string(lease.number);
   const std::string name = statements_.Quoted(lease.name);
   const std::string address = statements_.Quoted(lease.address);
@@ -125,13 +92,7 @@ Failure MysqlDriver::PutNode(const NodeLease& lease, const NodeLease* expected, 
   const MysqlError error = Run(sql, &affected);
   if (!error.ok() && error.code != kDuplicateKey) return Fail(error);
   *done = error.ok() && affected > 0;
-  if (*done) return {};
-  // The answer to an earlier try may have been lost, and a row that stays as it was is not counted as changed.
-  std::vector<NodeLease> nodes;
-  int64_t now_us = 0;
-  Failure failure = ReadNodes(&nodes, &now_us);
-  *done = std::any_of(nodes.begin(), nodes.end(), [&lease](const NodeLease& node) { return IsSame(node, lease); });
-  return failure;
+  return {};
 }
 
 Failure MysqlDriver::TakeLease(std::string_view name, uint32_t holder, int64_t life_us, bool* held) {
@@ -152,26 +113,11 @@ Failure MysqlDriver::TakeLease(std::string_view name, uint32_t holder, int64_t l
   return Fail(error);
 }
 
-Failure MysqlDriver::ReadIdentity(DatabaseIdentity* identity) {
+Failure MysqlDriver::ReadMeta(Meta* meta) {
   MysqlRows rows;
   const MysqlError error = connection_.Query("SELECT name, value FROM meta", &rows);
-  if (!error.ok()) return Fail(error);
-  while (rows.Next()) {
-    if (rows.Text(0) == "schema_version") identity->schema_version = static_cast<int>(rows.Integer(1));
-    if (rows.Text(0) == "database_uuid") identity->uuid = rows.Text(1);
-    if (rows.Text(0) == "generation") identity->generation = rows.Unsigned(1);
-  }
-  if (!identity->uuid.empty()) return {};
-  return Failure{FailureClass::kConfiguration, "the table meta holds no database_uuid; run holdfast --init-schema"};
-}
-
-Failure MysqlDriver::ReadClockAhead(int64_t* ahead_us) {
-  const int64_t wall_us = place_->clock.WallMicros();
-  MysqlRows rows;
-  const MysqlError error = connection_.Query(std::string("SELECT ") + kMysqlNow, &rows);
-  if (!error.ok()) return Fail(error);
-  *ahead_us = rows.Next() ? wall_us - rows.Integer(0) : 0;
-  return {};
+  while (error.ok() && rows.Next()) meta->emplace_back(rows.Text(0), rows.Text(1));
+  return Fail(error);
 }
 
 }  // namespace holdfast::session

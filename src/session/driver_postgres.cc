@@ -13,24 +13,13 @@
 
 #include "session/postgres_statements.h"
 #include "session/server_databases.h"
+#include "session/server_rows.h"
 
 namespace holdfast::session {
 
 namespace {
 
 constexpr int kTriesMax = 4;
-constexpr int64_t kClockAheadMicrosMax = 1'000'000;
-
-// Statements without effect that need the grants of those with one.
-constexpr const char* kProbes[] = {
-    "INSERT INTO sessions SELECT * FROM sessions WHERE false",
-    "UPDATE sessions SET owner = owner WHERE false",
-    "DELETE FROM sessions WHERE false",
-    "INSERT INTO nodes SELECT * FROM nodes WHERE false",
-    "UPDATE nodes SET lease = lease WHERE false",
-    "INSERT INTO lease SELECT * FROM lease WHERE false",
-    "UPDATE lease SET holder = holder WHERE false",
-};
 
 const PostgresStatement& StatementOf(ChangeKind kind) {
   if (kind == ChangeKind::kExpiry) return kPostgresExpiry;
@@ -40,65 +29,26 @@ const PostgresStatement& StatementOf(ChangeKind kind) {
 }  // namespace
 
 PostgresDriver::PostgresDriver(std::shared_ptr<const PostgresPlace> place)
-    : place_(std::move(place)), walker_(place_->url.hosts.size()) {}
+    : ServerDriver(place->url, place->clock), place_(std::move(place)) {}
 
 // -- Connecting -----------------------------------------------------------------------------------
 
-Failure PostgresDriver::Fail(const PostgresError& error) {
-  if (error.ok()) return {};
-  const size_t host = walker_.current();
-  const FailureClass kind = PostgresClassOf(error);
-  if (kind == FailureClass::kNextNode) walker_.NoteFailed(host, place_->clock.SteadyMicros());
-  return Failure{kind,
-                 place_->url.hosts[host].Text() + ": " + error.text + " (" + error.state + ")" + PostgresRemedy(error)};
-}
-
-PostgresError PostgresDriver::ConnectTo(size_t host, PostgresConnection* connection) {
-  PostgresError error = connection->Connect(place_->url, place_->url.hosts[host], place_->password);
+Failure PostgresDriver::Connect(const DatabaseHost& host) {
+  PostgresConnection connection;
+  PostgresError error = connection.Connect(place_->url, host, place_->password);
   PostgresRows rows;
-  if (error.ok()) error = connection->Query("SELECT value FROM meta WHERE name = 'schema_version'", &rows);
-  if (error.ok() && (rows.count() != 1 || rows.Bytes(0, 0) != std::to_string(kSchemaVersion))) {
+  if (error.ok()) error = connection.Query("SELECT value FROM meta WHERE name = 'schema_version'", &rows);
+  if (error.ok() && !(rows.Next() && rows.Text(0) == std::to_string(kSchemaVersion))) {
     error = PostgresError{"42P01", "the tables are not of schema " + std::to_string(kSchemaVersion)};
   }
   for (const PostgresStatement* const statement : kPostgresStatementsAll) {
-    if (error.ok()) error = connection->Prepare(statement->name, statement->sql);
+    if (error.ok()) error = connection.Prepare(statement->name, statement->sql);
   }
-  const int64_t now_us = place_->clock.SteadyMicros();
-  if (error.ok()) {
-    walker_.NoteConnected(host, now_us);
-  } else {
-    connection->Close();
-    walker_.NoteFailed(host, now_us);
-  }
-  return error;
+  if (error.ok()) connection_ = std::move(connection);
+  return FailureOf(error);
 }
 
-Failure PostgresDriver::Open() {
-  connection_.Close();
-  Failure failure;
-  for (const size_t host : walker_.Order(place_->clock.SteadyMicros())) {
-    const PostgresError error = ConnectTo(host, &connection_);
-    if (error.ok()) return {};
-    if (!failure.detail.empty()) failure.detail += "; ";
-    failure.detail +=
-        place_->url.hosts[host].Text() + ": " + error.text + " (" + error.state + ")" + PostgresRemedy(error);
-    // Of several kinds the one that a person must mend.
-    const FailureClass kind = PostgresClassOf(error);
-    failure.kind = std::max(failure.kind, kind == FailureClass::kRetry ? FailureClass::kNextNode : kind);
-  }
-  return failure;
-}
-
-void PostgresDriver::LookBack() {
-  if (!walker_.ShouldLookBack(place_->clock.SteadyMicros())) return;
-  const size_t current = walker_.current();
-  for (size_t host = 0; host < current; ++host) {
-    PostgresConnection better;
-    if (!ConnectTo(host, &better).ok()) continue;
-    connection_ = std::move(better);
-    return;
-  }
-}
+Failure PostgresDriver::Execute(const std::string& sql) { return Fail(connection_.Execute(sql)); }
 
 PostgresError PostgresDriver::Run(const char* name, const PostgresParameters& parameters, PostgresRows* rows) {
   PostgresError error;
@@ -115,45 +65,13 @@ PostgresError PostgresDriver::Run(const char* name, const PostgresParameters& pa
 Failure PostgresDriver::Load(std::span<const std::string_view> keys, std::vector<Row>* rows) {
   LookBack();
   if (keys.empty()) return {};
-  DatabaseMoment now{0, place_->clock.SteadyMicros()};
+  const int64_t asked_us = place_->clock.SteadyMicros();
   PostgresParameters parameters;
   parameters.BytesArray(keys);
   PostgresRows found;
-  if (const PostgresError error = connection_.Run(kPostgresLoad.name, parameters, &found); !error.ok()) {
-    return Fail(error);
-  }
-  for (int i = 0; i < found.count(); ++i) {
-    now.database_us = found.Integer(i, 11);
-    Row& row = rows->emplace_back();
-    row.key = found.Bytes(i, 0);
-    row.version = found.Unsigned(i, 1);
-    row.born = found.Unsigned(i, 2);
-    row.floor = found.Unsigned(i, 3);
-    row.touched = found.Unsigned(i, 4);
-    row.expires_us = now.FromDatabase(found.Integer(i, 5));
-    row.state = found.Integer(i, 6) == 0 ? RowState::kLive : RowState::kTombstone;
-    row.client_flags = static_cast<uint32_t>(found.Integer(i, 7));
-    row.owner = static_cast<uint32_t>(found.Integer(i, 8));
-    row.changed_us = now.FromDatabase(found.Integer(i, 9));
-    row.data = found.Bytes(i, 10);
-  }
-  return {};
-}
-
-Failure PostgresDriver::ReadClockAhead(int64_t* ahead_us) {
-  const int64_t wall_us = place_->clock.WallMicros();
-  PostgresRows rows;
-  const PostgresError error = connection_.Run(kPostgresClock.name, {}, &rows);
-  if (!error.ok()) return Fail(error);
-  *ahead_us = rows.count() == 1 ? wall_us - rows.Integer(0, 0) : 0;
-  return {};
-}
-
-Failure PostgresDriver::CheckGrants() {
-  for (const char* const probe : kProbes) {
-    if (const PostgresError error = connection_.Execute(probe); !error.ok()) return Fail(error);
-  }
-  return {};
+  const PostgresError error = connection_.Run(kPostgresLoad.name, parameters, &found);
+  if (error.ok()) AppendRows(found, asked_us, rows);
+  return Fail(error);
 }
 
 // -- Writing --------------------------------------------------------------------------------------
@@ -232,7 +150,7 @@ PostgresError PostgresDriver::WriteRows(ChangeKind kind, std::span<const Change>
   }
   if (!error.ok()) return error;
   std::unordered_map<std::string_view, uint64_t> became;
-  for (int i = 0; i < rows.count(); ++i) became.emplace(rows.Bytes(i, 0), rows.Unsigned(i, 1));
+  while (rows.Next()) became.emplace(rows.Text(0), rows.Unsigned(1));
   Indices refused;
   for (const size_t index : indices) {
     const auto row = became.find(changes[index].row.key);
@@ -262,22 +180,24 @@ PostgresError PostgresDriver::SettleRefused(ChangeKind kind, std::span<const Cha
   PostgresRows rows;
   const PostgresError error = connection_.Run(kPostgresStamps.name, parameters, &rows);
   if (!error.ok()) return error;
-  std::unordered_map<std::string_view, int> places;
-  for (int i = 0; i < rows.count(); ++i) places.emplace(rows.Bytes(i, 0), i);
+  std::vector<RowStamps> there;
+  AppendStamps(rows, place_->clock.SteadyMicros(), &there);
+  std::unordered_map<std::string_view, const RowStamps*> by_key;
+  for (const RowStamps& row : there) by_key.emplace(row.key, &row);
   for (const size_t index : indices) {
     const Change& change = changes[index];
-    const auto found = places.find(change.row.key);
-    const int place = found == places.end() ? -1 : found->second;
-    const bool live = place >= 0 && rows.Integer(place, 6) == 0;
-    const uint64_t version = place >= 0 ? rows.Unsigned(place, 1) : 0;
+    const auto found = by_key.find(change.row.key);
+    const RowStamps* const row = found == by_key.end() ? nullptr : found->second;  // null: there is none
+    const bool live = row != nullptr && row->state == RowState::kLive;
     ChangeOutcome& outcome = (*outcomes)[index];
     if (kind == ChangeKind::kDelete) {
       outcome = live ? ChangeOutcome::kOvertaken : ChangeOutcome::kDone;
     } else if (kind == ChangeKind::kExpiry) {
-      const bool held = live && version == change.base_version && rows.Unsigned(place, 4) >= change.row.touched;
+      const bool held = live && row->version == change.base_version && row->touched >= change.row.touched;
       outcome = held ? ChangeOutcome::kDone : ChangeOutcome::kNeedsRow;
     } else {
-      outcome = place >= 0 && version == change.row.version ? ChangeOutcome::kDone : ChangeOutcome::kOvertaken;
+      const bool held = row != nullptr && row->version == change.row.version;
+      outcome = held ? ChangeOutcome::kDone : ChangeOutcome::kOvertaken;
     }
   }
   return {};
@@ -314,18 +234,8 @@ Failure PostgresDriver::Sweep(int64_t grace_us, uint32_t limit, uint64_t* delete
 base::Result<std::unique_ptr<Database>> OpenPostgres(const DatabaseUrl& url, const base::Clock& clock,
                                                      const std::string& password) {
   const auto place = std::make_shared<const PostgresPlace>(PostgresPlace{url, password, clock});
-  PostgresDriver driver(place);
   DatabaseIdentity identity;
-  int64_t ahead_us = 0;
-  Failure failure = driver.Open();
-  if (failure.ok()) failure = driver.ReadIdentity(&identity);
-  if (failure.ok()) failure = driver.CheckGrants();
-  if (failure.ok()) failure = driver.ReadClockAhead(&ahead_us);
-  if (!failure.ok()) {
-    const bool later = failure.kind != FailureClass::kConfiguration;
-    return base::Status(later ? base::ErrorKind::kUnavailable : base::ErrorKind::kRefused, failure.detail);
-  }
-  if (ahead_us > kClockAheadMicrosMax) return ClockAhead(ahead_us);
+  if (base::Status status = PostgresDriver(place).OpenAndCheck(&identity); !status.ok()) return status;
   return std::unique_ptr<Database>(new PostgresDatabase(place, std::move(identity)));
 }
 

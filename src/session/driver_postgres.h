@@ -14,11 +14,10 @@
 #include <vector>
 
 #include "base/clock.h"
-#include "session/database_moment.h"
 #include "session/database_url.h"
 #include "session/driver.h"
-#include "session/host_walker.h"
 #include "session/postgres_connection.h"
+#include "session/server_driver.h"
 
 namespace holdfast::session {
 
@@ -31,11 +30,10 @@ struct PostgresPlace {
   const base::Clock& clock;
 };
 
-class PostgresDriver final : public Driver {
+class PostgresDriver final : public ServerDriver {
  public:
   explicit PostgresDriver(std::shared_ptr<const PostgresPlace> place);
 
-  Failure Open() override;
   Failure Load(std::span<const std::string_view> keys, std::vector<Row>* rows) override;
   Failure Write(std::span<const Change> changes, std::vector<ChangeOutcome>* outcomes) override;
   Failure Sweep(int64_t grace_us, uint32_t limit, uint64_t* deleted) override;
@@ -44,22 +42,19 @@ class PostgresDriver final : public Driver {
                       ChangeCursor* next) override;
   Failure Claim(std::span<const OwnerChange> changes) override;
   Failure ReadNodes(std::vector<NodeLease>* nodes, int64_t* database_now_us) override;
-  Failure PutNode(const NodeLease& lease, const NodeLease* expected, bool* done) override;
   Failure TakeLease(std::string_view name, uint32_t holder, int64_t life_us, bool* held) override;
-  Failure ReadIdentity(DatabaseIdentity* identity) override;
-  void Idle() override {}
 
-  // How far our wall clock is ahead of the database's, at least.
-  Failure ReadClockAhead(int64_t* ahead_us);
-  // Do the tables take what we will send? Nothing is changed.
-  Failure CheckGrants();
+ protected:
+  Failure Connect(const DatabaseHost& host) override;
+  void Disconnect() override { connection_.Close(); }
+  Failure Execute(const std::string& sql) override;
+  Failure ReadMeta(Meta* meta) override;
+  Failure TryPutNode(const NodeLease& lease, const NodeLease* expected, bool* done) override;
 
  private:
   using Indices = std::vector<size_t>;
 
-  Failure Fail(const PostgresError& error);
-  PostgresError ConnectTo(size_t host, PostgresConnection* connection);
-  void LookBack();
+  Failure Fail(const PostgresError& error) { return AtHost(FailureOf(error)); }
   PostgresError Run(const char* name, const PostgresParameters& parameters, PostgresRows* rows);
   int64_t TimeToLive(int64_t steady_us) const;
 
@@ -73,25 +68,19 @@ class PostgresDriver final : public Driver {
   PostgresError WriteCompared(const Change& change, ChangeOutcome* outcome);
 
   const std::shared_ptr<const PostgresPlace> place_;
-  HostWalker walker_;
   PostgresConnection connection_;
 };
 
-class PostgresDatabase final : public Database {
+class PostgresDatabase final : public ServerDatabase {
  public:
   PostgresDatabase(std::shared_ptr<const PostgresPlace> place, DatabaseIdentity identity)
-      : place_(std::move(place)), identity_(std::move(identity)) {}
+      : ServerDatabase(place->url.Describe(), std::move(identity)), place_(std::move(place)) {}
 
   std::unique_ptr<Driver> NewDriver() override { return std::make_unique<PostgresDriver>(place_); }
-  const DatabaseIdentity& identity() const override { return identity_; }
-  std::string Describe() const override { return place_->url.Describe(); }
-  std::string local_path() const override { return ""; }
-  bool is_shared() const override { return true; }
   uint64_t value_bytes_max() const override { return kPostgresValueBytesMax; }
 
  private:
   const std::shared_ptr<const PostgresPlace> place_;
-  const DatabaseIdentity identity_;
 };
 
 }  // namespace holdfast::session

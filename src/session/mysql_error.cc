@@ -5,10 +5,16 @@
 
 namespace holdfast::session {
 
-FailureClass MysqlClassOf(unsigned code) {
+namespace {
+constexpr unsigned kTlsFailed = 2026;
+}  // namespace
+
+FailureClass MysqlClassOf(unsigned code, MysqlPhase phase) {
   switch (code) {
     case 0:
       return FailureClass::kNone;
+    case kTlsFailed:
+      return phase == MysqlPhase::kConnecting ? FailureClass::kConfiguration : FailureClass::kNextNode;
     // Undone by the server; the same again may well succeed.
     case 1213:  // deadlock, or a conflict with a write on another node
     case 1205:  // lock wait, or the wait for causality, was too long
@@ -37,7 +43,6 @@ FailureClass MysqlClassOf(unsigned code) {
     case 1370:
     case 1064:  // syntax: not a server that we know
     case 1235:  // not supported by this server
-    case 2026:  // TLS
     case 2059:  // authentication plugin
     case 2061:
     case 1251:
@@ -67,7 +72,8 @@ bool IsMysqlRowsFault(unsigned code) {
   }
 }
 
-const char* MysqlRemedy(unsigned code) {
+const char* MysqlRemedy(unsigned code, MysqlPhase phase) {
+  const bool connecting = phase == MysqlPhase::kConnecting;
   switch (code) {
     case 1045:
     case 1698:
@@ -89,8 +95,13 @@ const char* MysqlRemedy(unsigned code) {
     case 2002:
     case 2003:
       return "; is the database running, and may this machine connect to it?";
-    case 2026:
-      return "; check the file in tls-ca=, and that the server's certificate is for this host";
+    case 2013:
+      return connecting ? "; is the database running, or does it hang?" : "";
+    case kTlsFailed:
+      return connecting
+                 ? "; check the file in tls-ca=, that the server has TLS switched on, and that its certificate is "
+                   "for this host"
+                 : "";
     case kMysqlNotEncrypted:
       return "; switch TLS on in the server, or take tls-ca= out of --sessions";
     case kMysqlTooOld:
@@ -111,6 +122,12 @@ const char* MysqlRemedy(unsigned code) {
     default:
       return "";
   }
+}
+
+Failure FailureOf(const MysqlError& error, MysqlPhase phase) {
+  if (error.ok()) return {};
+  const std::string number = error.code < kMysqlNotEncrypted ? " (" + std::to_string(error.code) + ")" : "";
+  return {MysqlClassOf(error.code, phase), error.text + number + MysqlRemedy(error.code, phase)};
 }
 
 }  // namespace holdfast::session

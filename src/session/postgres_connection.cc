@@ -78,12 +78,12 @@ void PostgresParameters::BytesArray(std::span<const std::string_view> values) {
   }
 }
 
-std::string_view PostgresRows::Bytes(int row, int column) const {
-  return {PQgetvalue(result_.get(), row, column), static_cast<size_t>(PQgetlength(result_.get(), row, column))};
+std::string_view PostgresRows::Text(int column) const {
+  return {PQgetvalue(result_.get(), row_, column), static_cast<size_t>(PQgetlength(result_.get(), row_, column))};
 }
 
-int64_t PostgresRows::Integer(int row, int column) const {
-  const std::string_view bytes = Bytes(row, column);
+int64_t PostgresRows::Integer(int column) const {
+  const std::string_view bytes = Text(column);
   uint64_t value = !bytes.empty() && (bytes[0] & 0x80) != 0 ? ~uint64_t{0} : 0;
   for (const char byte : bytes) value = value << 8 | static_cast<unsigned char>(byte);
   return static_cast<int64_t>(value);
@@ -150,9 +150,10 @@ PostgresError PostgresConnection::SetUp() {
       "current_setting('synchronous_commit') = 'off'",
       &rows);
   if (!error.ok()) return error;
-  if (rows.Integer(0, 0) != 0) return PostgresError{kPostgresStandby, "the server is read-only"};
+  if (!rows.Next()) return Lost("the server does not say what it is");
+  if (rows.Integer(0) != 0) return PostgresError{kPostgresStandby, "the server is read-only"};
   // A row called synced has to survive a crash.
-  return rows.Integer(0, 1) != 0 ? Execute("SET synchronous_commit = on") : PostgresError();
+  return rows.Integer(1) != 0 ? Execute("SET synchronous_commit = on") : PostgresError();
 }
 
 // -- Statements -----------------------------------------------------------------------------------
@@ -179,7 +180,9 @@ PostgresError PostgresConnection::Await(PostgresRows* rows) {
         if (state == nullptr || PQstatus(handle) != CONNECTION_OK) return Lost(PQresultErrorMessage(result.get()));
         error = PostgresError{state, OneLine(text == nullptr ? "" : text)};
       }
-      if (rows != nullptr) rows->result_ = std::move(result);
+      if (rows == nullptr) continue;
+      rows->result_ = std::move(result);
+      rows->row_ = -1;
     }
     const int64_t left_ms = end_ms - SteadyMillis();
     pollfd waiting{PQsocket(handle), static_cast<short>(unsent > 0 ? POLLIN | POLLOUT : POLLIN), 0};

@@ -36,13 +36,15 @@ class PostgresParameters {
   std::vector<std::string> values_;  // in the server's binary format
 };
 
-// The rows of a result in binary format.
+// The rows of a query in binary format, all in our memory.
 class PostgresRows {
  public:
   int count() const { return result_ == nullptr ? 0 : PQntuples(result_.get()); }
-  int64_t Integer(int row, int column) const;  // any width
-  uint64_t Unsigned(int row, int column) const { return static_cast<uint64_t>(Integer(row, column)); }
-  std::string_view Bytes(int row, int column) const;
+  // The next row; false after the last.
+  bool Next() { return ++row_ < count(); }
+  std::string_view Text(int column) const;
+  int64_t Integer(int column) const;  // any width
+  uint64_t Unsigned(int column) const { return static_cast<uint64_t>(Integer(column)); }
 
  private:
   friend class PostgresConnection;
@@ -50,6 +52,7 @@ class PostgresRows {
     void operator()(PGresult* result) const { PQclear(result); }
   };
   std::unique_ptr<PGresult, Free> result_;  // null: no result
+  int row_ = -1;                            // before the first Next
 };
 
 class PostgresConnection {

@@ -54,6 +54,11 @@ const char* PostgresRemedy(const PostgresError& error) {
   return "";
 }
 
+Failure FailureOf(const PostgresError& error) {
+  if (error.ok()) return {};
+  return {PostgresClassOf(error), error.text + " (" + error.state + ")" + PostgresRemedy(error)};
+}
+
 const char* PostgresStateOfRefusal(std::string_view text) {
   for (const char* const words : {"SSL", "certificate", "authentication", "password", "pg_hba.conf", "does not exist",
                                   "not permitted to log in", "permission denied"}) {

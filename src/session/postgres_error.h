@@ -33,6 +33,9 @@ bool IsPostgresRowsFault(const PostgresError& error);
 // What to do about it, with "; " before it; empty where waiting is all there is to do.
 const char* PostgresRemedy(const PostgresError& error);
 
+// The text, the state, and the remedy.
+Failure FailureOf(const PostgresError& error);
+
 // Which of ours a text of the library stands for, when a connection could not be made.
 const char* PostgresStateOfRefusal(std::string_view text);
 

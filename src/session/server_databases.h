@@ -24,9 +24,6 @@ base::Result<std::unique_ptr<Database>> OpenPostgres(const DatabaseUrl& url, con
 base::Result<std::string> CreateMysqlSchema(const DatabaseUrl& url, const std::string& password);
 base::Result<std::string> CreatePostgresSchema(const DatabaseUrl& url, const std::string& password);
 
-// The refusal of a server whose clock is ahead of the database's.
-base::Status ClockAhead(int64_t ahead_us);
-
 }  // namespace holdfast::session
 
 #endif  // HOLDFAST_SESSION_SERVER_DATABASES_H_

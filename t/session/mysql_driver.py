@@ -1,10 +1,10 @@
 """The MySQL driver against a real MariaDB: what every driver promises, then errors with cause and remedy, TLS, reconnects."""
 
-import os
-import tempfile
+import contextlib
 import unittest
 
-from database_servers import DATABASE, PASSWORD, USER, MariaDb, make_certificates, refusal, run_contract
+import server_driver
+from database_servers import DATABASE, USER, MariaDb, refusal, run_contract
 from holdfast_test import main
 
 
@@ -20,90 +20,77 @@ class Contract(unittest.TestCase):
             run_contract(database)
 
 
-class Start(unittest.TestCase):
-    """A server that cannot use its database says so in one line, and ends before it listens."""
+class Start(server_driver.Start, unittest.TestCase):
+    kind = MariaDb
+    words_of_wrong_password = ["1045"]
+    words_of_denial = ["command denied"]
 
-    @classmethod
-    def setUpClass(cls):
-        cls.database = MariaDb().set_up(grants=False)
-
-    @classmethod
-    def tearDownClass(cls):
-        cls.database.close()
-
-    def expect(self, words, url=None, environment=None):
-        line = refusal(self.database, url or self.database.url, environment)
-        for word in words:
-            self.assertIn(word, line)
-        self.assertNotIn(PASSWORD, line)
-
-    def test_a_password_in_the_url_is_refused(self):
-        self.expect(["--database-password-file"], self.database.url.replace(USER + "@", f"{USER}:{PASSWORD}@"))
-
-    def test_a_wrong_password_is_named(self):
-        self.expect(["1045", "--database-password-file"], environment={"HOLDFAST_DATABASE_PASSWORD": "wrong"})
-
-    def test_an_unknown_host_is_named(self):
-        self.expect(["nowhere.invalid", "correct the host"], f"mysql://{USER}@nowhere.invalid/{DATABASE}")
-
-    def test_a_server_that_does_not_run_is_named(self):
-        self.expect(["127.0.0.1:1:", "is the database running"], f"mysql://{USER}@127.0.0.1:1/{DATABASE}")
-
-    def test_missing_grants_and_tables_are_named(self):
+    def revoke_all(self):
         self.database.sql(f"REVOKE ALL PRIVILEGES, GRANT OPTION FROM {USER}@'%'")
-        self.expect(["1044", "--print-schema"])  # no grant at all
-        self.database.grant()
-        self.database.sql(f"REVOKE DELETE ON {DATABASE}.sessions FROM {USER}@'%'")
-        self.expect(["DELETE command denied", "--print-schema"])
-        self.database.grant()
-        self.database.sql("DROP TABLE lease", DATABASE)
-        self.expect(["lease", "--init-schema"])
-        self.database.sql("DELETE FROM meta WHERE name = 'schema_version'", DATABASE)
-        done = self.database.init_schema(self.database.url.replace(USER + "@", "owner@"), self.database.environment)
-        self.assertIn("was created", done.stdout)
-        done = self.database.init_schema(self.database.url.replace(USER + "@", "owner@"), self.database.environment)
-        self.assertIn("is there already", done.stdout)
-        self.database.sql("UPDATE meta SET value = '99' WHERE name = 'schema_version'", DATABASE)
-        self.expect(["schema 1", "--init-schema"])
-        done = self.database.init_schema(self.database.url.replace(USER + "@", "owner@"), self.database.environment)
-        self.assertEqual(done.returncode, 1)
-        self.assertIn("has schema 99", done.stderr)
-        self.database.sql("UPDATE meta SET value = '1' WHERE name = 'schema_version'", DATABASE)
+
+    def revoke(self, grant, table):
+        self.database.sql(f"REVOKE {grant} ON {DATABASE}.{table} FROM {USER}@'%'")
+
+    def rename_table(self, name, to):
+        self.database.sql(f"RENAME TABLE {name} TO {to}", DATABASE)
+
+    def set_schema_version(self, version):
+        self.database.sql(f"UPDATE meta SET value = '{version}' WHERE name = 'schema_version'", DATABASE)
+
+    @contextlib.contextmanager
+    def database_in_the_past(self):
+        self.database.sql("SET GLOBAL init_connect = 'SET timestamp = UNIX_TIMESTAMP() - 10'")
+        yield
+        self.database.sql("SET GLOBAL init_connect = ''")
 
     def test_a_missing_database_is_named(self):
-        self.expect(["create the database"], self.root_url("elsewhere"), {"HOLDFAST_DATABASE_PASSWORD": "root"})
+        self.database.sql("CREATE USER everything@'%' IDENTIFIED BY 'root'; GRANT ALL ON *.* TO everything@'%'")
+        self.expect(["create the database"], self.url(database="elsewhere").replace(USER + "@", "everything@"),
+                    {"HOLDFAST_DATABASE_PASSWORD": "root"})
 
-    def root_url(self, database):
-        self.database.sql("CREATE USER IF NOT EXISTS everything@'%' IDENTIFIED BY 'root'; GRANT ALL ON *.* TO everything@'%'")
-        return f"mysql://everything@127.0.0.1:{self.database.port}/{database}"
+    def test_what_is_missing_of_the_tables_is_made(self):
+        self.database.sql("DROP TABLE lease; DELETE FROM meta WHERE name = 'schema_version'", DATABASE)
+        self.assertIn("was created", self.init_schema().stdout)
+        self.assertIn("is there already", self.init_schema().stdout)
 
     def test_a_read_only_server_is_named(self):
         self.database.grant()
         self.database.sql("SET GLOBAL read_only = 1")
         try:
-            self.expect(["read-only"])
+            self.expect(["read-only", "takes writes"])
         finally:
             self.database.sql("SET GLOBAL read_only = 0")
 
-    def test_tls_that_is_not_offered_is_not_done_without(self):
-        files = make_certificates(self.database.directory)
-        self.expect(["TLS"], f"{self.database.url}?tls-ca={files['ca']}")
+    def test_a_server_that_is_too_old_is_named(self):
+        with MariaDb("version=10.2.44-MariaDB") as database:
+            database.sql(f"CREATE DATABASE {DATABASE}; CREATE USER {USER}@'%' IDENTIFIED BY 'p'; GRANT ALL ON {DATABASE}.* TO {USER}@'%'")
+            line = refusal(database, database.url, {"HOLDFAST_DATABASE_PASSWORD": "p"})
+        self.assertIn("the server is 10.2.44-MariaDB", line)
+        self.assertIn("MariaDB 10.3, MySQL 5.7 or newer is needed", line)
 
 
-class Tls(unittest.TestCase):
-    def test_the_certificate_is_checked(self):
-        with tempfile.TemporaryDirectory() as directory:
-            os.chmod(directory, 0o755)
-            files = make_certificates(directory)
-            other = make_certificates(os.path.join(directory, "other"))
-            with MariaDb(f"ssl-ca={files['ca']}", f"ssl-cert={files['cert']}", f"ssl-key={files['key']}") as database:
-                database.set_up()
-                database.sql(f"ALTER USER {USER}@'%' REQUIRE SSL")
-                self.assertIn("1045", refusal(database, database.url), "nothing is encrypted unless it is asked for")
-                self.assertIn("2026", refusal(database, f"{database.url}?tls-ca={other['ca']}"))
-                contract = database.contract()
-                database.contract = lambda: {**contract, "HOLDFAST_CONTRACT_URL": f"{database.url}?tls-ca={files['ca']}"}
-                run_contract(database)
+class Tls(server_driver.Tls, unittest.TestCase):
+    kind = MariaDb
+
+    def options(self, files):
+        return [f"ssl-ca={files['ca']}", f"ssl-cert={files['cert']}", f"ssl-key={files['key']}"]
+
+    def require_tls(self):
+        self.database.sql(f"ALTER USER {USER}@'%' REQUIRE SSL")
+
+    def refuse_plain(self):
+        self.assertIn("1045", refusal(self.database, self.database.url), "nothing is encrypted unless it is asked for")
+
+    def test_a_server_that_wants_a_certificate_of_ours_gets_it(self):
+        def check():
+            self.database.sql(f"ALTER USER {USER}@'%' REQUIRE X509")
+            url = f"{self.database.url}?tls-ca={self.files['ca']}"
+            self.expect(["1045"], url)
+            contract = self.database.contract()
+            self.database.contract = lambda: {
+                **contract, "HOLDFAST_CONTRACT_URL": f"{url}&tls-cert={self.files['cert']}&tls-key={self.files['key']}"}
+            run_contract(self.database)
+        self.with_server(self.files, check)
 
 
 main()

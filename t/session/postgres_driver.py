@@ -1,11 +1,33 @@
 """The PostgreSQL driver against a real server: what every driver promises, then errors with cause and remedy, TLS."""
 
-import os
-import tempfile
+import contextlib
+import socket
+import threading
 import unittest
 
-from database_servers import DATABASE, PASSWORD, USER, Postgres, make_certificates, refusal, run_contract
+import server_driver
+from database_servers import USER, Postgres, run_contract
 from holdfast_test import main
+
+
+def speak_as_version_12(listener):
+    """Lets everybody in who comes: a server that is too old is in no Debian that has the tools for these tests."""
+    def message(kind, body):
+        return kind + (len(body) + 4).to_bytes(4, "big") + body
+
+    while True:
+        try:
+            connection, _ = listener.accept()
+        except OSError:
+            return
+        with connection:
+            while (length := int.from_bytes(connection.recv(4), "big")) > 0:
+                if int.from_bytes(connection.recv(length - 4)[:4], "big") == 80877103:
+                    connection.sendall(b"N")  # no TLS
+                    continue
+                connection.sendall(message(b"R", bytes(4)) + message(b"S", b"server_version\x0012.22\0") + message(b"Z", b"I"))
+                connection.recv(100)  # the farewell
+                break
 
 
 class Contract(unittest.TestCase):
@@ -15,52 +37,34 @@ class Contract(unittest.TestCase):
             run_contract(database)
 
 
-class Start(unittest.TestCase):
-    """A server that cannot use its database says so in one line, and ends before it listens."""
+class Start(server_driver.Start, unittest.TestCase):
+    kind = Postgres
+    words_of_wrong_password = ["password authentication failed"]
+    words_of_denial = ["permission denied"]
 
-    @classmethod
-    def setUpClass(cls):
-        cls.database = Postgres().set_up(grants=False)
+    def revoke_all(self):
+        self.database.sql(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {USER}")
 
-    @classmethod
-    def tearDownClass(cls):
-        cls.database.close()
+    def revoke(self, grant, table):
+        self.database.sql(f"REVOKE {grant} ON {table} FROM {USER}")
 
-    def expect(self, words, url=None, environment=None):
-        line = refusal(self.database, url or self.database.url, environment)
-        for word in words:
-            self.assertIn(word, line)
-        self.assertNotIn(PASSWORD, line)
+    def rename_table(self, name, to):
+        self.database.sql(f"ALTER TABLE {name} RENAME TO {to}")
 
-    def test_a_wrong_password_is_named(self):
-        self.expect(["password authentication failed", "--database-password-file"],
-                    environment={"HOLDFAST_DATABASE_PASSWORD": "wrong"})
+    def set_schema_version(self, version):
+        self.database.sql(f"UPDATE meta SET value = '{version}' WHERE name = 'schema_version'")
 
-    def test_an_unknown_host_is_named(self):
-        self.expect(["nowhere.invalid", "correct the host"], f"postgres://{USER}@nowhere.invalid/{DATABASE}")
-
-    def test_a_server_that_does_not_run_is_named(self):
-        self.expect(["127.0.0.1:1:", "is the database running"], f"postgres://{USER}@127.0.0.1:1/{DATABASE}")
+    @contextlib.contextmanager
+    def database_in_the_past(self):
+        # A function of that name in front of the server's own.
+        self.database.sql("CREATE FUNCTION statement_timestamp() RETURNS timestamptz LANGUAGE sql AS "
+                          "$$ SELECT pg_catalog.statement_timestamp() - interval '10 seconds' $$;"
+                          f"ALTER USER {USER} SET search_path = public, pg_catalog")
+        yield
+        self.database.sql(f"ALTER USER {USER} RESET search_path; DROP FUNCTION public.statement_timestamp()")
 
     def test_a_missing_database_is_named(self):
-        self.expect(["create the database"], "/elsewhere".join(self.database.url.rsplit(f"/{DATABASE}", 1)))
-
-    def test_missing_grants_and_tables_are_named(self):
-        self.database.sql(f"REVOKE ALL ON ALL TABLES IN SCHEMA public FROM {USER}")
-        self.expect(["--print-schema"])  # no grant at all
-        self.database.grant()
-        self.database.sql(f"REVOKE DELETE ON sessions FROM {USER}")
-        self.expect(["permission denied", "--print-schema"])
-        self.database.grant()
-        self.database.sql("ALTER TABLE lease RENAME TO elsewhere")
-        self.expect(["lease", "--init-schema"])
-        self.database.sql("ALTER TABLE elsewhere RENAME TO lease")
-        owner = self.database.url.replace(USER + "@", "owner@")
-        self.assertIn("is there already", self.database.init_schema(owner, self.database.environment).stdout)
-        self.database.sql("UPDATE meta SET value = '99' WHERE name = 'schema_version'")
-        self.expect(["schema 1", "--init-schema"])
-        self.assertIn("has schema 99", self.database.init_schema(owner, self.database.environment).stderr)
-        self.database.sql("UPDATE meta SET value = '1' WHERE name = 'schema_version'")
+        self.expect(["create the database"], self.url(database="elsewhere"))
 
     def test_a_read_only_server_is_named(self):
         self.database.grant()
@@ -68,25 +72,25 @@ class Start(unittest.TestCase):
         try:
             self.expect(["read-only", "takes writes"])
         finally:
-            self.database.sql(f"ALTER USER {USER} SET default_transaction_read_only = off")
+            self.database.sql(f"ALTER USER {USER} RESET default_transaction_read_only")
 
-    def test_tls_that_is_not_offered_is_not_done_without(self):
-        files = make_certificates(self.database.directory)
-        self.expect(["SSL", "TLS"], f"{self.database.url}?tls-ca={files['ca']}")
+    def test_a_server_that_is_too_old_is_named(self):
+        with socket.create_server(("127.0.0.1", 0)) as listener:
+            threading.Thread(target=speak_as_version_12, args=(listener,), daemon=True).start()
+            self.expect(["the server is PostgreSQL 12", "PostgreSQL 13 or newer"], self.url(port=listener.getsockname()[1]))
 
 
-class Tls(unittest.TestCase):
-    def test_the_certificate_is_checked(self):
-        with tempfile.TemporaryDirectory() as directory:
-            os.chmod(directory, 0o755)
-            files = make_certificates(directory, "postgres")
-            other = make_certificates(os.path.join(directory, "other"))
-            with Postgres("ssl=on", f"ssl_cert_file={files['cert']}", f"ssl_key_file={files['key']}") as database:
-                database.set_up()
-                self.assertIn("certificate", refusal(database, f"{database.url}?tls-ca={other['ca']}"))
-                contract = database.contract()
-                database.contract = lambda: {**contract, "HOLDFAST_CONTRACT_URL": f"{database.url}?tls-ca={files['ca']}"}
-                run_contract(database)
+class Tls(server_driver.Tls, unittest.TestCase):
+    kind = Postgres
+
+    def options(self, files):
+        return ["ssl=on", f"ssl_cert_file={files['cert']}", f"ssl_key_file={files['key']}"]
+
+    def require_tls(self):
+        pass
+
+    def refuse_plain(self):
+        pass
 
 
 main()
