@@ -41,8 +41,15 @@ constexpr base::StatRow kRows[] = {
     {.name = "auth_errors", .field = Stat<&CommandCounters::auth_errors>, .help = "failed authentications"},
 };
 
+constexpr base::StatRow kSessionRows[] = {
+    {.name = "reads_saved",
+     .field = Stat<&CommandCounters::session_hits>,
+     .help = "sessions that were read from memory, without a look into the database"},
+};
+
 }  // namespace
 
 std::span<const base::StatRow> CommandStats() { return kRows; }
+std::span<const base::StatRow> SessionCommandStats() { return kSessionRows; }
 
 }  // namespace holdfast::command

@@ -21,9 +21,12 @@ struct CommandCounters {
   base::Counter touch_hits, touch_misses;
   base::Counter store_too_large, store_no_memory;
   base::Counter auth_cmds, auth_errors;
+  base::Counter session_hits;  // sessions that memory had
 };
 
 std::span<const base::StatRow> CommandStats();
+// Those for `stats sessions`.
+std::span<const base::StatRow> SessionCommandStats();
 
 }  // namespace holdfast::command
 

@@ -246,7 +246,11 @@ void Server::AddStats() {
   stats_.Add("", store::AccessStats(), *store_);
   stats_.Add("holdfast", ProcessDetailStats(), process_source_);
   stats_.Add("holdfast", store::StoreDetailStats(), *store_);
-  if (sessions_ != nullptr) stats_.Add("sessions", session::SessionStatRows(), sessions_->sessions());
+  if (sessions_ != nullptr) {
+    stats_.Add("sessions", session::SessionStatRows(), sessions_->sessions());
+    stats_.Add("sessions", session::SessionMeasureRows(), sessions_->sessions());
+    stats_.Add("sessions", command::SessionCommandStats(), counters);
+  }
 }
 
 bool Server::Stop(const std::function<bool()>& hurried) {

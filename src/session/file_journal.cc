@@ -227,7 +227,9 @@ void FileJournal::SyncWhenDue() {
   const int64_t now_us = clock_.SteadyMicros();
   if (!segments_->needs_sync() || now_us < next_sync_us_) return;
   next_sync_us_ = now_us + int64_t{settings_.fsync_ms} * 1000;
-  if (base::Status status = segments_->Sync(); !status.ok()) Complain(status);
+  const base::Status status = segments_->Sync();
+  sessions_->stats().fsync_micros.Record(static_cast<uint64_t>(clock_.SteadyMicros() - now_us));
+  if (!status.ok()) Complain(status);
 }
 
 // By age; and by size, so that a busy site's journal stays readable within seconds. Twice what is unsynced: so at most

@@ -199,6 +199,9 @@ uint64_t Stops(const Sessions& sessions) { return sessions.verification().stops(
 uint64_t NodeNumber(const Sessions& sessions) { return sessions.stamp_clock().node(); }
 uint64_t ProvisionalItems(const Sessions& sessions) { return sessions.provisional().size(); }
 uint64_t Parked(const Sessions& sessions) { return sessions.read_through().parked(); }
+uint64_t OldestDirty(const Sessions& sessions) {
+  return static_cast<uint64_t>(sessions.write_behind().OldestMicros() / 1000);
+}
 uint64_t OldestDue(const Sessions& sessions) {
   return static_cast<uint64_t>(sessions.write_behind().LateMicros() / 1000);
 }
@@ -217,6 +220,10 @@ constexpr base::StatRow kStats[] = {
      .field = Stat<&OldestDue>,
      .kind = StatKind::kGauge,
      .help = "how long the most overdue of these is late"},
+    {.name = "dirty_oldest_ms",
+     .field = Stat<&OldestDirty>,
+     .kind = StatKind::kGauge,
+     .help = "how long the one that waits longest has waited, due or not, to the second"},
     {.name = "quarantined",
      .field = Stat<&Quarantined>,
      .kind = StatKind::kGauge,
@@ -362,6 +369,15 @@ constexpr base::StatRow kStats[] = {
      .field = Stat<&NodeNumber>,
      .kind = StatKind::kGauge,
      .help = "number of this server among those that share the database"},
+    {.name = "calls_retried",
+     .field = Stat<&Count<&SessionStats::calls_retried>>,
+     .help = "calls of the database that failed and were made again"},
+    {.name = "calls_reconnected",
+     .field = Stat<&Count<&SessionStats::calls_reconnected>>,
+     .help = "calls that failed and needed another connection, or another node"},
+    {.name = "calls_blocked",
+     .field = Stat<&Count<&SessionStats::calls_blocked>>,
+     .help = "calls that failed for a reason that somebody must mend"},
     {.name = "reaped", .field = Stat<&Count<&SessionStats::reaped>>, .help = "expired rows removed from the database"},
     {.name = "reaper_failures", .field = Stat<&Count<&SessionStats::reaper_failures>>, .help = "removals that failed"},
 };

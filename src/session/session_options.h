@@ -16,6 +16,8 @@ std::span<const base::OptionRow> SessionOptions();
 
 // Rows over Sessions, for the group "sessions".
 std::span<const base::StatRow> SessionStatRows();
+// Of the same group: how long things took and how large they were.
+std::span<const base::StatRow> SessionMeasureRows();
 
 }  // namespace holdfast::session
 

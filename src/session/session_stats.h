@@ -1,12 +1,14 @@
 // session_stats.h - what the session module counts. Always there, from zero.
 //
-// Threads: any; each is an atomic of its own.
+// Threads: any; each is an atomic of its own. A histogram is recorded by one thread, which stands beside it.
 
 #ifndef HOLDFAST_SESSION_SESSION_STATS_H_
 #define HOLDFAST_SESSION_SESSION_STATS_H_
 
 #include <atomic>
 #include <cstdint>
+
+#include "base/histogram.h"
 
 namespace holdfast::session {
 
@@ -71,6 +73,14 @@ struct SessionStats {
   SharedCounter database_replaced;     // times that it was found to be another one, or older
   SharedCounter reaped;
   SharedCounter reaper_failures;
+  SharedCounter calls_retried;      // calls of the database that failed, by what is done about it: the same again
+  SharedCounter calls_reconnected;  // a new connection first, to the next node where there are several
+  SharedCounter calls_blocked;      // waits until somebody changes something
+  base::Histogram batch_rows;       // rows a batch that was written; the writer
+  base::Histogram batch_bytes;      // bytes of keys and values in it; the writer
+  base::Histogram write_micros;     // a batch took in the database; the writer
+  base::Histogram load_micros;      // a query took; the reader
+  base::Histogram fsync_micros;     // a sync of the journal took; the journal's thread
 };
 
 }  // namespace holdfast::session

@@ -51,8 +51,8 @@ class Alarm {
 // A connection that is opened when it is needed, and one line in the log when it goes and when it is back.
 class Line {
  public:
-  Line(const char* what, std::unique_ptr<Driver> driver, const base::Log& log)
-      : what_(what), driver_(std::move(driver)), log_(log) {}
+  Line(const char* what, std::unique_ptr<Driver> driver, const base::Log& log, SessionStats& stats)
+      : what_(what), driver_(std::move(driver)), log_(log), stats_(stats) {}
 
   Driver& driver() { return *driver_; }
   bool is_open() const { return open_; }
@@ -82,6 +82,7 @@ class Line {
       away_ = false;
       return;
     }
+    Count(failure.kind);
     if (failure.kind == FailureClass::kNextNode) open_ = false;
     reopen_at_us_ = now_us + kReopenMicros;
     if (!away_) log_.Error(std::string("sessions: cannot ") + what_ + ": " + failure.detail + "; it is tried again");
@@ -89,9 +90,16 @@ class Line {
   }
 
  private:
+  void Count(FailureClass kind) {
+    if (kind == FailureClass::kRetry) stats_.calls_retried.Add();
+    if (kind == FailureClass::kNextNode) stats_.calls_reconnected.Add();
+    if (kind == FailureClass::kConfiguration) stats_.calls_blocked.Add();
+  }
+
   const char* const what_;  // "read", "write"
   const std::unique_ptr<Driver> driver_;
   const base::Log& log_;
+  SessionStats& stats_;
   bool open_ = false;
   bool reopened_ = false;
   bool away_ = false;  // said so
@@ -104,9 +112,9 @@ class SessionThreads::Loops {
  public:
   Loops(Sessions& sessions, Database& database, const base::Log& log, Peers* peers)
       : sessions_(sessions),
-        writing_("write", database.NewDriver(), log),
-        reading_("read", database.NewDriver(), log),
-        polling_("look for changes", database.NewDriver(), log),
+        writing_("write", database.NewDriver(), log, sessions.stats()),
+        reading_("read", database.NewDriver(), log, sessions.stats()),
+        polling_("look for changes", database.NewDriver(), log, sessions.stats()),
         peers_(peers),
         log_(log) {}
   ~Loops() { Stop(); }
@@ -214,7 +222,9 @@ bool SessionThreads::Loops::WriteOnce(store::Access& access) {
   access.Offline();
   if (batch.empty()) return false;
   std::vector<ChangeOutcome> outcomes;
+  const int64_t begun_us = Now();
   const Failure failure = writing_.driver().Write(batch, &outcomes);
+  sessions_.stats().write_micros.Record(static_cast<uint64_t>(Now() - begun_us));
   writing_.Note(failure, Now());
   if (!failure.ok()) {
     sessions_.write_behind().OnFailure(failure);
@@ -288,7 +298,9 @@ bool SessionThreads::Loops::ReadOnce(store::Access& access) {
   const std::span<const std::string_view> keys = sessions_.read_through().NextBatch();
   if (keys.empty()) return false;
   std::vector<Row> rows;
+  const int64_t begun_us = Now();
   const Failure failure = reading_.driver().Load(keys, &rows);
+  sessions_.stats().load_micros.Record(static_cast<uint64_t>(Now() - begun_us));
   reading_.Note(failure, Now());
   if (!failure.ok()) {
     sessions_.read_through().OnFailure();

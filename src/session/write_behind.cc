@@ -38,7 +38,7 @@ constexpr uint32_t kConfigurationPauseFactor = 10;
 }  // namespace
 
 void WriteBehind::Mark(const Key& key, int64_t due_us) {
-  dirty_list_.Mark(key, due_us);
+  dirty_list_.Mark(key, due_us, sessions_.clock().SteadyMicros());
   if (due_us < next_wake_us_.load() && wake_) wake_();
 }
 
@@ -107,6 +107,12 @@ int64_t WriteBehind::LateMicros() const {
   return due_us < now_us ? now_us - due_us : 0;
 }
 
+int64_t WriteBehind::OldestMicros() const {
+  const int64_t since_us = std::min(dirty_list_.OldestSince(), in_hand_since_us_.load(std::memory_order_relaxed));
+  const int64_t now_us = sessions_.clock().SteadyMicros();
+  return since_us < now_us ? now_us - since_us : 0;
+}
+
 // The memory limit may be changed while we run.
 void WriteBehind::RefreshShare() {
   const int64_t now_us = sessions_.clock().SteadyMicros();
@@ -126,30 +132,39 @@ std::span<const Change> WriteBehind::NextBatch(store::Access& access) {
   const int64_t now_us = sessions_.clock().SteadyMicros();
   if (now_us < paused_until_us_) return {};
 
-  std::vector<std::string> keys;
-  size_t bytes = 0;
+  std::vector<store::DirtyList::Entry> due;
+  batch_bytes_ = 0;
   while (batch_.empty()) {
-    keys.clear();
-    dirty_list_.Take(Hurry() ? kAnyTime : now_us, settings.batch_rows_max, &keys);
-    if (keys.empty()) break;
-    in_hand_.store(keys.size(), std::memory_order_relaxed);
-    std::sort(keys.begin(), keys.end());
-    for (const std::string& key : keys) {
-      if (bytes >= settings.batch_bytes_max) {
-        dirty_list_.Mark(Key::Of(key), now_us);
+    due.clear();
+    dirty_list_.Take(Hurry() ? kAnyTime : now_us, settings.batch_rows_max, &due);
+    if (due.empty()) break;
+    in_hand_.store(due.size(), std::memory_order_relaxed);
+    std::sort(due.begin(), due.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
+    for (const auto& [key, since_us] : due) {
+      if (batch_bytes_ >= settings.batch_bytes_max) {
+        dirty_list_.Mark(Key::Of(key), now_us, since_us);
         continue;
       }
       Change change;
       Sent sent{};
       if (!Copy(access, Key::Of(key), &change, &sent)) continue;
-      bytes += change.row.data.size() + change.row.key.size();
+      sent.since_us = since_us;
+      batch_bytes_ += change.row.data.size() + change.row.key.size();
       batch_.push_back(std::move(change));
       sent_.push_back(sent);
     }
     access.Quiesce();
   }
-  in_hand_.store(batch_.size(), std::memory_order_relaxed);
+  SetInHand();
   return batch_;
+}
+
+// What is in hand now, for the numbers.
+void WriteBehind::SetInHand() {
+  int64_t since_us = kNeverMicros;
+  for (const Sent& sent : sent_) since_us = std::min(since_us, sent.since_us);
+  in_hand_since_us_.store(since_us, std::memory_order_relaxed);
+  in_hand_.store(batch_.size(), std::memory_order_relaxed);
 }
 
 // False: the database lacks nothing of this key any more.
@@ -181,7 +196,7 @@ bool WriteBehind::Copy(store::Access& access, const Key& key, Change* change, Se
       }
     }
   }
-  *sent = Sent{stamps.version, stamps.touched};
+  *sent = Sent{stamps.version, stamps.touched, 0};
   row.key = key.bytes;
   row.owner = sessions_.stamp_clock().node();
   if (item.kind() == ItemKind::kTombstone || Has(stamps, kMarkReservation)) {
@@ -213,10 +228,13 @@ void WriteBehind::OnOutcomes(store::Access& access, std::span<const ChangeOutcom
   const Seconds now = sessions_.clock().Now();
   for (size_t i = 0; i < batch_.size(); ++i) OnOutcome(access, batch_[i], sent_[i], outcomes[i], now);
   access.Quiesce();
-  sessions_.stats().batches.Add();
+  SessionStats& stats = sessions_.stats();
+  stats.batches.Add();
+  stats.batch_rows.Record(batch_.size());
+  stats.batch_bytes.Record(batch_bytes_);
   batch_.clear();
   sent_.clear();
-  in_hand_.store(0, std::memory_order_relaxed);
+  SetInHand();
   paused_until_us_ = 0;
   pause_ms_ = 0;
 }
@@ -248,7 +266,7 @@ void WriteBehind::OnOutcome(store::Access& access, const Change& change, const S
       if (slot.item().kind() == ItemKind::kValue && slot.item().is_dirty()) {
         const int64_t due_us = sessions_.clock().SteadyMicros();
         stamps.seen_by = static_cast<uint64_t>(due_us);
-        dirty_list_.Mark(key, due_us);
+        dirty_list_.Mark(key, due_us, sent.since_us);
       }
       slot.SetStamps(stamps);
       return;
@@ -288,10 +306,12 @@ void WriteBehind::SetClean(Slot& slot) {
 void WriteBehind::OnFailure(const Failure& failure) {
   const SessionSettings& settings = sessions_.settings();
   const int64_t now_us = sessions_.clock().SteadyMicros();
-  for (const Change& change : batch_) dirty_list_.Mark(Key::Of(change.row.key), now_us);
+  for (size_t i = 0; i < batch_.size(); ++i) {
+    dirty_list_.Mark(Key::Of(batch_[i].row.key), now_us, sent_[i].since_us);
+  }
   batch_.clear();
   sent_.clear();
-  in_hand_.store(0, std::memory_order_relaxed);
+  SetInHand();
   sessions_.stats().write_failures.Add();
   pause_ms_ = std::clamp(pause_ms_ * 2, settings.retry_ms_min, settings.retry_ms_max);
   const uint32_t factor = failure.kind == FailureClass::kConfiguration ? kConfigurationPauseFactor : 1;

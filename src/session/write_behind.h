@@ -72,6 +72,9 @@ class WriteBehind {
 
   // How long the most overdue item has been due: 0 when all is in time.
   int64_t LateMicros() const;
+  // How long the item that waits longest has waited for the database, to the second above, whether due or not. Without
+  // those in quarantine and the provisional ones. 0 when nothing is dirty.
+  int64_t OldestMicros() const;
 
   // A write has replaced an item that was in quarantine.
   void LiftQuarantine() { quarantined_.fetch_sub(1, std::memory_order_relaxed); }
@@ -81,6 +84,7 @@ class WriteBehind {
   struct Sent {
     uint64_t version;
     uint64_t touched;
+    int64_t since_us;  // when the item became dirty
   };
 
   bool Hurry() const;  // everything is due: draining, or the share is nearly full
@@ -90,12 +94,14 @@ class WriteBehind {
                  base::Seconds now);
   void NoteDone(const Change& change, base::Seconds now, store::SessionStamps* stamps);
   void SetClean(store::Slot& slot);
+  void SetInHand();
 
   Sessions& sessions_;
   std::function<void()> wake_;  // null until SetWake
   store::DirtyList dirty_list_;
   std::atomic<int64_t> dirty_bytes_{0};
   std::atomic<uint64_t> in_hand_{0};
+  std::atomic<int64_t> in_hand_since_us_{kNeverMicros};  // of the batch in hand, since when its oldest item waits
   std::atomic<uint64_t> quarantined_{0};
   std::atomic<bool> draining_{false};
   std::atomic<int64_t> next_wake_us_{kNeverMicros};  // what the writer sleeps until; only an earlier due wakes it
@@ -106,6 +112,7 @@ class WriteBehind {
   int64_t share_refresh_us_ = 0;
   std::vector<Change> batch_;
   std::vector<Sent> sent_;
+  size_t batch_bytes_ = 0;
   int64_t paused_until_us_ = 0;
   uint32_t pause_ms_ = 0;
 };

@@ -1,4 +1,5 @@
-// dirty_list.h - the keys of items that the database still lacks something of, each with the time it is due.
+// dirty_list.h - the keys of items that the database still lacks something of, each with the time it is due and since
+// when it has been waiting.
 //
 // It keeps keys, not items: items move, and what is sent is what the item is then.
 //
@@ -32,13 +33,21 @@ class DirtyList {
   DirtyList(const DirtyList&) = delete;
   DirtyList& operator=(const DirtyList&) = delete;
 
-  // Enters the key, or brings its time forward; an earlier one stays. Times are the caller's, in any unit.
-  void Mark(const Key& key, int64_t due);
-  // Takes off the list at most count keys that are due by now, appends them to keys. Oldest first within a shard; no
+  struct Entry {
+    std::string key;
+    int64_t since;
+  };
+
+  // Enters the key, or brings its time forward; an earlier one stays, and so does since when it waits. Times are
+  // microseconds of the caller's clock.
+  void Mark(const Key& key, int64_t due, int64_t since);
+  // Takes off the list at most count keys that are due by now, appends them to entries. Oldest first within a shard; no
   // shard is left waiting for another.
-  void Take(int64_t now, size_t count, std::vector<std::string>* keys);
+  void Take(int64_t now, size_t count, std::vector<Entry>* entries);
   // The earliest time on the list; kNothing when it is empty.
   int64_t NextDue() const;
+  // Since when the key that waits longest has waited, to the second below; kNothing when the list is empty.
+  int64_t OldestSince() const;
   uint64_t size() const { return size_.load(std::memory_order_relaxed); }
 
  private:

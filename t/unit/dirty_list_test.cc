@@ -10,8 +10,10 @@ namespace holdfast::store {
 namespace {
 
 std::vector<std::string> Take(DirtyList& list, int64_t now, size_t count = 1000) {
+  std::vector<DirtyList::Entry> taken;
+  list.Take(now, count, &taken);
   std::vector<std::string> keys;
-  list.Take(now, count, &keys);
+  for (DirtyList::Entry& entry : taken) keys.push_back(std::move(entry.key));
   std::sort(keys.begin(), keys.end());
   return keys;
 }
@@ -25,7 +27,7 @@ TEST(DirtyList, IsEmptyAtFirst) {
 
 TEST(DirtyList, GivesAKeyWhenItIsDueAndNotBefore) {
   DirtyList list;
-  list.Mark(Key::Of("a"), 100);
+  list.Mark(Key::Of("a"), 100, 0);
   EXPECT_EQ(list.NextDue(), 100);
   EXPECT_TRUE(Take(list, 99).empty());
   EXPECT_EQ(Take(list, 100), std::vector<std::string>{"a"});
@@ -35,10 +37,10 @@ TEST(DirtyList, GivesAKeyWhenItIsDueAndNotBefore) {
 
 TEST(DirtyList, KeepsTheEarlierOfTwoTimes) {
   DirtyList list;
-  list.Mark(Key::Of("a"), 100);
-  list.Mark(Key::Of("a"), 200);
+  list.Mark(Key::Of("a"), 100, 0);
+  list.Mark(Key::Of("a"), 200, 0);
   EXPECT_EQ(list.NextDue(), 100);
-  list.Mark(Key::Of("a"), 50);
+  list.Mark(Key::Of("a"), 50, 0);
   EXPECT_EQ(list.NextDue(), 50);
   EXPECT_EQ(list.size(), 1u);
   EXPECT_EQ(Take(list, 50).size(), 1u);
@@ -47,7 +49,7 @@ TEST(DirtyList, KeepsTheEarlierOfTwoTimes) {
 
 TEST(DirtyList, TakesNoMoreThanAsked) {
   DirtyList list;
-  for (int i = 0; i < 250; ++i) list.Mark(Key::Of("key" + std::to_string(i)), i);
+  for (int i = 0; i < 250; ++i) list.Mark(Key::Of("key" + std::to_string(i)), i, 0);
   std::set<std::string> seen;
   for (const size_t want : {100u, 100u, 50u, 0u}) {
     const std::vector<std::string> keys = Take(list, 1000, 100);
@@ -61,8 +63,8 @@ TEST(DirtyList, HoldsKeysOfAnyBytesAndTheLongest) {
   DirtyList list;
   const std::string zero("a\0b", 3);
   const std::string longest(kKeyBytesMax, '\xff');
-  list.Mark(Key::Of(zero), 1);
-  list.Mark(Key::Of(longest), 1);
+  list.Mark(Key::Of(zero), 1, 0);
+  list.Mark(Key::Of(longest), 1, 0);
   EXPECT_EQ(Take(list, 1), (std::vector<std::string>{zero, longest}));
 }
 
@@ -73,19 +75,35 @@ TEST(DirtyList, LosesNoKeyWhenManyThreadsMarkAndOneTakes) {
   std::vector<std::thread> markers;
   for (int t = 0; t < kThreads; ++t) {
     markers.emplace_back([&list, t] {
-      for (int i = 0; i < kKeys; ++i) list.Mark(Key::Of(std::to_string(t) + "." + std::to_string(i)), i);
+      for (int i = 0; i < kKeys; ++i) list.Mark(Key::Of(std::to_string(t) + "." + std::to_string(i)), i, 0);
     });
   }
   std::set<std::string> seen;
   while (seen.size() < size_t{kThreads} * kKeys) {
-    std::vector<std::string> keys;
-    list.Take(kKeys, 64, &keys);
-    for (std::string& key : keys) EXPECT_TRUE(seen.insert(std::move(key)).second);
-    if (keys.empty()) std::this_thread::yield();
+    std::vector<DirtyList::Entry> taken;
+    list.Take(kKeys, 64, &taken);
+    for (DirtyList::Entry& entry : taken) EXPECT_TRUE(seen.insert(std::move(entry.key)).second);
+    if (taken.empty()) std::this_thread::yield();
   }
   for (std::thread& marker : markers) marker.join();
   EXPECT_EQ(list.size(), 0u);
   EXPECT_EQ(list.NextDue(), DirtyList::kNothing);
+  EXPECT_EQ(list.OldestSince(), DirtyList::kNothing);
+}
+
+TEST(DirtyList, KnowsSinceWhenTheOldestWaitsWhateverIsDueFirst) {
+  constexpr int64_t kSecond = 1'000'000;
+  DirtyList list;
+  EXPECT_EQ(list.OldestSince(), DirtyList::kNothing);
+  list.Mark(Key::Of("late"), 900, 5 * kSecond);
+  list.Mark(Key::Of("early"), 100, 7 * kSecond + 999'999);
+  EXPECT_EQ(list.OldestSince(), 5 * kSecond);
+  list.Mark(Key::Of("late"), 200, 9 * kSecond);  // brought forward: it waits no shorter for that
+  EXPECT_EQ(list.OldestSince(), 5 * kSecond);
+  EXPECT_EQ(Take(list, 200, 2).size(), 2u);
+  EXPECT_EQ(list.OldestSince(), DirtyList::kNothing);
+  list.Mark(Key::Of("late"), 300, 5 * kSecond);  // it comes back from a batch that failed
+  EXPECT_EQ(list.OldestSince(), 5 * kSecond);
 }
 
 }  // namespace

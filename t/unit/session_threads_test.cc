@@ -368,5 +368,30 @@ TEST_F(SessionThreadsTest, StatisticsAreThereFromZero) {
   EXPECT_EQ(stats.Value("sessions", "dirty_items"), "0");
 }
 
+TEST_F(SessionThreadsTest, CallsOfTheDatabaseAreTimedAndFailedOnesCounted) {
+  Start();
+  base::StatSet stats;
+  stats.Add("sessions", SessionStatRows(), *sessions_);
+  stats.Add("sessions", SessionMeasureRows(), *sessions_);
+  EXPECT_EQ(stats.Value("sessions", "database_write_calls"), "0");
+  EXPECT_EQ(stats.Value("sessions", "database_read_calls"), "0");
+  store::Access access(*store_);
+  Set(access, "s:1", "v", 1);
+  access.Offline();
+  threads_->Drain(10'000, [](uint64_t) {});
+  EXPECT_EQ(stats.Value("sessions", "database_write_calls"), "1");
+  EXPECT_EQ(stats.Value("sessions", "database_read_calls"), "1");
+  EXPECT_NE(stats.Value("sessions", "database_write_us_max"), "0");
+  EXPECT_EQ(stats.Value("sessions", "calls_reconnected"), "0");
+  gate_.Set(true);
+  access.Online();
+  EXPECT_EQ(Get(access, "s:2", 1), "(unavailable)");
+  access.Offline();
+  EXPECT_NE(stats.Value("sessions", "calls_reconnected"), "0");
+  EXPECT_EQ(stats.Value("sessions", "calls_retried"), "0");
+  EXPECT_EQ(stats.Value("sessions", "calls_blocked"), "0");
+  gate_.Set(false);
+}
+
 }  // namespace
 }  // namespace holdfast::session
