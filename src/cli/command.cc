@@ -65,6 +65,18 @@ int Stats(const Settings& settings, Words words) {
   return exit;
 }
 
+// Each server knows what went through it, and what is in the database.
+int Why(const Settings& settings, Words words) {
+  const std::unique_ptr<Client> client = MakeClient(settings);
+  if (client == nullptr) return kExitUsage;
+  int exit = kExitOk;
+  for (const ServerResult& result : client->Stats("why " + words[0], CallOf(settings))) {
+    if (!result.status.ok()) exit = std::max(exit, Report(result.status));
+    for (const auto& [name, value] : result.rows) std::printf("%s: %s\n", result.server.c_str(), value.c_str());
+  }
+  return exit;
+}
+
 int Version(const Settings& settings, Words) {
   const std::unique_ptr<Client> client = MakeClient(settings);
   if (client == nullptr) return kExitUsage;
@@ -83,6 +95,7 @@ constexpr Command kCommands[] = {
     {"set", "KEY [VALUE]", "stores a value, read from the standard input when it is not given", 1, 2, Set},
     {"delete", "KEY...", "removes items", 1, kAny, Delete},
     {"stats", "[NAME]", "prints the statistics of all servers, a line each: server, name, value", 0, 1, Stats},
+    {"why", "ID", "says what became of a session: live, expired, deleted by whom and when, never seen", 1, 1, Why},
     {"version", "", "prints the version of each server", 0, 0, Version},
     {"ring", "[KEY...]",
      "shows which server has each key, or without keys the share of each server; with --with and --without also how "

@@ -202,6 +202,15 @@ Progress StartWatch(Call& call) {
   return Say(call, "WATCHER_TOO_MANY log watcher limit reached");
 }
 
+Progress TellWhyOf(Call& call) {
+  if (call.operations.inquiry == nullptr) return Unknown(call);
+  if (call.words.size() != 1 || call.words[0].size() > store::kKeyBytesMax)
+    return Say(call, "CLIENT_ERROR give one session id");
+  Background::Work work = TellWhy(call.operations, std::string(call.words[0]));
+  if (Begin(call.context, call.frame, Background::Kind::kQuery, std::move(work))) return Progress::kFeeds;
+  return Say(call, "SERVER_ERROR too many statistics are being made");
+}
+
 Progress RefreshCertificates(Call& call) { return Say(call, "Error TLS not enabled"); }
 
 // p, r, or seconds to jump. A clock that goes back is none, so that no number is negative.
@@ -230,7 +239,7 @@ constexpr Row kRows[] = {
     {"cache_memlimit", MemoryLimit}, {"lru", Lru},
     {"lru_crawler", Crawler},        {"slabs", Slabs},
     {"watch", StartWatch},           {"refresh_certs", RefreshCertificates},
-    {"debugtime", DebugTime},
+    {"debugtime", DebugTime},        {"why", TellWhyOf},
 };
 
 }  // namespace

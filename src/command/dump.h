@@ -1,4 +1,5 @@
-// dump.h - what lists or counts items: lru_crawler metadump and mgdump, stats cachedump, stats sizes.
+// dump.h - what lists or counts items: lru_crawler metadump and mgdump, stats cachedump, stats sizes; and what tells of
+// one session, for which the database may have to be asked: stats session, why.
 //
 // Each is a Background::Work: it walks the index on a thread of its own, a reader of the store like any other, and goes
 // offline before it waits for its reader.
@@ -11,6 +12,7 @@
 
 #include <cstdint>
 #include <set>
+#include <string>
 
 #include "command/background.h"
 #include "command/operations.h"
@@ -25,6 +27,12 @@ Background::Work Metadump(Operations& operations, std::set<uint32_t> classes);
 Background::Work Mgdump(Operations& operations, std::set<uint32_t> classes);
 Background::Work Cachedump(Operations& operations, uint32_t size_class, uint64_t items_max);
 Background::Work CountSizes(Operations& operations);
+
+// As rows; `stats session` has all that is known, `stats why` the sentence alone.
+Background::Work DescribeSession(Operations& operations, std::string id);
+Background::Work ExplainSession(Operations& operations, std::string id);
+// As a line of text.
+Background::Work TellWhy(Operations& operations, std::string id);
 
 // Whether a list may name this key.
 bool MayList(const Operations& operations, const store::ItemRef& item);

@@ -179,10 +179,15 @@ std::optional<Progress> Place::Remove(store::Slot slot, Reply* reply) {
   const Presence presence = Decide(again.state());
   if (presence == Presence::kAbsent) return std::nullopt;  // another's delete came first
   if (presence == Presence::kUnknown && !unavailable()) return Progress::kRetry;
-  if (context_.sessions->Delete(again, std::move(tombstone), *rule_, key_, context_.now) != WriteOutcome::kRefused)
-    return std::nullopt;
-  reply->code = ReplyCode::kNoMemory;
-  return Progress::kDone;
+  if (context_.sessions->Delete(again, std::move(tombstone), *rule_, key_, context_.now) == WriteOutcome::kRefused) {
+    reply->code = ReplyCode::kNoMemory;
+    return Progress::kDone;
+  }
+  { const store::Slot gone = std::move(again); }
+  const bool is_delete = request_.verb == protocol::Verb::kDelete;
+  context_.sessions->NoteEnd(key_, is_delete ? session::End::kDeleted : session::End::kExpiredByClient,
+                             session::ClientAddress::Of(context_.socket));
+  return std::nullopt;
 }
 
 Seconds Place::ExpiryOf(int64_t exptime, bool is_store) const {

@@ -17,6 +17,7 @@
 #include "command/background.h"
 #include "command/prefix_stats.h"
 #include "command/watch.h"
+#include "session/inquiry.h"
 #include "session/session.h"
 #include "store/store.h"
 
@@ -82,6 +83,7 @@ class Operations {
   const base::Clock& clock;
   Host& host;
   const session::Sessions* sessions = nullptr;  // null: off. Set before the workers start
+  session::Inquiry* inquiry = nullptr;          // the same
   Knobs knobs;
   Watch watch;
   PrefixStats prefixes;

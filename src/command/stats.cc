@@ -209,6 +209,22 @@ Progress ListItems(const Question& question) {
   return InBackground(question, Cachedump(question.operations(), size_class, items_max));
 }
 
+// -- One session -------------------------------------------------------------------------------------
+
+Progress AboutSession(const Question& question, Background::Work (*tell)(Operations& operations, std::string id)) {
+  const std::string_view name = question.words[0];
+  if (question.operations().inquiry == nullptr) return Say(question, ReplyCode::kUnknownCommand);
+  // The key as it came: in the binary protocol it may have blanks.
+  const std::string_view arguments = base::Trim(question.request.arguments);
+  const std::string_view id = base::Trim(arguments.substr(name.size()));
+  if (id.empty() || id.size() > store::kKeyBytesMax)
+    return Say(question, ReplyCode::kClientError, "give one session id");
+  return InBackground(question, tell(question.operations(), std::string(id)));
+}
+
+Progress ShowSession(const Question& question) { return AboutSession(question, DescribeSession); }
+Progress ShowWhy(const Question& question) { return AboutSession(question, ExplainSession); }
+
 Progress Reset(const Question& question) {
   question.context.control.ResetStats();
   if (question.context.operations != nullptr) question.operations().prefixes.Clear();
@@ -220,7 +236,8 @@ struct Row {
   Progress (*run)(const Question& question);
 };
 constexpr Row kMade[] = {{"items", ShowItems}, {"slabs", ShowSlabs},     {"sizes", ShowSizes},
-                         {"detail", Detail},   {"cachedump", ListItems}, {"conns", ShowConnections}};
+                         {"detail", Detail},   {"cachedump", ListItems}, {"conns", ShowConnections},
+                         {"why", ShowWhy},     {"session", ShowSession}};
 
 std::vector<std::string_view> WordsOf(std::string_view text) {
   std::vector<std::string_view> words;

@@ -46,6 +46,7 @@ constexpr TextCommand kCommands[] = {
     {.name = "session_yield", .verb = Verb::kControl, .arguments = TextArguments::kLine},
     {.name = "debugtime", .verb = Verb::kControl, .arguments = TextArguments::kLine},
     {.name = "refresh_certs", .verb = Verb::kControl, .arguments = TextArguments::kLine},
+    {.name = "why", .verb = Verb::kControl, .arguments = TextArguments::kLine},
 };
 
 // The first eight bytes of a name, short ones filled up with zeros.

@@ -170,6 +170,7 @@ base::Status Server::OpenSessions(SessionService::Inherited inherited) {
   sessions_ = std::move(service.value());
   shared_->sessions = &sessions_->sessions();
   operations_->sessions = &sessions_->sessions();
+  operations_->inquiry = &sessions_->inquiry();
   return {};
 }
 

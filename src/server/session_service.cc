@@ -100,6 +100,7 @@ base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Setting
   service->sessions_ = std::make_unique<session::Sessions>(
       NodeSettings(settings.session, *service->database_, address), std::move(rules.value()),
       session::Sessions::Doors{clock, store, journal, std::move(wake), service->database_.get()});
+  service->inquiry_ = std::make_unique<session::Inquiry>(*service->sessions_, *service->database_);
   service->sessions_->SetSay([&log](const std::string& line) { log.Error(line); });
   const auto driver = service->database_->NewDriver();
   session::Failure failure = driver->Open();

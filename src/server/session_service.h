@@ -21,6 +21,7 @@
 #include "server/settings.h"
 #include "session/driver.h"
 #include "session/file_journal.h"
+#include "session/inquiry.h"
 #include "session/session.h"
 #include "session/session_threads.h"
 
@@ -70,6 +71,7 @@ class SessionService {
   const session::Database& database() const { return *database_; }
 
   session::Sessions& sessions() { return *sessions_; }
+  session::Inquiry& inquiry() { return *inquiry_; }
   std::string Describe() const { return database_->Describe(); }
 
  private:
@@ -85,6 +87,7 @@ class SessionService {
   std::unique_ptr<session::Database> database_;
   std::unique_ptr<session::FileJournal> journal_;  // null: --journal=none
   std::unique_ptr<session::Sessions> sessions_;
+  std::unique_ptr<session::Inquiry> inquiry_;
   PeerLine peers_;
   std::unique_ptr<session::SessionThreads> threads_;
   std::unique_ptr<session::Driver> replaying_;  // null but from Open to Start

@@ -69,6 +69,7 @@ void JournalReplay::Publish(Slot& slot, store::Draft&& draft, SessionStamps stam
   const int64_t age_us = sessions_.clock().WallMicros() - StampClock::MicrosOf(stamps.floor);
   stamps.seen_by = static_cast<uint64_t>(is_delete ? now_us - std::max<int64_t>(age_us, 0) : now_us);
   const bool provisional = !is_delete && Has(stamps, kMarkProvisional);
+  stamps.origin = kOriginJournal;
   if (!is_delete) stamps.marks = provisional ? kMarkProvisional : kMarkSent;
   draft.SetStamps(stamps);
   if (!slot.item()) ++restored_;

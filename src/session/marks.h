@@ -24,6 +24,11 @@ inline constexpr uint8_t kMarkSent = 16;  // has gone to the database; it may be
 
 inline constexpr uint8_t kMarkProvisional = 32;  // written while nobody could know what the database has
 
+// SessionStamps::origin: where the copy in memory comes from.
+inline constexpr uint8_t kOriginClient = 0;
+inline constexpr uint8_t kOriginDatabase = 1;
+inline constexpr uint8_t kOriginJournal = 2;
+
 inline bool Has(const store::SessionStamps& stamps, uint8_t mark) { return (stamps.marks & mark) != 0; }
 
 inline bool IsReservation(const store::ItemRef& item) {

@@ -268,6 +268,7 @@ ReadThrough::Merged ReadThrough::Merge(store::Access& access, Pending& pending, 
   if (Merged merged; IsForeign(pending, row, &merged)) return merged;
   if (row.state == RowState::kLive && row.expires_us <= clock.SteadyMicros()) {
     stats.loads_expired.Add();
+    sessions_.NoteEnd(Key{row.key, pending.hash}, End::kExpired);
     return MergeAbsence(access, pending, row.key, row.floor);
   }
 
@@ -342,6 +343,7 @@ bool ReadThrough::SettleProvisional(store::Access& access, const Key& key, const
     sessions_.write_behind().AddDirtyBytes(-bytes_before);
     slot.SetDirty(false);
     slot.Remove();
+    sessions_.NoteEnd(key, End::kProvisionalDropped);
     return true;
   }
   if (row == nullptr || is_dead) sessions_.stats().provisional_won.Add();
@@ -376,6 +378,7 @@ SessionStamps ReadThrough::StampsOf(const Row& row, Seconds now) const {
   stamps.floor = row.floor;
   stamps.synced_version = row.version;
   stamps.synced_touched = row.touched;
+  stamps.origin = kOriginDatabase;
   const int64_t age_s = std::max<int64_t>(0, sessions_.clock().SteadyMicros() - row.changed_us) / kSecondMicros;
   stamps.synced_at = age_s + 1 < int64_t{now} ? now - static_cast<Seconds>(age_s) : 1;
   if (const Rule* rule = sessions_.Match(row.key)) {

@@ -68,7 +68,8 @@ Sessions::Sessions(const SessionSettings& settings, Rules rules, Doors doors)
       yields_(*this),
       verification_(clock_, settings_.shared ? int64_t{settings_.stall_ms} * 1000 : 0,
                     int64_t{std::min(settings_.grace_s, settings_.tombstone_life_s)} * 1'000'000 / 2),
-      doubt_walk_(*this) {}
+      doubt_walk_(*this),
+      recent_ends_(settings_.ends_max) {}
 
 Sessions::~Sessions() = default;
 
@@ -117,6 +118,7 @@ Verdict Sessions::Judge(const Rule&, const Key& key, ItemState state, LoadOutcom
     case ItemState::kTombstone:
       return Verdict::kDeleted;
     case ItemState::kExpired:
+      NoteEnd(key, End::kExpired);
       return miss;  // memory has the latest, and so the database has no later expiry
     case ItemState::kAbsent:
     case ItemState::kFlushed:
@@ -227,6 +229,7 @@ SessionStamps Sessions::StampsOf(const WriteRequest& request, const Slot& slot, 
   if (!keeps_expiry) stamps.touched = stamps.version;
   stamps.born = goes_on ? before.born : stamps.version;
   stamps.rule = request.rule.number;
+  stamps.origin = kOriginClient;
   stamps.allowance = goes_on ? before.allowance : static_cast<uint8_t>(settings_.immediate_writes);
   stamps.marks = before.marks & kMarkSent;
   if (request.provisional || (goes_on && IsProvisional(slot.item()))) {

@@ -65,6 +65,7 @@
 #include "session/provisional.h"
 #include "session/read_through.h"
 #include "session/reaper.h"
+#include "session/recent_ends.h"
 #include "session/rule.h"
 #include "session/session_settings.h"
 #include "session/session_stats.h"
@@ -131,7 +132,14 @@ class Sessions {
   // May a blind set be stored although nobody knows what the database has? Judge has said kAsk or kUnavailable.
   bool MayWriteUnknown(const Rule& rule, Verdict verdict) const;
   // A request for this key, that was no blind set, is answered what the rule's action says.
-  void NoteRefused(const store::Key& key) { provisional_.NoteRefused(key.bytes, clock_.SteadyMicros()); }
+  void NoteRefused(const store::Key& key) {
+    provisional_.NoteRefused(key.bytes, clock_.SteadyMicros());
+    NoteEnd(key, End::kRefused);
+  }
+  // For who asks later what became of the session.
+  void NoteEnd(const store::Key& key, End how, const ClientAddress& client = {}) {
+    recent_ends_.Note(key.bytes, {clock_.WallMicros(), client, how});
+  }
 
   void NoteHit(const Rule& rule, const store::Key& key, const store::ItemRef& item, uint64_t connection, Seconds now);
   // Locks the key's slot for a moment.
@@ -178,6 +186,7 @@ class Sessions {
   Verification& verification() { return verification_; }
   const Verification& verification() const { return verification_; }
   DoubtWalk& doubt_walk() { return doubt_walk_; }
+  RecentEnds& recent_ends() { return recent_ends_; }
 
   // The database is another one, or an older copy of itself: everything in memory is held against it or written anew.
   void OnDatabaseReplaced(const std::string& how);
@@ -228,6 +237,7 @@ class Sessions {
   Yields yields_;
   Verification verification_;
   DoubtWalk doubt_walk_;
+  RecentEnds recent_ends_;
   std::function<void(const std::string&)> say_;  // null until SetSay
 };
 

@@ -183,6 +183,11 @@ constexpr base::OptionRow kOptions[] = {
      .min = 1,
      .max = 86400,
      .help = "how often expired sessions are looked for in the database"},
+    {.name = "session-ends",
+     .argument = "NUMBER",
+     .field = Member<&SessionSettings::ends_max>,
+     .max = 16'000'000,
+     .help = "ended sessions of which `why` remembers when and by whom; 40 bytes each, outside -m; 0: none"},
 };
 
 template <SharedCounter SessionStats::*counter>

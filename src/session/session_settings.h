@@ -52,6 +52,8 @@ struct SessionSettings {
   uint32_t grace_s = 3600;            // how long it keeps an expired one: longer than any delay of a sync
   uint32_t reaper_interval_s = 60;
   uint32_t reaper_rows_max = 100;  // rows a transaction
+
+  uint32_t ends_max = 65536;  // ended sessions that are remembered for `why`
 };
 
 }  // namespace holdfast::session

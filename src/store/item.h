@@ -50,7 +50,7 @@ struct SessionStamps {
   uint8_t rule = 0;       // which rule's session this is
   uint8_t allowance = 0;  // immediate writes left
   uint8_t marks = 0;      // bits of the session module
-  uint8_t spare = 0;
+  uint8_t origin = 0;  // where the session module has this copy from
   uint64_t seen_by = 0;  // reserved for the session module
 };
 static_assert(sizeof(SessionStamps) == 64);

@@ -41,6 +41,14 @@ class CommandLine(unittest.TestCase):
         self.assertEqual(cli("delete", "a", "b", servers=self.list)[0], 0)
         self.assertEqual(cli("delete", "a", servers=self.list)[0], 1)
 
+    def test_says_what_became_of_a_session(self):
+        with Server("--session-rule=prefix=s:", sessions=True) as server:
+            with server.connect() as connection:
+                connection.ask(b"set s:1 0 1000 1\r\nx\r\ndelete s:1\r\n", b"STORED\r\nDELETED\r\n")
+            code, out, _ = cli("why", "s:1", servers=f"127.0.0.1:{server.port}")
+            self.assertEqual(code, 0)
+            self.assertRegex(out.decode(), f"^127.0.0.1:{server.port}: It was deleted at 20.* by a request from 127.0.0.1:")
+
     def test_shows_statistics_and_versions_of_all_servers(self):
         code, out, _ = cli("stats", servers=self.list)
         self.assertEqual(code, 0)

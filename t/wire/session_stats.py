@@ -4,6 +4,7 @@
 import re
 import unittest
 
+from database_away import database_away
 from holdfast_test import Server, main, source_path, wait_until
 
 RULE = "--session-rule=prefix=s:"
@@ -72,6 +73,111 @@ class Statistics(unittest.TestCase):
             server.kill()
             server.start()
             self.assertGreater(int(server.stats("sessions")["journal_replayed"]), 0)
+
+
+class OneSession(unittest.TestCase):
+    def why(self, connection, name):
+        connection.send(b"why " + name.encode() + b"\r\n")
+        line = connection.read_line().decode()
+        self.assertTrue(line.startswith("WHY "), line)
+        return line[4:]
+
+    def test_why_says_what_became_of_a_session(self):
+        with Server(RULE, "--session-rule=prefix=t:", sessions=True) as server, server.connect() as connection:
+            self.assertIn("never was here", self.why(connection, "s:never"))
+            connection.ask(b"set s:1 0 1000 1\r\nx\r\n", b"STORED\r\n")
+            self.assertIn("live, in memory", self.why(connection, "s:1"))
+            wait_until_clean(connection)
+            self.assertIn("in memory and in the database", self.why(connection, "s:1"))
+            self.assertEqual(connection.stats("why s:1"), {"why": self.why(connection, "s:1")})
+            self.assertIn("last written at 20", self.why(connection, "s:1"))
+            with server.connect() as other:
+                other.ask(b"delete s:1\r\n", b"DELETED\r\n")
+                address = "%s:%d" % other.socket.getsockname()[:2]
+            self.assertIn(f"by a request from {address}", self.why(connection, "s:1"))
+            connection.ask(b"set s:2 0 1000 1\r\nx\r\ntouch s:2 -1\r\n", b"STORED\r\nTOUCHED\r\n")
+            self.assertIn("that gave it an expiry in the past", self.why(connection, "s:2"))
+            connection.ask(b"set s:3 0 1 1\r\nx\r\n", b"STORED\r\n")
+            wait_until(lambda: "It expired at 20" in self.why(connection, "s:3"))
+            connection.ask(b"set s:4 0 1000 1\r\nx\r\n", b"STORED\r\n")
+            connection.ask(b"get s:1\r\nadd s:1 0 1000 1\r\nx\r\n", b"END\r\nSTORED\r\n")
+            self.assertIn("One before it under this id was deleted at 20", self.why(connection, "s:1"))
+            connection.ask(b"delete s:1\r\n", b"DELETED\r\n")
+            wait_until_clean(connection)
+            server.restart()
+            with server.connect() as again:
+                self.assertIn("live in the database and not in memory", self.why(again, "s:4"))
+                self.assertEqual(again.stats("sessions")["loads_found"], "0")  # asking changes nothing
+                self.assertIn("deleted at 20", self.why(again, "s:1"))
+                self.assertIn("It expired at 20", self.why(again, "s:3"))
+
+    def test_the_id_alone_will_do(self):
+        with Server(RULE, "--session-rule=prefix=t: suffix=.x", sessions=True) as server, server.connect() as connection:
+            connection.ask(b"set t:7.x 0 1000 1\r\nx\r\n", b"STORED\r\n")
+            self.assertIn("It is live", self.why(connection, "7"))
+        with Server("--session-rule=prefix=s: id=2", sessions=True) as server, server.connect() as connection:
+            connection.ask(b"set s:ab 0 1000 1\r\nx\r\n", b"STORED\r\n")
+            self.assertIn("It is live", self.why(connection, "ab"))
+            self.assertIn("It is no session", self.why(connection, "abc"))
+            self.assertEqual(connection.stats("session abc")["state"], "no session")
+
+    def test_stats_session_has_size_stamps_and_where_it_is_from(self):
+        with Server(RULE, sessions=True) as server, server.connect() as connection:
+            connection.ask(b"set s:1 7 1000 3\r\nabc\r\n", b"STORED\r\n")
+            wait_until_clean(connection)
+            rows = connection.stats("session s:1")
+            self.assertRegex(rows["id"], "^~[0-9a-f]{8}$")
+            self.assertNotIn("s:1", " ".join(rows.values()))
+            expected = {"state": "live", "place": "memory", "origin": "client", "size": "3", "flags": "7", "floor": "0", "synced": "yes"}
+            self.assertEqual({name: rows[name] for name in expected}, expected)
+            self.assertEqual(rows["version"], rows["born"])
+            self.assertTrue(900 <= int(rows["expires_in"]) <= 1000, rows)
+            for number in range(5, 9):  # three immediate writes are left; what comes then waits
+                wait_until_clean(connection)
+                connection.ask(b"set s:1 0 1000 1\r\n%d\r\n" % number, b"STORED\r\n")
+            dirty = connection.stats("session s:1")
+            self.assertEqual((dirty["synced"], dirty["quarantined"]), ("no", "no"))
+            self.assertGreater(int(dirty["version"]), int(rows["version"]))
+            self.assertEqual(dirty["born"], rows["born"])
+            server.kill()
+            server.start()
+            with server.connect() as again:
+                again.ask(b"get s:1\r\n", b"VALUE s:1 0 1\r\n8\r\nEND\r\n")
+                self.assertEqual(again.stats("session s:1")["origin"], "journal")
+                wait_until_clean(again)
+            server.restart()
+            with server.connect() as again:
+                rows = again.stats("session s:1")
+                self.assertEqual((rows["place"], rows["version"], rows["size"]), ("database", dirty["version"], "1"))
+                again.ask(b"get s:1\r\n", b"VALUE s:1 0 1\r\n8\r\nEND\r\n")
+                rows = again.stats("session s:1")
+                self.assertEqual((rows["place"], rows["origin"]), ("memory", "database"))
+                self.assertEqual(again.stats("session s:none")["state"], "absent")
+
+    def test_ids_are_shown_when_asked_for(self):
+        with Server(RULE, "--list-sessions", sessions=True) as server, server.connect() as connection:
+            self.assertEqual(connection.stats("session s:%1")["id"], "s%3A%251")
+
+    def test_it_is_said_when_the_database_cannot_be_asked(self):
+        with Server("--session-rule=prefix=s: action=error budget=10ms", "--session-negative-time=0", sessions=True) as server:
+            with server.connect() as connection, database_away(server.database):
+                connection.send(b"get s:1\r\n")
+                connection.expect(b"SERVER_ERROR the session database cannot be asked\r\n")
+                why = self.why(connection, "s:1")
+                self.assertIn("the database cannot be asked (", why)
+                self.assertIn("a request for it was told", why)
+
+    def test_nothing_is_remembered_with_session_ends_0(self):
+        with Server(RULE, "--session-ends=0", sessions=True) as server, server.connect() as connection:
+            connection.ask(b"set s:1 0 1000 1\r\nx\r\ndelete s:1\r\n", b"STORED\r\nDELETED\r\n")
+            self.assertIn("from where is not remembered", self.why(connection, "s:1"))
+
+    def test_wrong_questions_get_an_error(self):
+        with Server(RULE, sessions=True) as server, server.connect() as connection:
+            for line in (b"why", b"why a b", b"why " + b"k" * 251, b"stats session", b"stats why", b"stats session " + b"k" * 251):
+                connection.ask(line + b"\r\n", b"CLIENT_ERROR give one session id\r\n")
+        with Server() as server, server.connect() as connection:
+            connection.ask(b"why x\r\nstats why x\r\nstats session x\r\n", b"ERROR\r\n" * 3)
 
 
 if __name__ == "__main__":
