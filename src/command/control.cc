@@ -101,11 +101,11 @@ Progress Crawl(Call& call) {
       [&operations](Feed& feed) {
         constexpr uint32_t kPagesPerStep = 16;
         store::Access access(operations.store);
-        for (uint64_t pages = operations.store.Totals().pages; pages > 0 && !feed.cancelled();) {
+        // From wherever the upkeep is to the last page, and once all round.
+        for (int rounds = 0; rounds < 2 && !feed.cancelled();) {
           access.Online();
-          operations.store.Upkeep(access, operations.clock.Now(), kPagesPerStep);
+          rounds += operations.store.Upkeep(access, operations.clock.Now(), kPagesPerStep).round_over ? 1 : 0;
           access.Offline();
-          pages -= std::min<uint64_t>(pages, kPagesPerStep);
         }
         return ReplyCode::kNone;
       });

@@ -1,5 +1,5 @@
-// How it works: four times a second it walks a share of the pages, in steps short enough that no reader's memory waits
-// long for this thread.
+// How it works: four times a second it walks those pages on which something has expired, in steps short enough that no
+// reader's memory waits long for this thread.
 
 #include "server/upkeep.h"
 
@@ -11,6 +11,8 @@ namespace holdfast::server {
 namespace {
 constexpr uint32_t kStepsPerSecond = 4;
 constexpr uint32_t kTrimsPerStep = 64;
+constexpr uint32_t kWorthwhileItems = 16;  // dropped from a page
+constexpr uint32_t kStepsMax = 256;        // so that memory limits and flushes have their turn
 }  // namespace
 
 void Upkeep::Start() {
@@ -41,14 +43,22 @@ void Upkeep::Run() {
       more = store_.Trim(access);
       access.Offline();
     }
-    uint64_t pages = store_.Totals().pages / (kRoundSeconds * kStepsPerSecond) + 1;
-    while (pages > 0) {
-      const auto step = static_cast<uint32_t>(std::min<uint64_t>(pages, kPagesPerStep));
-      access.Online();
-      store_.Upkeep(access, clock_.Now(), step);
-      access.Offline();
-      pages -= step;
-    }
+    Sweep(access);
+  }
+}
+
+// Pages on which hardly anything is dead are limited to a share of all; others are worth their walk at once.
+void Upkeep::Sweep(store::Access& access) {
+  uint64_t fruitless = store_.Totals().pages / (kRoundSeconds * kStepsPerSecond) + 1;
+  for (uint32_t steps = 0; steps < kStepsMax; ++steps) {
+    access.Online();
+    const store::Store::UpkeepStep step =
+        store_.Upkeep(access, clock_.Now(), static_cast<uint32_t>(std::min<uint64_t>(fruitless, kPagesPerStep)));
+    access.Offline();
+    if (step.round_over) return;
+    if (step.dropped >= uint64_t{step.walked} * kWorthwhileItems) continue;
+    if (fruitless <= step.walked) return;
+    fruitless -= step.walked;
   }
 }
 

@@ -27,10 +27,11 @@ class Upkeep {
   void Stop();
 
  private:
-  static constexpr uint64_t kRoundSeconds = 30;  // in which all pages are walked
+  static constexpr uint64_t kRoundSeconds = 30;  // in which all pages are walked, if all are due and few items dead
   static constexpr uint32_t kPagesPerStep = 16;
 
   void Run();
+  void Sweep(store::Access& access);
   bool WaitFor(uint32_t millis);  // false: to be stopped
 
   store::Store& store_;

@@ -27,7 +27,8 @@ uint32_t LiveWords(uint32_t page_bytes) { return (page_bytes / SizeClasses::kChu
 
 // A record of zeros is that of a page that was never used.
 size_t SlabPool::RecordBytes(uint32_t page_bytes, uint32_t pages_max) {
-  return (static_cast<size_t>(pages_max) + 1) * (sizeof(Page) + LiveWords(page_bytes) * sizeof(uint64_t));
+  return (static_cast<size_t>(pages_max) + 1) *
+         (sizeof(Page) + LiveWords(page_bytes) * sizeof(uint64_t) + sizeof(uint32_t));
 }
 
 SlabPool::SlabPool(Arena& arena, std::unique_ptr<Arena> records, const SizeClasses& classes, uint32_t page_bytes,
@@ -40,6 +41,7 @@ SlabPool::SlabPool(Arena& arena, std::unique_ptr<Arena> records, const SizeClass
       records_(std::move(records)),
       pages_(reinterpret_cast<Page*>(records_->begin())),
       live_(reinterpret_cast<std::atomic<uint64_t>*>(pages_ + pages_max + 1)),
+      due_(reinterpret_cast<std::atomic<uint32_t>*>(live_ + (static_cast<size_t>(pages_max) + 1) * live_words_)),
       class_states_(new Class[classes.count()]),
       pages_limit_(pages_max) {
   CHECK((static_cast<uint64_t>(pages_max) + 1) * page_bytes <= arena.bytes());
@@ -123,6 +125,30 @@ uint32_t SlabPool::TakePage(uint32_t size_class, Queue queue, Purpose purpose) {
   return number;
 }
 
+namespace {
+// Zeroed records mean "nothing is due", so times are counted back from the end: what is due first is largest.
+constexpr base::Seconds kEndOfTime = UINT32_MAX;
+}  // namespace
+
+void SlabPool::NoteDue(uint64_t handle, base::Seconds at) {
+  std::atomic<uint32_t>& due = due_[PageOf(handle)];
+  const uint32_t wanted = kEndOfTime - at;
+  uint32_t noted = due.load(std::memory_order_seq_cst);
+  while (noted < wanted && !due.compare_exchange_weak(noted, wanted, std::memory_order_seq_cst)) {
+  }
+}
+
+bool SlabPool::TakeDue(uint32_t page, base::Seconds now) {
+  const uint32_t noted = due_[page].load(std::memory_order_relaxed);
+  if (noted == 0 || kEndOfTime - noted > now) return false;
+  due_[page].exchange(0, std::memory_order_seq_cst);
+  return true;
+}
+
+void SlabPool::MakeAllDue() {
+  for (uint32_t page = 1; page < pages_high(); ++page) due_[page].store(kEndOfTime, std::memory_order_seq_cst);
+}
+
 void SlabPool::Free(uint64_t handle) {
   const uint32_t number = PageOf(handle);
   Page& page = pages_[number];
@@ -153,7 +179,7 @@ std::atomic<uint64_t>& SlabPool::LiveWord(uint64_t handle, uint64_t* bit) const 
 
 void SlabPool::SetLive(uint64_t handle) {
   uint64_t bit;
-  LiveWord(handle, &bit).fetch_or(bit, std::memory_order_release);
+  LiveWord(handle, &bit).fetch_or(bit, std::memory_order_seq_cst);  // see NoteDue
 }
 
 void SlabPool::ClearLive(uint64_t handle) {
@@ -330,7 +356,8 @@ std::vector<SlabPool::ClassUse> SlabPool::ClassUses() const {
 }
 
 uint64_t SlabPool::metadata_bytes() const {
-  return pages_high() * (sizeof(Page) + live_words_ * sizeof(uint64_t)) + classes_.count() * sizeof(Class);
+  return pages_high() * (sizeof(Page) + live_words_ * sizeof(uint64_t) + sizeof(uint32_t)) +
+         classes_.count() * sizeof(Class);
 }
 
 }  // namespace holdfast::store

@@ -56,6 +56,15 @@ class SlabPool {
   // Of the page it is on: larger came later to its queue.
   uint64_t SequenceOf(uint64_t handle) const { return pages_[PageOf(handle)].sequence.load(std::memory_order_relaxed); }
 
+  // When something on a page is to be looked at. NoteDue after SetLive, and after what it is due by was stored with a
+  // sequentially consistent read-modify-write: then either TakeDue's caller sees it in its walk, or it is noted for the
+  // next.
+  void NoteDue(uint64_t handle, base::Seconds at);
+  // Whether the page is due; from then on nothing is noted for it.
+  bool TakeDue(uint32_t page, base::Seconds now);
+  // Every page that was ever used is due at once.
+  void MakeAllDue();
+
   // Cleaning. A page that is nearly empty, else the oldest of the queue unless only_sparse; kNoPage when there is none.
   uint32_t PickVictim(Queue queue, bool only_sparse);
   Queue QueueOfPage(uint32_t page) const { return pages_[page].queue.load(std::memory_order_relaxed); }
@@ -163,9 +172,10 @@ class SlabPool {
   const uint32_t page_bytes_;
   const uint32_t pages_max_;
   const uint32_t live_words_;             // a page
-  const std::unique_ptr<Arena> records_;  // holds the two below
+  const std::unique_ptr<Arena> records_;  // holds the three below
   Page* const pages_;
   std::atomic<uint64_t>* const live_;
+  std::atomic<uint32_t>* const due_;  // a page: how long before the end of time; 0: nothing is due
   std::unique_ptr<Class[]> class_states_;
 
   std::mutex mutex_;  // guards queues' links, free_pages_, draining_
@@ -207,7 +217,7 @@ void SlabPool::ForEachLiveIfInUse(uint32_t page, uint64_t tag, F&& visit) {
 template <class F>
 void SlabPool::WalkLive(uint32_t page, uint32_t chunk_bytes, F&& visit) const {
   for (uint32_t word = 0; word < live_words_; ++word) {
-    uint64_t bits = live_[static_cast<uint64_t>(page) * live_words_ + word].load(std::memory_order_acquire);
+    uint64_t bits = live_[static_cast<uint64_t>(page) * live_words_ + word].load(std::memory_order_seq_cst);
     for (; bits != 0; bits &= bits - 1) {
       const uint64_t number = word * 64u + static_cast<uint64_t>(__builtin_ctzll(bits));
       visit((static_cast<uint64_t>(page) * page_bytes_ + number * chunk_bytes) / 8);

@@ -98,36 +98,57 @@ void Store::Flush(Access& access, Seconds at) {
     state_->flushes_purged.store(flushes);
   }
   state_->flushes.store(flushes + 1);
+  state_->pool.MakeAllDue();
 }
 
-uint64_t Store::Upkeep(Access& access, Seconds now, uint32_t pages_max) {
+Store::UpkeepStep Store::Upkeep(Access& access, Seconds now, uint32_t pages_max) {
   state_->pool.SetNow(now);
   // Once, although a crawl may walk beside the upkeep thread.
   Seconds flush_at = state_->flush_at.load(std::memory_order_relaxed);
   if (flush_at != 0 && flush_at <= now && state_->flush_at.compare_exchange_strong(flush_at, 0)) Flush(access, 0);
   std::lock_guard<std::mutex> guard(state_->upkeep_mutex);
-  uint64_t dropped = 0;
-  for (uint32_t i = 0; i < pages_max; ++i) {
+  UpkeepStep step;
+  while (step.walked < pages_max) {
     if (state_->upkeep_page >= state_->pool.pages_high()) {
-      state_->upkeep_page = 1;
-      if (state_->flushes_purged.load() < state_->upkeep_flushes) state_->flushes_purged.store(state_->upkeep_flushes);
-      state_->upkeep_flushes = state_->flushes.load();
+      EndUpkeepRound(now);
+      step.round_over = true;
       break;
     }
-    dropped += DropDead(access, state_->upkeep_page++, now);
+    const uint32_t page = state_->upkeep_page++;
+    if (!state_->pool.TakeDue(page, now)) continue;
+    step.dropped += DropDead(access, page, now);
+    ++step.walked;
     access.Quiesce();
   }
-  return dropped;
+  return step;
+}
+
+void Store::EndUpkeepRound(Seconds now) {
+  // What was stored while a flush went on may bear the old generation unseen.
+  constexpr Seconds kAllAfterSeconds = 600;
+  StoreState& state = *state_;
+  state.upkeep_page = 1;
+  if (state.flushes_purged.load() < state.upkeep_flushes) state.flushes_purged.store(state.upkeep_flushes);
+  state.upkeep_flushes = state.flushes.load();
+  if (now - state.upkeep_all_at < kAllAfterSeconds) return;
+  state.upkeep_all_at = now;
+  state.pool.MakeAllDue();
 }
 
 // Drops what is expired or flushed on one page, but nothing dirty: that is the session module's to settle first.
 uint64_t Store::DropDead(Access& access, uint32_t page, Seconds now) {
+  constexpr Seconds kAgainSeconds = 5;
   uint64_t dropped = 0;
   AccessCounters& counters = access.local_->counters;
   state_->pool.ForEachLiveIfInUse(page, state_->epochs.current(), [&](uint64_t handle) {
     const ItemRef item = state_->ItemAt(handle);
-    if (item.KeyLength() == 0 || item.is_dirty()) return;  // a piece, or not ours to judge
+    if (item.KeyLength() == 0) return;  // a piece
+    if (item.is_dirty()) {              // not ours to judge: later, when it is written
+      if (item.expiry() != base::kNever) state_->pool.NoteDue(handle, std::max(item.expiry(), now + kAgainSeconds));
+      return;
+    }
     counters.walked.Add();
+    if (const Seconds expiry = item.expiry(); expiry > now) state_->pool.NoteDue(handle, expiry);
     const ItemState before = state_->StateOf(item, now);
     if (before != ItemState::kExpired && before != ItemState::kFlushed) return;
     Slot slot = access.Lock(Key::Of(item.key()), now);

@@ -253,9 +253,15 @@ class Store {
   // Calls visit for the counters of every Access, past ones summed into one.
   void ForEachCounters(const std::function<void(const AccessCounters&)>& visit) const;
 
-  // Background upkeep, from one thread, about once a second: walks a share of the pages, drops expired and flushed
-  // items, applies waiting flushes. access belongs to the calling thread. Returns items dropped.
-  uint64_t Upkeep(Access& access, Seconds now, uint32_t pages_max);
+  struct UpkeepStep {
+    uint64_t dropped = 0;     // items
+    uint32_t walked = 0;      // pages
+    bool round_over = false;  // it came to the last page; the next step begins with the first
+  };
+  // Background upkeep, from one thread, several times a second: walks pages on which an item has expired or was
+  // flushed, at most pages_max of them and none beyond the last page, drops these items, applies waiting flushes.
+  // access belongs to the calling thread.
+  UpkeepStep Upkeep(Access& access, Seconds now, uint32_t pages_max);
 
   // No cas above last_cas was given out yet; after ReserveCas(n) none up to n will be.
   uint64_t last_cas() const;
@@ -269,6 +275,7 @@ class Store {
 
  private:
   explicit Store(std::unique_ptr<StoreState> state);
+  void EndUpkeepRound(Seconds now);
   uint64_t DropDead(Access& access, uint32_t page, Seconds now);
 
   std::unique_ptr<StoreState> state_;
@@ -288,8 +295,8 @@ class Access {
   void Offline();
   void Online();
 
-  // Reading. Before many keys are looked for, in three steps, each for all of them before the next: the bucket, the head
-  // of what the bucket points to, its value (without_value: not that, it is to be overwritten). Hints.
+  // Reading. Before many keys are looked for, in three steps, each for all of them before the next: the bucket, the
+  // head of what the bucket points to, its value (without_value: not that, it is to be overwritten). Hints.
   void Prefetch(const Key& key) const;
   Index::Ahead PrefetchItem(const Key& key) const;
   void PrefetchRest(const Key& key, Index::Ahead* ahead, bool without_value) const;

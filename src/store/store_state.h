@@ -108,9 +108,10 @@ class StoreState {
   std::vector<const AccessLocal*> accesses;
   AccessCounters past;  // counters of accesses that are gone
 
-  std::mutex upkeep_mutex;  // guards the two below
+  std::mutex upkeep_mutex;  // guards the three below
   uint32_t upkeep_page = 1;
   uint64_t upkeep_flushes = 0;  // as of the beginning of the present round
+  Seconds upkeep_all_at = 0;    // when all pages were due last
 
  private:
   std::array<std::atomic<uint64_t>, SizeClasses::kClassesMax> out_of_memory_{};  // refusals, by size class

@@ -6,6 +6,8 @@
 #include <gtest/gtest.h>
 
 #include <map>
+#include <random>
+#include <set>
 
 #include "lib/store_fixture.h"
 #include "store/store_state.h"
@@ -245,9 +247,76 @@ TEST(Store, upkeep_drops_what_is_expired_and_leaves_the_rest) {
   for (int i = 0; i < 10000; ++i) f.Set("short" + std::to_string(i), "v", {.expiry = f.now() + 1});
   for (int i = 0; i < 1000; ++i) f.Set("long" + std::to_string(i), "v", {.expiry = f.now() + 100});
   f.clock.AdvanceSeconds(1);
-  EXPECT_EQ(f.store->Upkeep(*f.access, f.now(), 100000), 10000u);
+  EXPECT_EQ(f.store->Upkeep(*f.access, f.now(), 100000).dropped, 10000u);
   EXPECT_EQ(f.store->Totals().items, 1000u);
   for (int i = 0; i < 1000; ++i) ASSERT_EQ(f.Get("long" + std::to_string(i)), "v");
+}
+
+TEST(Store, upkeep_walks_only_pages_on_which_something_is_due) {
+  StoreFixture f;
+  const auto walked = [&f] {
+    uint32_t pages = 0;
+    for (;;) {
+      const Store::UpkeepStep step = f.store->Upkeep(*f.access, f.now(), 4);
+      pages += step.walked;
+      if (step.round_over) return pages;
+    }
+  };
+  for (int i = 0; i < 10000; ++i) f.Set("stays" + std::to_string(i), "v");
+  EXPECT_EQ(walked(), 0u);
+  f.Set("goes", "v", {.expiry = f.now() + 10});
+  f.clock.AdvanceSeconds(9);
+  EXPECT_EQ(walked(), 0u);
+  f.clock.AdvanceSeconds(1);
+  EXPECT_EQ(walked(), 1u);
+  EXPECT_EQ(f.store->Totals().items, 10000u);
+  EXPECT_EQ(walked(), 0u);
+
+  // A time that is put off costs a walk in vain, once; one that comes nearer is kept.
+  f.Set("touched", "v", {.expiry = f.now() + 10});
+  ASSERT_TRUE(f.access->Lock(Key::Of("touched"), f.now()).SetExpiry(f.now() + 100));
+  f.clock.AdvanceSeconds(10);
+  EXPECT_EQ(walked(), 1u);
+  EXPECT_EQ(walked(), 0u);
+  ASSERT_TRUE(f.access->Lock(Key::Of("touched"), f.now()).SetExpiry(f.now() + 5));
+  f.clock.AdvanceSeconds(5);
+  EXPECT_EQ(walked(), 1u);
+  EXPECT_EQ(f.store->Totals().items, 10000u);
+
+  f.store->Flush(*f.access, 0);
+  EXPECT_GT(walked(), 1u);
+  EXPECT_EQ(f.store->Totals().items, 0u);
+}
+
+TEST(Store, upkeep_finds_all_that_is_expired_wherever_it_was_moved) {
+  StoreFixture f;
+  const std::string value(3000, 'v');
+  std::mt19937 dice(7);
+  std::set<std::string> mortal;
+  for (int i = 0; i < 120000; ++i) {
+    const std::string key = "k" + std::to_string(dice() % 40000);
+    const Seconds expiry = f.now() + 1 + dice() % 50;
+    const uint32_t what = dice() % 16;  // few are mortal, so that most pages have none that is
+    if (what == 0) {
+      f.Set(key, value, {.expiry = expiry});
+      mortal.insert(key);
+    } else if (what < 8) {
+      f.Set(key, value);
+      mortal.erase(key);
+    } else if (what < 15) {
+      f.Get(key);  // what is hot is copied when its page is cleaned
+    } else if (Slot slot = f.access->Lock(Key::Of(key), f.now()); slot.item() && mortal.contains(key)) {
+      ASSERT_TRUE(slot.SetExpiry(expiry));
+    }
+  }
+  uint64_t moved = 0;
+  f.store->ForEachCounters([&moved](const AccessCounters& counters) { moved += counters.moved.value(); });
+  ASSERT_GT(moved, 100u) << "memory was never full";
+  f.clock.AdvanceSeconds(60);
+  while (!f.store->Upkeep(*f.access, f.now(), 16).round_over) {
+  }
+  for (const std::string& key : mortal)
+    ASSERT_EQ(f.access->Find(Key::Of(key), f.now()).state, ItemState::kAbsent) << key;
 }
 
 TEST(Store, sizes_are_refused_by_memcacheds_accounting) {

@@ -150,6 +150,13 @@ class Flow(unittest.TestCase):
             server.assert_grown_less(0, 32 * MEGABYTE + 28 * MEGABYTE)
             self.assertEqual(connection.stats()["store_no_memory"], "0")
 
+    def test_what_has_expired_gives_its_memory_back_within_seconds(self):
+        with Server("-m", "64", "-t", "1") as server, server.connect() as connection:
+            connection.send(b"".join(b"set k%d 0 %d 300 noreply\r\n%s\r\n" % (i, 1 + i % 2, b"x" * 300) for i in range(60_000)))
+            connection.ask(b"set stays 0 600 1\r\nx\r\n", b"STORED\r\n")
+            wait_until(lambda: connection.stats()["curr_items"] == "1", 15, "memory is given back")
+            self.assertLess(int(connection.stats()["bytes"]), 1000)
+
     def test_hundreds_of_connections_are_served(self):
         with Server("-c", "900", "-t", "4") as server:
             connections = [server.connect() for _ in range(800)]
