@@ -92,8 +92,10 @@ Status Endpoint::DownStatus() const {
 void Endpoint::SetAddresses(std::vector<SocketAddress> addresses) {
   std::vector<std::unique_ptr<Connection>> gone;
   std::lock_guard lock(mutex_);
-  addresses_ = std::move(addresses);
   unresolved_.clear();
+  if (addresses == addresses_) return;
+  addresses_ = std::move(addresses);
+  address_changes_.fetch_add(1, std::memory_order_release);
   const auto stays = [&](const auto& connection) { return connection->UsesOneOf(addresses_); };
   const auto first_gone = std::stable_partition(idle_.begin(), idle_.end(), stays);
   std::move(first_gone, idle_.end(), std::back_inserter(gone));

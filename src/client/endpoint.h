@@ -64,6 +64,8 @@ class Endpoint : public std::enable_shared_from_this<Endpoint> {
   void SetAddresses(std::vector<SocketAddress> addresses);
   void SetUnresolved(const std::string& cause);
   std::vector<SocketAddress> addresses() const;
+  // How often they have become others.
+  uint32_t address_changes() const { return address_changes_.load(std::memory_order_acquire); }
 
   const Address& address() const { return address_; }
   const std::string& text() const { return address_.text; }
@@ -83,6 +85,7 @@ class Endpoint : public std::enable_shared_from_this<Endpoint> {
   std::atomic<uint64_t> failures_{0};
   std::atomic<uint64_t> ejections_{0};
   std::atomic<bool> down_{false};
+  std::atomic<uint32_t> address_changes_{0};
 
   mutable std::mutex mutex_;
   std::vector<SocketAddress> addresses_;           // guarded by mutex_; empty until looked up

@@ -24,7 +24,14 @@ void Lane::Flush() {
   Open();
 }
 
+bool Lane::Outdated() {
+  if (connection_ == nullptr || address_changes_ == endpoint_->address_changes()) return false;
+  address_changes_ = endpoint_->address_changes();
+  return !connection_->UsesOneOf(endpoint_->addresses());
+}
+
 void Lane::Open() {
+  address_changes_ = endpoint_->address_changes();
   Lease lease = endpoint_->Acquire(true, false);
   if (!lease.status.ok()) return Break(lease.status);
   if (lease.connection == nullptr) {

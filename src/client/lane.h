@@ -33,6 +33,8 @@ class Lane {
 
   const std::shared_ptr<Endpoint>& endpoint() const { return endpoint_; }
   bool broken() const { return broken_; }
+  // The server's name has come to stand for other addresses than the one that it is connected to.
+  bool Outdated();
   bool Holds(const AsyncCall* call) const;
   // Nobody waits for anything that is on it.
   bool Unwanted() const;
@@ -57,8 +59,9 @@ class Lane {
   std::unique_ptr<Connection> connection_;  // null before the address is known, and when broken
   std::deque<Cargo> cargo_;                 // as on the connection; before it is there, what waits for it
   LoopEvent ready_;
-  LoopEvent time_;     // connecting takes too long, or the address is to be asked for again
-  short watched_ = 0;  // what ready_ waits for
+  LoopEvent time_;                // connecting takes too long, or the address is to be asked for again
+  short watched_ = 0;             // what ready_ waits for
+  uint32_t address_changes_ = 0;  // of the endpoint, when last looked at
   SteadyTime connect_deadline_;
   bool broken_ = false;
 };

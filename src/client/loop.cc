@@ -113,7 +113,10 @@ void Loop::OnTime(const std::shared_ptr<AsyncCall>& call) {
 
 Lane& Loop::LaneTo(const std::shared_ptr<Endpoint>& endpoint) {
   std::unique_ptr<Lane>& lane = lanes_[endpoint.get()];
-  if (lane != nullptr && lane->broken()) retired_.push_back(std::move(lane));
+  if (lane != nullptr && (lane->broken() || lane->Outdated())) {
+    retired_.push_back(std::move(lane));
+    Tidy();
+  }
   if (lane == nullptr) lane = std::make_unique<Lane>(*this, endpoint);
   return *lane;
 }

@@ -21,7 +21,9 @@ class BadServer {
  public:
   using Talk = std::function<void(int file)>;
 
-  explicit BadServer(Talk talk) : talk_(std::move(talk)), listen_(BindLoopback(&port_, 64)) {
+  // port 0: a free one. host: of 127/8.
+  explicit BadServer(Talk talk, uint16_t port = 0, in_addr_t host = INADDR_LOOPBACK)
+      : talk_(std::move(talk)), port_(port), listen_(BindLoopback(&port_, 64, host)) {
     acceptor_ = std::thread([this] { Accept(); });
   }
   ~BadServer() {
@@ -36,6 +38,7 @@ class BadServer {
     for (const int file : files_) close(file);
   }
 
+  uint16_t port() const { return port_; }
   std::string address() const { return "127.0.0.1:" + std::to_string(port_); }
   int accepted() const { return accepted_; }
 
@@ -69,7 +72,7 @@ class BadServer {
   }
 
   const Talk talk_;
-  uint16_t port_ = 0;
+  uint16_t port_;
   const int listen_;
   std::atomic<int> accepted_{0};
   std::mutex mutex_;

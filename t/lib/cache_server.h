@@ -39,20 +39,20 @@ inline std::string ProgramOf(ServerKind kind) {
 
 inline bool Available(ServerKind kind) { return access(ProgramOf(kind).c_str(), X_OK) == 0; }
 
-inline sockaddr_in LoopbackAddress(uint16_t port) {
+inline sockaddr_in LoopbackAddress(uint16_t port, in_addr_t host = INADDR_LOOPBACK) {
   sockaddr_in address = {};
   address.sin_family = AF_INET;
   address.sin_port = htons(port);
-  address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+  address.sin_addr.s_addr = htonl(host);
   return address;
 }
 
-// A socket bound to a free loopback port; listening when backlog is not 0.
-inline int BindLoopback(uint16_t* port, int backlog) {
+// A socket bound to a loopback port, a free one when *port is 0; listening when backlog is not 0.
+inline int BindLoopback(uint16_t* port, int backlog, in_addr_t host = INADDR_LOOPBACK) {
   const int file = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   const int yes = 1;
   setsockopt(file, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof(yes));
-  sockaddr_in address = LoopbackAddress(*port);
+  sockaddr_in address = LoopbackAddress(*port, host);
   socklen_t size = sizeof(address);
   if (bind(file, reinterpret_cast<sockaddr*>(&address), size) != 0 || (backlog > 0 && listen(file, backlog) != 0)) {
     close(file);
