@@ -269,20 +269,25 @@ class HOLDFAST_API Client {
   Status Remove(std::string_view key, const RemoveOptions& options = {}, const Call& call = {});
 
   // Gets the item, or lets exactly one of all callers everywhere compute and store it while the others wait for that,
-  // or take the old value where there is one (recache, make_stale).
+  // or take the old value where there is one (recache, make_stale). The deadline is that of asking and waiting; computing
+  // takes what it takes on the calling thread, and storing has as much time again.
   ComputeResult GetOrCompute(std::string_view key, const Compute& compute, const ComputeOptions& options = {},
                              const Call& call = {});
 
   // The same with a callback.
   void Get(std::string_view key, const Call& call, Callback<GetResult> done);
   void Gets(std::string_view key, const Call& call, Callback<GetResult> done);
+  void GetAndTouch(std::string_view key, std::chrono::seconds ttl, const Call& call, Callback<GetResult> done);
   void GetMany(std::span<const std::string_view> keys, const Call& call, Callback<GetManyResult> done);
+  void GetsMany(std::span<const std::string_view> keys, const Call& call, Callback<GetManyResult> done);
   void Set(std::string_view key, std::string_view value, const StoreOptions& options, const Call& call,
            Callback<StoreResult> done);
   void Add(std::string_view key, std::string_view value, const StoreOptions& options, const Call& call,
            Callback<StoreResult> done);
   void Replace(std::string_view key, std::string_view value, const StoreOptions& options, const Call& call,
                Callback<StoreResult> done);
+  void Append(std::string_view key, std::string_view value, const Call& call, Callback<StoreResult> done);
+  void Prepend(std::string_view key, std::string_view value, const Call& call, Callback<StoreResult> done);
   void Cas(std::string_view key, std::string_view value, uint64_t cas, const StoreOptions& options, const Call& call,
            Callback<StoreResult> done);
   void Increment(std::string_view key, uint64_t delta, const NumberOptions& options, const Call& call,

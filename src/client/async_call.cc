@@ -14,8 +14,8 @@ AsyncMultiget::AsyncMultiget(std::span<const std::string_view> keys, SteadyTime 
   }
 }
 
-void AsyncMultiget::Plan(const Topology& topology, const ClientOptions& options, const Call& call) {
-  plan_.Make(topology, options, call, false, keys_, found_.data(), bytes_.get());
+void AsyncMultiget::Plan(const Topology& topology, const ClientOptions& options, const Call& call, bool with_cas) {
+  plan_.Make(topology, options, call, with_cas, keys_, found_.data(), bytes_.get());
   for (const MultigetPlan::Share& share : plan_.shares()) {
     for (Part* part : share.parts) errands_.push_back({share.endpoint, part, false});
   }

@@ -102,7 +102,7 @@ class AsyncMultiget final : public AsyncCall {
   AsyncMultiget(std::span<const std::string_view> keys, SteadyTime deadline, std::chrono::nanoseconds timeout,
                 Done done);
 
-  void Plan(const Topology& topology, const ClientOptions& options, const Call& call);
+  void Plan(const Topology& topology, const ClientOptions& options, const Call& call, bool with_cas);
 
  private:
   void Deliver() override;

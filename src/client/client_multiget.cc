@@ -70,11 +70,24 @@ GetManyResult Client::GetsMany(std::span<const std::string_view> keys, const Cal
   return RunMany(*core_, keys, call, true);
 }
 
+namespace {
+
+void StartMany(Client::Core& core, std::span<const std::string_view> keys, const Call& call, bool with_cas,
+               Callback<GetManyResult> done) {
+  core.StartMany(keys, call, with_cas,
+                 [done = std::move(done)](std::vector<Found> found, std::unique_ptr<client::ValueBytes> bytes) {
+                   done(GetManyAccess::Of(std::move(found), std::move(bytes)));
+                 });
+}
+
+}  // namespace
+
 void Client::GetMany(std::span<const std::string_view> keys, const Call& call, Callback<GetManyResult> done) {
-  core_->StartMany(keys, call,
-                   [done = std::move(done)](std::vector<Found> found, std::unique_ptr<client::ValueBytes> bytes) {
-                     done(GetManyAccess::Of(std::move(found), std::move(bytes)));
-                   });
+  StartMany(*core_, keys, call, false, std::move(done));
+}
+
+void Client::GetsMany(std::span<const std::string_view> keys, const Call& call, Callback<GetManyResult> done) {
+  StartMany(*core_, keys, call, true, std::move(done));
 }
 
 }  // namespace holdfast

@@ -139,6 +139,12 @@ void Client::Gets(std::string_view key, const Call& call, Callback<GetResult> do
   StartGet(*core_, key, true, call, std::move(done));
 }
 
+void Client::GetAndTouch(std::string_view key, std::chrono::seconds ttl, const Call& call, Callback<GetResult> done) {
+  core_->StartOne(
+      client::kRead, key, {}, call, [&](std::string_view, OnePart* part) { client::SayGetAndTouch(ttl, part); },
+      [done = std::move(done)](Answer answer) { done(client::GetResultOf(std::move(answer))); });
+}
+
 void Client::Set(std::string_view key, std::string_view value, const StoreOptions& options, const Call& call,
                  Callback<StoreResult> done) {
   StartStore(*core_, 'S', key, value, 0, options, call, std::move(done));
@@ -152,6 +158,14 @@ void Client::Add(std::string_view key, std::string_view value, const StoreOption
 void Client::Replace(std::string_view key, std::string_view value, const StoreOptions& options, const Call& call,
                      Callback<StoreResult> done) {
   StartStore(*core_, 'R', key, value, 0, options, call, std::move(done));
+}
+
+void Client::Append(std::string_view key, std::string_view value, const Call& call, Callback<StoreResult> done) {
+  StartStore(*core_, 'A', key, value, 0, {}, call, std::move(done));
+}
+
+void Client::Prepend(std::string_view key, std::string_view value, const Call& call, Callback<StoreResult> done) {
+  StartStore(*core_, 'P', key, value, 0, {}, call, std::move(done));
 }
 
 void Client::Cas(std::string_view key, std::string_view value, uint64_t cas, const StoreOptions& options,

@@ -179,10 +179,11 @@ void Client::Core::StartOne(const client::Verb& verb, std::string_view key, std:
   done(std::move(refused));
 }
 
-void Client::Core::StartMany(std::span<const std::string_view> keys, const Call& call, AsyncMultiget::Done done) {
+void Client::Core::StartMany(std::span<const std::string_view> keys, const Call& call, bool with_cas,
+                             AsyncMultiget::Done done) {
   const std::chrono::nanoseconds timeout = TimeoutOf(call);
   const auto async = std::make_shared<AsyncMultiget>(keys, client::Now() + timeout, timeout, done);
-  async->Plan(*topology(), options, call);
+  async->Plan(*topology(), options, call, with_cas);
   if (loop_.Carry(async)) return;
   std::vector<Found> found(keys.size());
   for (Found& each : found) each.status = Status(Code::kBusy, "", "too many calls are under way");

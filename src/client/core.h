@@ -41,7 +41,8 @@ struct HOLDFAST_HIDDEN Client::Core final : client::HealthWatch {
   void StartOne(const client::Verb& verb, std::string_view key, std::string_view value, const Call& call,
                 const std::function<void(std::string_view value, client::OnePart*)>& say,
                 std::function<void(client::Answer)> done);
-  void StartMany(std::span<const std::string_view> keys, const Call& call, client::AsyncMultiget::Done done);
+  void StartMany(std::span<const std::string_view> keys, const Call& call, bool with_cas,
+                 client::AsyncMultiget::Done done);
 
   std::chrono::nanoseconds TimeoutOf(const Call& call) const;
 

@@ -311,6 +311,25 @@ TEST_P(ClientTest, CallbacksGetWhatBlockingCallsGet) {
   client->Remove("n", {}, {}, [&](Status status) { removed.set_value(status); });
   EXPECT_TRUE(touched.get_future().get().ok());
   EXPECT_TRUE(removed.get_future().get().ok());
+
+  ASSERT_TRUE(client->Set("k", "b").ok());
+  std::promise<StoreResult> appended, prepended, nowhere;
+  client->Append("k", "c", {}, [&](StoreResult result) { appended.set_value(result); });
+  EXPECT_TRUE(appended.get_future().get().ok());
+  client->Prepend("k", "a", {}, [&](StoreResult result) { prepended.set_value(result); });
+  EXPECT_TRUE(prepended.get_future().get().ok());
+  client->Append("absent", "c", {}, [&](StoreResult result) { nowhere.set_value(result); });
+  EXPECT_EQ(nowhere.get_future().get().status.code(), Code::kNotStored);
+  std::promise<GetResult> kept;
+  client->GetAndTouch("k", 1000s, {}, [&](GetResult result) { kept.set_value(std::move(result)); });
+  EXPECT_EQ(kept.get_future().get().value, "abc");
+  std::promise<GetManyResult> with_cas;
+  const std::string_view two[] = {"k", "absent"};
+  client->GetsMany(two, {}, [&](GetManyResult result) { with_cas.set_value(std::move(result)); });
+  const GetManyResult both = with_cas.get_future().get();
+  EXPECT_EQ(both[0].value, "abc");
+  EXPECT_EQ(both[0].cas, client->Gets("k").cas);
+  EXPECT_EQ(both[1].status.code(), Code::kNotFound);
 }
 
 TEST_P(ClientTest, ClosingTheClientAnswersEveryCallback) {
