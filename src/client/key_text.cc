@@ -10,26 +10,29 @@ namespace {
 
 constexpr uint64_t Each(uint8_t byte) { return byte * uint64_t{0x0101010101010101}; }
 
-// Any byte that a line cannot hold among eight: up to a space, or 127.
-bool BreaksALine(uint64_t bytes) {
+// Not 0 when any of eight bytes is one that a line cannot hold: up to a space, or 127.
+uint64_t BreaksALine(uint64_t bytes) {
   const uint64_t low = (bytes - Each(' ' + 1)) & ~bytes;
   const uint64_t from_delete = bytes ^ Each(0x7f);
   const uint64_t is_delete = (from_delete - Each(1)) & ~from_delete;
-  return ((low | is_delete) & Each(0x80)) != 0;
+  return (low | is_delete) & Each(0x80);
 }
 
 // As protocol::IsTextKey, eight bytes at a time: a multiget asks it of every key.
 bool FitsALine(std::string_view key) {
-  const char* place = key.data();
-  size_t left = key.size();
-  uint64_t bytes;
-  for (; left >= sizeof(bytes); left -= sizeof(bytes), place += sizeof(bytes)) {
-    std::memcpy(&bytes, place, sizeof(bytes));
-    if (BreaksALine(bytes)) return false;
+  uint64_t bytes = Each('x');
+  if (key.size() < sizeof(bytes)) {
+    std::memcpy(&bytes, key.data(), key.size());
+    return BreaksALine(bytes) == 0;
   }
-  bytes = Each('x');
-  std::memcpy(&bytes, place, left);
-  return !BreaksALine(bytes);
+  const size_t last = key.size() - sizeof(bytes);  // the last eight are looked at together, some of them twice
+  std::memcpy(&bytes, key.data() + last, sizeof(bytes));
+  uint64_t broken = BreaksALine(bytes);
+  for (size_t place = 0; place < last; place += sizeof(bytes)) {
+    std::memcpy(&bytes, key.data() + place, sizeof(bytes));
+    broken |= BreaksALine(bytes);
+  }
+  return broken == 0;
 }
 
 std::string Shown(std::string_view key) {
@@ -46,17 +49,19 @@ std::string Shown(std::string_view key) {
 
 }  // namespace
 
+bool KeyFits(std::string_view prefix, std::string_view key, bool check) {
+  return !key.empty() && prefix.size() + key.size() <= protocol::kKeyBytesMax && (!check || FitsALine(key));
+}
+
 Status CheckKey(std::string_view prefix, std::string_view key, bool check) {
+  if (KeyFits(prefix, key, check)) return Status();
   if (key.empty()) return Status(Code::kInvalid, "", "the key is empty");
   if (prefix.size() + key.size() > protocol::kKeyBytesMax) {
     return Status(Code::kInvalid, "",
                   "the key " + Shown(key) + " has " + std::to_string(prefix.size() + key.size()) +
                       " bytes with its prefix: the most is " + std::to_string(protocol::kKeyBytesMax));
   }
-  if (check && !FitsALine(key)) {
-    return Status(Code::kInvalid, "", "the key " + Shown(key) + " has a space or a control character");
-  }
-  return Status();
+  return Status(Code::kInvalid, "", "the key " + Shown(key) + " has a space or a control character");
 }
 
 Status KeyText::Set(std::string_view prefix, std::string_view key, bool check) {

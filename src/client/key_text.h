@@ -16,6 +16,8 @@
 namespace holdfast::client {
 
 // check: refuse what a line cannot hold; otherwise only emptiness and length are looked at.
+bool KeyFits(std::string_view prefix, std::string_view key, bool check);
+// The same, with words for what is wrong.
 Status CheckKey(std::string_view prefix, std::string_view key, bool check);
 
 class KeyText {

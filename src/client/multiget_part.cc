@@ -4,7 +4,7 @@
 
 #include "client/multiget_part.h"
 
-#include <algorithm>
+#include <cstring>
 
 #include "protocol/decimal.h"
 #include "protocol/put.h"
@@ -15,8 +15,53 @@ namespace {
 
 constexpr std::string_view kWords = " v f q O";
 constexpr std::string_view kWordsWithCas = " v f c q O";
-constexpr size_t kLineBytesMax = 3 + protocol::kKeyBytesMax + kWordsWithCas.size() + protocol::kDecimalBytesMax + 2;
+
+// What stands behind the keys, "words" and a token and the end of the line, with the token counting up from line to
+// line: mostly one digit changes.
+class LineEnd {
+ public:
+  static constexpr size_t kBytes = 32;  // copied as a whole, which is quicker than to look how many there are
+
+  LineEnd(std::string_view words, uint32_t token) : digits_(words.size()) {
+    std::memcpy(text_, words.data(), words.size());
+    SetToken(token);
+  }
+
+  // token: one more than the one before.
+  void CountTo(uint32_t token) {
+    size_t place = digits_end_;
+    while (place > digits_ && text_[place - 1] == '9') text_[--place] = '0';
+    if (place == digits_ || token == 0) return SetToken(token);
+    text_[place - 1]++;
+  }
+
+  char* Put(char* place) const {
+    std::memcpy(place, text_, kBytes);
+    return place + digits_end_ + 2;
+  }
+
+ private:
+  void SetToken(uint32_t token) {
+    digits_end_ = static_cast<size_t>(protocol::WriteDecimal(text_ + digits_, token) - text_);
+    text_[digits_end_] = '\r';
+    text_[digits_end_ + 1] = '\n';
+  }
+
+  const size_t digits_;  // where they begin in text_
+  size_t digits_end_ = 0;
+  char text_[kBytes] = {};
+};
+
+constexpr size_t kTokenDigitsMax = 10;
+static_assert(kWordsWithCas.size() + kTokenDigitsMax + 2 <= LineEnd::kBytes);
+constexpr size_t kLineBytesMax = 3 + protocol::kKeyBytesMax + LineEnd::kBytes;
 static_assert(kLineBytesMax <= base::Output::kReserveMax);
+
+void WriteKey(std::string_view key, const LineEnd& end, base::Output& output) {
+  char* const begin = output.Reserve(kLineBytesMax);
+  char* const place = end.Put(protocol::Put(protocol::Put(begin, "mg "), key));
+  output.Commit(static_cast<size_t>(place - begin));
+}
 
 constexpr int kDigitsMax = 19;  // any more might not fit
 
@@ -25,21 +70,29 @@ class Scanner {
  public:
   explicit Scanner(std::string_view text) : place_(text.data()), end_(text.data() + text.size()) {}
 
-  bool Skip(std::string_view word) {
-    if (static_cast<size_t>(end_ - place_) < word.size() || !std::equal(word.begin(), word.end(), place_)) return false;
-    place_ += word.size();
+  // Of a size that the compiler knows, so that it is one comparison.
+  template <size_t kSize>
+  bool Skip(const char (&word)[kSize]) {
+    constexpr size_t kBytes = kSize - 1;  // without the zero
+    if (static_cast<size_t>(end_ - place_) < kBytes || std::memcmp(place_, word, kBytes) != 0) return false;
+    place_ += kBytes;
     return true;
   }
 
   template <class Number>
   bool ReadNumber(uint64_t max, Number* number) {
     uint64_t value = 0;
-    const char* const begin = place_;
-    for (; place_ < end_ && *place_ >= '0' && *place_ <= '9' && place_ - begin < kDigitsMax; place_++) {
-      value = value * 10 + static_cast<uint64_t>(*place_ - '0');
+    const char* place = place_;
+    const char* const stop = end_ - place > kDigitsMax ? place + kDigitsMax : end_;
+    for (; place < stop; place++) {
+      const unsigned digit = static_cast<unsigned char>(*place) - unsigned{'0'};
+      if (digit > 9) break;
+      value = value * 10 + digit;
     }
     *number = static_cast<Number>(value);
-    return place_ > begin && value <= max;
+    if (place == place_ || value > max) return false;
+    place_ = place;
+    return true;
   }
 
   bool ReadBytes(size_t size, std::string_view* bytes) {
@@ -62,26 +115,17 @@ void MultigetPart::Write(uint32_t token, base::Output& output) {
   token_ = token;
   next_ = 0;
   gap_ = Status(Code::kNotFound);
-  const std::string_view words = multiget_.with_cas ? kWordsWithCas : kWords;
+  LineEnd end(multiget_.with_cas ? kWordsWithCas : kWords, token);
   for (uint32_t index : order_) {
     const std::string_view key = multiget_.keys[index];
     if (multiget_.any_key && !protocol::IsTextKey(key)) {
-      WriteOddKey(key, token++, output);
+      WriteOddKey(key, token, output);
     } else {
-      WriteKey(key, words, token++, output);
+      WriteKey(key, end, output);
     }
+    end.CountTo(++token);
   }
   output.Append("mn\r\n");
-}
-
-void MultigetPart::WriteKey(std::string_view key, std::string_view words, uint32_t token, base::Output& output) {
-  char* const begin = output.Reserve(kLineBytesMax);
-  char* place = protocol::Put(begin, "mg ");
-  place = protocol::Put(place, key);
-  place = protocol::Put(place, words);
-  place = protocol::WriteDecimal(place, token);
-  place = protocol::Put(place, "\r\n");
-  output.Commit(static_cast<size_t>(place - begin));
 }
 
 void MultigetPart::WriteOddKey(std::string_view key, uint32_t token, base::Output& output) {
@@ -123,7 +167,7 @@ bool MultigetPart::Hit(uint32_t token, std::string_view value, uint32_t flags, u
   if (place > next_) SetUpTo(place, gap_);
   if (!gap_.answered()) gap_ = Status(Code::kNotFound);
   Found& found = multiget_.found[order_[next_++]];
-  found.status = Status();
+  if (!found.status.ok()) found.status = Status();
   found.value = multiget_.bytes->Keep(value);
   found.flags = flags;
   found.cas = cas;

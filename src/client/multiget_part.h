@@ -44,7 +44,6 @@ class MultigetPart final : public Part {
   void Fail(const Status& status) override { SetUpTo(order_.size(), status); }
 
  private:
-  void WriteKey(std::string_view key, std::string_view words, uint32_t token, base::Output& output);
   void WriteOddKey(std::string_view key, uint32_t token, base::Output& output);
   bool Hit(uint32_t token, std::string_view value, uint32_t flags, uint64_t cas);
   void SetUpTo(size_t end, const Status& status);

@@ -18,6 +18,7 @@ void MultigetPlan::Make(const Topology& topology, const ClientOptions& options, 
   multiget_ = {keys, found, bytes, with_cas, !options.check_keys};
   if (!options.prefix.empty()) PutPrefix(options, keys);
   Place(topology, options, call, keys);
+  RefuseUnfit(options, keys);
   RefuseDown(topology, call.when_down.value_or(options.when_down));
   Order(topology.endpoints().size());
   Cut(topology, options.multiget_keys_max);
@@ -38,21 +39,20 @@ void MultigetPlan::PutPrefix(const ClientOptions& options, std::span<const std::
 
 void MultigetPlan::Place(const Topology& topology, const ClientOptions& options, const Call& call,
                          std::span<const std::string_view> keys) {
-  const bool placed_by_master = call.master.has_value();
-  const bool home = call.when_down.has_value() && *call.when_down != WhenDown::kNextServer;
-  const auto server_of = [&](std::string_view key) {
-    return home ? topology.HomeOf(key, call.master) : topology.ServerOf(key, call.master);
-  };
-  const uint32_t master_server = placed_by_master ? server_of({}) : 0;
-  server_.resize(keys.size());
+  const bool home = call.when_down.value_or(options.when_down) != WhenDown::kNextServer;
+  if (call.master.has_value()) {
+    server_.assign(keys.size(), home ? topology.HomeOf({}, call.master) : topology.ServerOf({}, call.master));
+  } else {
+    server_.resize(keys.size());
+    topology.ServersOf(keys, home, server_.data());
+  }
+}
+
+void MultigetPlan::RefuseUnfit(const ClientOptions& options, std::span<const std::string_view> keys) {
   for (size_t i = 0; i < keys.size(); i++) {
-    Status status = CheckKey(options.prefix, keys[i], options.check_keys);
-    if (status.ok()) {
-      server_[i] = placed_by_master ? master_server : server_of(keys[i]);
-    } else {
-      server_[i] = kNoServer;
-      multiget_.found[i].status = std::move(status);
-    }
+    if (KeyFits(options.prefix, keys[i], options.check_keys)) continue;
+    server_[i] = kNoServer;
+    multiget_.found[i].status = CheckKey(options.prefix, keys[i], options.check_keys);
   }
 }
 

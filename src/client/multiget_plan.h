@@ -45,9 +45,9 @@ class MultigetPlan {
 
  private:
   void PutPrefix(const ClientOptions& options, std::span<const std::string_view> keys);
-  // The server of each key; kNoServer for a key that has its status already.
   void Place(const Topology& topology, const ClientOptions& options, const Call& call,
              std::span<const std::string_view> keys);
+  void RefuseUnfit(const ClientOptions& options, std::span<const std::string_view> keys);
   void RefuseDown(const Topology& topology, WhenDown when_down);
   void Order(size_t servers);
   void Cut(const Topology& topology, size_t keys_max);
@@ -55,7 +55,7 @@ class MultigetPlan {
   Multiget multiget_;
   std::string text_;                        // keys with their prefix
   std::vector<std::string_view> prefixed_;  // empty without a prefix
-  std::vector<uint32_t> server_;            // by key
+  std::vector<uint32_t> server_;            // by key; kNoServer for one that has its status already
   std::vector<uint32_t> order_;             // keys by server, in their order
   std::vector<uint32_t> begins_;            // by server: where its keys begin in order_
   std::vector<MultigetPart> parts_;         // complete before pointers are taken

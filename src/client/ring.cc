@@ -1,5 +1,6 @@
 #include "client/ring.h"
 
+#include <algorithm>
 #include <string>
 #include <unordered_map>
 #include <unordered_set>
@@ -80,6 +81,22 @@ Ring::Ring(const RingSchemeRow& row, std::vector<RingMember> members) : row_(&ro
     case RingPlacement::kSlots:
       slots_.emplace(members_);
       break;
+  }
+}
+
+void Ring::ServersOf(std::span<const std::string_view> keys, uint32_t* servers) const {
+  if (members_.size() == 1) {
+    std::fill_n(servers, keys.size(), 0);
+    return;
+  }
+  constexpr size_t kAtATime = 64;
+  uint64_t hashes[kAtATime];
+  while (!keys.empty()) {
+    const size_t count = std::min(keys.size(), kAtATime);
+    HashesOf(row_->key_hash, keys.first(count), hashes);
+    for (size_t i = 0; i < count; i++) servers[i] = ServerOfHash(hashes[i]);
+    keys = keys.subspan(count);
+    servers += count;
   }
 }
 

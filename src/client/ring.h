@@ -16,6 +16,7 @@
 
 #include <cstdint>
 #include <optional>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -38,6 +39,9 @@ class Ring {
 
   // The server of a key, or of a master key. With a single server nothing is hashed.
   uint32_t ServerOf(std::string_view key) const { return members_.size() == 1 ? 0 : ServerOfHash(Hash(key)); }
+
+  // Of each key; servers has room for them.
+  void ServersOf(std::span<const std::string_view> keys, uint32_t* servers) const;
 
   // The two halves of it. A hash that was not made by Hash is placed as it is: low 32 bits count, or for slots the
   // top 16.

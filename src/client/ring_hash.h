@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <span>
 #include <string_view>
 
 namespace holdfast::client {
@@ -22,6 +23,9 @@ std::array<uint32_t, 4> Md5Words(std::string_view text);
 
 // 32 bits for kOneAtATime and kMd5 (the first word of the digest), 64 for kXxh3.
 uint64_t HashOf(KeyHash hash, std::string_view text);
+
+// The same of many texts, several at a time where that is quicker. hashes has room for one each.
+void HashesOf(KeyHash hash, std::span<const std::string_view> texts, uint64_t* hashes);
 
 }  // namespace holdfast::client
 

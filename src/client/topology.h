@@ -10,6 +10,7 @@
 #include <holdfast/client.h>
 
 #include <memory>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -32,6 +33,10 @@ class Topology {
   uint32_t ServerOf(std::string_view key, const std::optional<Master>& master) const;
   // Regardless of who is down.
   uint32_t HomeOf(std::string_view key, const std::optional<Master>& master) const;
+  // Of each key by itself; servers has room for them. home: regardless of who is down.
+  void ServersOf(std::span<const std::string_view> keys, bool home, uint32_t* servers) const {
+    (home ? ring_ : live_ring_)->ServersOf(keys, servers);
+  }
 
   const std::vector<std::shared_ptr<Endpoint>>& endpoints() const { return endpoints_; }
   const std::vector<Server>& servers() const { return servers_; }

@@ -65,6 +65,33 @@ TEST(Ring, HashesTheKeysOfEveryVectorAsThatClientDoes) {
   }
 }
 
+// As one by one, whatever their number, their lengths and their bytes.
+TEST(Ring, ManyKeysAreHashedAndPlacedTogetherAsOneByOne) {
+  std::mt19937 random(7);
+  for (const RingScheme scheme : {RingScheme::kKetama, RingScheme::kKetamaWeighted, RingScheme::kSlots}) {
+    for (size_t servers : {1u, 3u}) {
+      const Ring ring = Ring::Make(scheme, Numbered(servers)).value();
+      for (size_t count = 0; count < 150; count++) {
+        const size_t size_max = count % 3 == 0 ? 3 : 40;
+        std::vector<std::string> texts(count);
+        for (std::string& text : texts) {
+          text.resize(random() % (size_max + 1));
+          for (char& c : text) c = static_cast<char>(random());
+        }
+        const std::vector<std::string_view> keys(texts.begin(), texts.end());
+        std::vector<uint64_t> hashes(count);
+        std::vector<uint32_t> owners(count);
+        HashesOf(RowOf(scheme).key_hash, keys, hashes.data());
+        ring.ServersOf(keys, owners.data());
+        for (size_t i = 0; i < count; i++) {
+          EXPECT_EQ(hashes[i], HashOf(RowOf(scheme).key_hash, keys[i])) << count << ' ' << i;
+          EXPECT_EQ(owners[i], ring.ServerOf(keys[i])) << count << ' ' << i;
+        }
+      }
+    }
+  }
+}
+
 TEST(Ring, Md5IsMd5AtEveryLengthAroundABlock) {
   for (size_t bytes = 0; bytes <= 260; bytes++) {
     std::string text;
