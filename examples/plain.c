@@ -31,11 +31,14 @@ int main(int argc, char **argv) {
   wrong |= values[0].code != HOLDFAST_OK || strcmp(values[0].data, "uno") != 0;
   wrong |= values[1].size != 2 || values[2].code != HOLDFAST_NOT_FOUND || values[2].data != NULL;
   for (int i = 0; i < 3; i++) holdfast_value_clear(&values[i]);
+  wrong |= holdfast_get_and_touch(client, &call, "b", 1, 60, &value) != HOLDFAST_OK || value.size != 2;
+  holdfast_value_clear(&value);
   wrong |= holdfast_remove(client, &call, "a", 1) != HOLDFAST_OK;
   wrong |= holdfast_gets(client, &call, "a", 1, &value) != HOLDFAST_NOT_FOUND;
   holdfast_value_clear(&value);
   wrong |= holdfast_get(client, NULL, "a b", 3, &value) != HOLDFAST_INVALID || strlen(holdfast_error()) == 0;
   holdfast_value_clear(&value);
+  wrong |= holdfast_client_new(NULL, NULL, error, sizeof error) != NULL || strlen(error) == 0;
   printf("%s\n", wrong ? "wrong" : "as expected");
   holdfast_client_free(client);
   return wrong;

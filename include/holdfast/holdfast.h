@@ -83,6 +83,9 @@ HOLDFAST_API holdfast_code holdfast_get(holdfast_client* client, const holdfast_
                                         size_t key_size, holdfast_value* value);
 HOLDFAST_API holdfast_code holdfast_gets(holdfast_client* client, const holdfast_call* call, const char* key,
                                          size_t key_size, holdfast_value* value);
+/* The same, and the item lives for another ttl_s. */
+HOLDFAST_API holdfast_code holdfast_get_and_touch(holdfast_client* client, const holdfast_call* call, const char* key,
+                                                  size_t key_size, int64_t ttl_s, holdfast_value* value);
 HOLDFAST_API void holdfast_value_clear(holdfast_value* value);
 
 /* values: room for count, each of which is set and must be cleared. The code of the first failure, or HOLDFAST_OK. */
@@ -117,6 +120,8 @@ HOLDFAST_API holdfast_code holdfast_touch(holdfast_client* client, const holdfas
                                           size_t key_size, int64_t ttl_s);
 HOLDFAST_API holdfast_code holdfast_remove(holdfast_client* client, const holdfast_call* call, const char* key,
                                            size_t key_size);
+/* All items of all servers, or of the one that the master key names. The code of the first failure, or HOLDFAST_OK. */
+HOLDFAST_API holdfast_code holdfast_flush(holdfast_client* client, const holdfast_call* call);
 
 #ifdef __cplusplus
 }

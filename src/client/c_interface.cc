@@ -89,7 +89,7 @@ const char* holdfast_error(void) { return LastError().c_str(); }
 holdfast_client* holdfast_client_new(const char* servers, const char* ring, char* error, size_t error_size) {
   holdfast::ClientOptions options;
   if (ring != nullptr) options.ring = ring;
-  Status status = holdfast::Client::ParseServers(servers, &options.servers);
+  Status status = holdfast::Client::ParseServers(servers == nullptr ? "" : servers, &options.servers);
   holdfast::MakeResult made;
   if (status.ok()) {
     made = holdfast::Client::Make(options);
@@ -121,6 +121,11 @@ holdfast_code holdfast_get(holdfast_client* client, const holdfast_call* call, c
 holdfast_code holdfast_gets(holdfast_client* client, const holdfast_call* call, const char* key, size_t key_size,
                             holdfast_value* value) {
   return Give(client->client->Gets({key, key_size}, CallOf(client, call)), value);
+}
+
+holdfast_code holdfast_get_and_touch(holdfast_client* client, const holdfast_call* call, const char* key,
+                                     size_t key_size, int64_t ttl_s, holdfast_value* value) {
+  return Give(client->client->GetAndTouch({key, key_size}, std::chrono::seconds(ttl_s), CallOf(client, call)), value);
 }
 
 void holdfast_value_clear(holdfast_value* value) {
@@ -192,6 +197,14 @@ holdfast_code holdfast_touch(holdfast_client* client, const holdfast_call* call,
 
 holdfast_code holdfast_remove(holdfast_client* client, const holdfast_call* call, const char* key, size_t key_size) {
   return CodeOf(client->client->Remove({key, key_size}, {}, CallOf(client, call)));
+}
+
+holdfast_code holdfast_flush(holdfast_client* client, const holdfast_call* call) {
+  Status failure;
+  for (const holdfast::ServerResult& server : client->client->Flush({}, CallOf(client, call))) {
+    if (failure.ok()) failure = server.status;
+  }
+  return CodeOf(failure);
 }
 
 }  // extern "C"
