@@ -112,6 +112,16 @@ Connection::Answer Connection::Ask(const std::string& request, bool is_get) {
   return answer;
 }
 
+std::string Connection::NextLine() {
+  size_t end = 0;
+  while ((end = input_.find("\r\n")) == std::string::npos) {
+    if (!Fill()) return "";
+  }
+  std::string line = input_.substr(0, end);
+  input_.erase(0, end + 2);
+  return line;
+}
+
 // -- Operations -----------------------------------------------------------------------------------
 
 Connection::Answer Writer::Send(Connection& connection, const std::string& request, Operation* op) {

@@ -52,6 +52,8 @@ class Connection {
     std::string value;
   };
   Answer Ask(const std::string& request, bool is_get);
+  // Of an answer of several lines the one behind the last read; empty when the connection broke.
+  std::string NextLine();
 
   struct Told {
     int64_t begun_us;

@@ -71,7 +71,8 @@ class Galera(unittest.TestCase):
 
     def test_4_what_cannot_be_done_is_said_in_a_line(self):
         for words, line in ((("kill", "4"), "a number from 1 to 3"), (("kill",), "a number from 1 to 3"), (("rejoin", "1"), "node 1 runs"),
-                            (("start",), "it runs already")):
+                            (("start",), "it runs already"),
+                            (("bootstrap", "2"), "node 2 has a majority")):
             with self.assertRaisesRegex(AssertionError, f"status 1\nscripts/durable-cluster: .*{line}"):
                 self.cluster(*words)
         for words in (("fly",), ("start", "--quick"), ("stop", "--hard")):
