@@ -4,7 +4,9 @@
 //
 // An answer may be old: while the query ran, the key can have been written or deleted here, written down and evicted.
 // As long as memory holds the key, stamps tell which is later. When it does not, the turn counter does: it counts
-// births and deletes of the keys that share a slot, and a query that began before the latest turn is made again.
+// births and deletes of the keys that share a slot, and a query that began before the latest turn is made again. A key
+// can be asked for although memory has it (a doubted or an expired copy, a provisional value); then what is written
+// down meanwhile counts too, for it may have left memory before the answer comes.
 //
 // Waiters are woken after the lock is given back.
 
@@ -88,6 +90,11 @@ ReadThrough::PendingMap::iterator ReadThrough::Enter(const Key& key) {
     Enqueue(entry, queue_.end());
   }
   return entry;
+}
+
+void ReadThrough::NoteWritten(const Key& key) {
+  const std::lock_guard lock(mutex_);
+  if (!pending_.empty() && pending_.contains(std::string(key.bytes))) NoteTurn(key);
 }
 
 void ReadThrough::Enqueue(PendingMap::iterator entry, Queue::iterator before) {

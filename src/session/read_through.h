@@ -6,7 +6,7 @@
 // asks again after a pause. A waiter whose rule's budget has passed is woken by Tick with kUnavailable. The database's
 // answer is final or it is no answer: a failure never becomes a miss.
 //
-// Threads: Load, Preload, NoteTurn from any; NextBatch, OnRows, OnFailure from one (the reader); Tick from one.
+// Threads: Load, Preload, NoteTurn, NoteWritten from any; NextBatch, OnRows, OnFailure from one (the reader); Tick from one.
 // Owns:    parked waiters and the keys they wait for.
 // Blocks:  never.
 // Limits:  parked_max waiters; load_keys_max keys a batch; one batch in hand.
@@ -87,6 +87,10 @@ class ReadThrough {
   // A session of this key came into being or was deleted in memory: what queries begun before bring is no news, unless
   // memory still has the key and can compare.
   void NoteTurn(const store::Key& key) { Turns(key.hash).fetch_add(1, std::memory_order_release); }
+  // The database has taken what memory has of this key, or has something later, so memory may forget it from now on:
+  // what queries begun before bring may be older. Counts as a turn only if somebody asks for the key, so that writing
+  // much down does not make queries for other keys be asked again. Callable under the slot, before it is marked clean.
+  void NoteWritten(const store::Key& key);
 
   // -- Rows that other servers own ---------------------------------------------------------------
   // A server to be asked to let go of these keys; empty keys: nobody. Its answer is OnAnswered. From one thread (the

@@ -250,7 +250,7 @@ void WriteBehind::OnOutcome(store::Access& access, const Change& change, const S
     case ChangeOutcome::kDone:
       NoteDone(change, now, &stamps);
       sessions_.verification().NoteWritten(key.bytes);
-      if (unchanged) SetClean(slot);
+      if (unchanged) SetClean(slot, key);
       slot.SetStamps(stamps);
       return;
     case ChangeOutcome::kOvertaken:
@@ -258,7 +258,7 @@ void WriteBehind::OnOutcome(store::Access& access, const Change& change, const S
       sessions_.stats().overtaken.Add();
       if (unchanged && change.kind == ChangeKind::kValue) sessions_.stats().superseded.Add();
       if (!unchanged) return;
-      SetClean(slot);
+      SetClean(slot, key);
       slot.Remove();
       return;
     case ChangeOutcome::kNeedsRow:
@@ -298,7 +298,8 @@ void WriteBehind::NoteDone(const Change& change, Seconds now, SessionStamps* sta
   stamps->synced_touched = std::max(stamps->synced_touched, change.row.touched);
 }
 
-void WriteBehind::SetClean(Slot& slot) {
+void WriteBehind::SetClean(Slot& slot, const Key& key) {
+  sessions_.read_through().NoteWritten(key);
   AddDirtyBytes(-DirtyBytesOf(slot.item()));
   slot.SetDirty(false);
 }

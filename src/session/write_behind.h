@@ -93,7 +93,7 @@ class WriteBehind {
   void OnOutcome(store::Access& access, const Change& change, const Sent& sent, ChangeOutcome outcome,
                  base::Seconds now);
   void NoteDone(const Change& change, base::Seconds now, store::SessionStamps* stamps);
-  void SetClean(store::Slot& slot);
+  void SetClean(store::Slot& slot, const store::Key& key);
   void SetInHand();
 
   Sessions& sessions_;

@@ -120,9 +120,9 @@ class KeyJudge {
     return op.told_us > del.ended_us && op.ended_us < ::holdfast::test::Add(op.told_us, rules_.window_us);
   }
 
-  // Not of a reservation.
+  // Not of a reservation, nor of a value stored provisionally, which may go and take its expiry with it.
   bool IsTouchOfSession(const Operation& op) const {
-    return op.act == Act::kTouch && op.said == Said::kTouched && SurelyLive(op) != kNone;
+    return op.act == Act::kTouch && op.said == Said::kTouched && !op.uncertain && SurelyLive(op) != kNone;
   }
 
   bool IsLogin(const Operation& op) const { return op.act == Act::kAdd || (op.act == Act::kSet && op.based_on == 0); }

@@ -61,7 +61,7 @@ struct Operation {
   bool pooled = false;     // the rule says that connections are shared by requests
   bool foreign = false;    // what was read is nothing that was ever written: bytes, flags or length are wrong
   bool is_final = false;   // read when all was quiet
-  bool uncertain = false;  // STORED, but provisionally: the database was away, and may know better
+  bool uncertain = false;  // STORED or TOUCHED, but provisionally: the database was away, and may know better
   uint32_t key = 0;        // number of the key
   uint32_t node = 0;       // which was asked
   uint32_t value = 0;      // number of the value written, or read

@@ -268,7 +268,7 @@ void SimNode::Answer(Call& call, const protocol::Reply& reply) {
   call.code = reply.code;
   call.client_flags = reply.client_flags;
   call.cas = reply.cas;
-  if (reply.code == protocol::ReplyCode::kStored) {
+  if (reply.code == protocol::ReplyCode::kStored || reply.code == protocol::ReplyCode::kTouched) {
     const store::Found found = access_->Find(Key::Of(call.key), clock_.Now());
     call.provisional = session::IsProvisional(found.item);
   }

@@ -48,6 +48,7 @@ class History {
     op.database_up_us = 0;
     return op;
   }
+  Operation& Last() { return operations_.back(); }
   void Wait(int64_t micros) { at_us_ += micros; }
 
   std::vector<Fault> Faults() const {
@@ -354,6 +355,19 @@ TEST(Judge, what_was_stored_provisionally_may_be_lost) {
   h.Set(2, 1).uncertain = true;
   h.Hit(1);
   EXPECT_TRUE(h.Clean());
+}
+
+TEST(Judge, a_touch_of_a_provisional_value_goes_with_it) {
+  for (const bool provisional : {false, true}) {
+    History h;
+    h.Login(1).ttl_us = 1000 * kSecond;
+    h.Then(Act::kTouch, Said::kTouched).ttl_us = 5 * kSecond;
+    h.Last().uncertain = provisional;
+    h.Wait(20 * kSecond);
+    h.Hit(1);
+    EXPECT_EQ(h.Finds(Fault::kOverAlive), !provisional);
+    EXPECT_EQ(h.Clean(), provisional);
+  }
 }
 
 TEST(Judge, keys_have_nothing_to_do_with_each_other) {

@@ -240,6 +240,50 @@ TEST(SessionRead, AnOlderRowDoesNotReplaceANewerSession) {
   EXPECT_TRUE(site.IsDirty("web:1"));
 }
 
+// The key is asked for although memory has it, as a doubted copy is; what was written down meanwhile left memory.
+TEST(SessionRead, AnOldAnswerDoesNotReplaceWhatWasWrittenMeanwhile) {
+  for (const bool touches : {false, true}) {
+    SessionSite site;
+    site.Set("web:1", "old", 1, 1000);
+    site.WriteDue();
+    Park(site, "web:1", {1});
+    const std::span<const std::string_view> keys = site.sessions().read_through().NextBatch();
+    std::vector<Row> rows;
+    ASSERT_TRUE(site.driver().Load(keys, &rows).ok());
+    if (touches) {
+      site.Touch("web:1", 500);
+    } else {
+      site.Set("web:1", "new", 1, 500);
+    }
+    ASSERT_EQ(site.WriteDue(), 1u);
+    site.Evict("web:1");
+    site.sessions().read_through().OnRows(site.access(), rows);
+    EXPECT_FALSE(site.InMemory("web:1"));
+    EXPECT_TRUE(site.woken.empty()) << "asked again";
+    site.clock.AdvanceMillis(1);
+    EXPECT_TRUE(site.ReadOnce());
+    EXPECT_EQ(site.woken.size(), 1u);
+    EXPECT_EQ(site.Value("web:1"), touches ? "old" : "new");
+    EXPECT_EQ(site.access().Find(Key::Of("web:1"), site.Now()).item.expiry(), site.Now() + 500);
+  }
+}
+
+// Only who asks for a key is told that it was written down: other keys' queries are not asked again for that.
+TEST(SessionRead, WhatIsWrittenOfOthersDoesNotSpoilAnAnswer) {
+  SessionSite site;
+  site.Set("web:1", "v");
+  site.WriteDue();
+  site.Evict("web:1");
+  for (int i = 2; i < 100; ++i) site.Set("web:" + std::to_string(i), "other");
+  Park(site, "web:1", {1});
+  const std::span<const std::string_view> keys = site.sessions().read_through().NextBatch();
+  std::vector<Row> rows;
+  ASSERT_TRUE(site.driver().Load(keys, &rows).ok());
+  site.WriteDue();
+  site.sessions().read_through().OnRows(site.access(), rows);
+  EXPECT_EQ(site.woken.size(), 1u);
+}
+
 // -- The database away ----------------------------------------------------------------------------
 
 TEST(SessionRead, WithoutTheDatabaseARequestWaitsItsBudgetAndIsNeverTold) {
