@@ -133,12 +133,13 @@ std::string JournalSegments::PathOf(uint64_t number) const {
 }
 
 base::Status JournalSegments::List() {
+  const int64_t now_us = clock_.SteadyMicros();
   DIR* const directory = ::opendir(directory_.c_str());
   if (directory == nullptr) return base::SystemError("cannot list " + directory_, errno);
   while (const dirent* entry = ::readdir(directory)) {
     const std::string_view name = entry->d_name;
     if (!name.starts_with(kPrefix)) continue;
-    segments_.push_back({std::strtoull(name.data() + kPrefix.size(), nullptr, 10), 0, clock_.SteadyMicros()});
+    segments_.push_back({std::strtoull(name.data() + kPrefix.size(), nullptr, 10), 0, now_us});
   }
   ::closedir(directory);
   std::sort(segments_.begin(), segments_.end(), [](const Segment& a, const Segment& b) { return a.number < b.number; });
