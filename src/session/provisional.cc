@@ -20,6 +20,12 @@ void Provisional::Forget(std::string_view key) {
   size_.store(keys_.size(), std::memory_order_relaxed);
 }
 
+bool Provisional::Holds(std::string_view key) {
+  if (size() == 0) return false;
+  const std::lock_guard lock(mutex_);
+  return keys_.contains(std::string(key));
+}
+
 std::vector<std::string> Provisional::Some(size_t count) {
   std::vector<std::string> some;
   if (size() == 0) return some;

@@ -36,6 +36,7 @@ class Provisional {
   // The item of this key is provisional, or no longer. Callable under its slot.
   void Note(std::string_view key);
   void Forget(std::string_view key);
+  bool Holds(std::string_view key);
   uint64_t size() const { return size_.load(std::memory_order_relaxed); }
   // At most count of them, others at the next call if there are more.
   std::vector<std::string> Some(size_t count);

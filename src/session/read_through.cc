@@ -222,6 +222,7 @@ ReadThrough::Merged ReadThrough::MergeAbsence(store::Access& access, const Pendi
   }
   // First remembered, then doubted: a write that comes between is seen in the turn, one that comes later erases it.
   const Key key{bytes, pending.hash};
+  sessions_.NoteFloor(key, floor);
   NegativeCache& negative_cache = sessions_.negative_cache();
   negative_cache.Put(key, sessions_.clock().SteadyMicros() + int64_t{sessions_.settings().negative_ms} * 1000);
   if (TurnedSince(pending)) {
@@ -289,6 +290,7 @@ ReadThrough::Merged ReadThrough::Merge(store::Access& access, Pending& pending, 
   shape.client_flags = row.client_flags;
   shape.expiry = row.state == RowState::kLive ? ExpiryOf(clock, row.expires_us) : base::kNever;
   shape.session = true;
+  if (row.state == RowState::kLive) sessions_.NoteFloor(shape.key, row.floor);
   shape.kind = row.state == RowState::kLive ? ItemKind::kValue : ItemKind::kTombstone;
   if (Slot slot = access.Lock(shape.key, now); slot.item() && !IsLater(row, slot)) {
     return slot.item().is_session() ? KeepOurs(slot, pending, row) : Merged::kLoaded;

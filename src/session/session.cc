@@ -110,6 +110,8 @@ Verdict Sessions::Judge(const Rule&, const Key& key, ItemState state, LoadOutcom
     // Another server may have prolonged it.
     if (state == ItemState::kExpired && in_hand == LoadOutcome::kNone) state = ItemState::kAbsent;
   }
+  // An expired value that was stored provisionally says nothing of what the database has.
+  if (state == ItemState::kExpired && provisional_.Holds(key.bytes)) state = ItemState::kAbsent;
   // Whoever is told that there is nothing, soon after a delete, is remembered, whatever the reason is by now.
   const Verdict miss = answer_book_.Recent(key, now) ? Verdict::kDeleted : Verdict::kMiss;
   switch (state) {
@@ -157,6 +159,21 @@ void Sessions::NoteHit(const Rule& rule, const Key& key, const ItemRef& item, ui
   answer_book_.NoteAnswer(key, item.cas(), connection, IsReservation(item) ? now + rule.writer_window_s + 1 : 0);
 }
 
+// Of a session deleted then. Both this second and what is left of the window have begun: it is open until it has surely
+// ended.
+Seconds Sessions::WindowEnd(const Rule& rule, int64_t deleted_us, Seconds now) const {
+  const int64_t left_us = deleted_us + int64_t{rule.writer_window_s} * 1'000'000 - clock_.SteadyMicros();
+  return left_us > 0 ? now + static_cast<Seconds>(left_us / 1'000'000) + 2 : now;
+}
+
+void Sessions::NoteFloor(const Key& key, uint64_t floor) {
+  const Rule* const rule = settings_.shared && floor != 0 ? Match(key.bytes) : nullptr;
+  if (rule == nullptr || answer_book_.FloorOf(key) >= floor) return;
+  const Seconds now = clock_.Now();
+  const Seconds until = WindowEnd(*rule, stamp_clock_.SteadyMicrosOf(floor), now);
+  if (until > now) answer_book_.NoteDelete(key, floor, now, until);
+}
+
 void Sessions::NoteMiss(store::Access& access, const Rule& rule, const Key& key, uint64_t connection, Seconds now) {
   // The tombstone may leave memory before this connection writes.
   const Seconds keep_until = now + rule.writer_window_s + 1;
@@ -169,11 +186,7 @@ void Sessions::NoteMiss(store::Access& access, const Rule& rule, const Key& key,
   // Not asked of Recent: that is a filter, and true for a key that shares its place with another.
   if (answer_book_.FloorOf(key) < stamps.version) {
     // Deleted before this process began, or so long ago that it does not matter who was told.
-    const int64_t age_us = clock_.SteadyMicros() - static_cast<int64_t>(stamps.seen_by);
-    const int64_t left_us = int64_t{rule.writer_window_s} * 1'000'000 - age_us;
-    // Both this second and what is left of the window have begun: it is open until it has surely ended.
-    const Seconds left = left_us > 0 ? static_cast<Seconds>(left_us / 1'000'000) + 2 : 0;
-    answer_book_.NoteDelete(key, stamps.version, now, now + left);
+    answer_book_.NoteDelete(key, stamps.version, now, WindowEnd(rule, static_cast<int64_t>(stamps.seen_by), now));
   }
   answer_book_.NoteAnswer(key, stamps.version, connection, keep_until);
   if (Has(stamps, kMarkMissAnswered)) return;
@@ -215,7 +228,11 @@ bool Sessions::ComesFromBeforeDelete(const WriteRequest& request, ItemState stat
            answer_book_.Ask(request.key, request.connection, request.now) == Answered::kNo;
   }
   if (rule.fresh_ids) return true;
-  if (answer_book_.Ask(request.key, request.connection, request.now) == Answered::kYes) return false;
+  // The book may know of an earlier delete only, when another server made this one.
+  if (answer_book_.FloorOf(request.key) >= before.floor &&
+      answer_book_.Ask(request.key, request.connection, request.now) == Answered::kYes) {
+    return false;
+  }
   const int64_t age_us = clock_.SteadyMicros() - static_cast<int64_t>(before.seen_by);
   return !Has(before, kMarkMissAnswered) || age_us <= int64_t{rule.writer_window_s} * 1'000'000;
 }
@@ -232,7 +249,7 @@ SessionStamps Sessions::StampsOf(const WriteRequest& request, const Slot& slot, 
   stamps.origin = kOriginClient;
   stamps.allowance = goes_on ? before.allowance : static_cast<uint8_t>(settings_.immediate_writes);
   stamps.marks = before.marks & kMarkSent;
-  if (request.provisional || (goes_on && IsProvisional(slot.item()))) {
+  if (request.provisional || IsProvisional(slot.item())) {
     stamps.marks |= kMarkProvisional;
     return stamps;
   }

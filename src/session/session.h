@@ -30,7 +30,7 @@
 // NoteHit belongs to every hit that was answered to a connection, NoteMiss to every kDeleted miss: by them a writer
 // that read before a logout is told from one that came after it.
 //
-// Threads: Match, Judge, Load, Preload, Write, Touch, Delete, Note* from any worker, each with its own Access. The
+// Threads: Match, Judge, Load, Preload, Write, Touch, Delete, Note* from any thread, each with its own Access. The
 // parts
 //          (write_behind, read_through, reaper) say their own; SessionThreads drives them, or a test does.
 // Owns:    rules, stamp clock, dirty list, parked waiters, negative answers. Borrows clock, store, journal.
@@ -145,6 +145,9 @@ class Sessions {
   // Locks the key's slot for a moment.
   void NoteMiss(store::Access& access, const Rule& rule, const store::Key& key, uint64_t connection, Seconds now);
 
+  // A row says that the session was deleted once; on another server perhaps, and then nobody here was told yet.
+  void NoteFloor(const store::Key& key, uint64_t floor);
+
   struct WriteRequest {
     const Rule& rule;
     const store::Key& key;
@@ -208,6 +211,7 @@ class Sessions {
 
  private:
   Verdict JudgeDoubted(LoadOutcome in_hand);
+  Seconds WindowEnd(const Rule& rule, int64_t deleted_us, Seconds now) const;
   int64_t PollLateMicros() const { return int64_t{settings_.poll_ms} * 2000 + 1'000'000; }
   bool ComesFromBeforeDelete(const WriteRequest& request, store::ItemState state, const store::SessionStamps& before);
   bool IsLatest(const store::ItemRef& item) const;

@@ -106,18 +106,20 @@ class KeyJudge {
   bool IsOwed(size_t i) const {
     const Operation& op = At(i);
     if (!Writes(op) || op.said != Said::kStored || op.uncertain) return false;
-    if (op.act == Act::kSet) {
-      for (const size_t d : deletes_) {
-        const Operation& del = At(d);
-        if (d != i && !Before(op, del) && !WasToldOf(op, del)) return false;
-      }
+    for (const size_t d : deletes_) {
+      const Operation& del = At(d);
+      if (d == i || Before(op, del)) continue;
+      if (op.act == Act::kSet && !WasToldOf(op, del)) return false;
+      // A node compares with what it has, and that may be a session that another has just deleted.
+      if (op.act == Act::kRewrite && del.node != op.node && !KnownTo(del, op)) return false;
     }
     return !op.empty || SurelyLive(op) != kNone;
   }
 
-  // Who was told is remembered for a writer window.
+  // Who was told is remembered for a writer window. What it was told on another node may have been old news.
   bool WasToldOf(const Operation& op, const Operation& del) const {
-    return op.told_us > del.ended_us && op.ended_us < ::holdfast::test::Add(op.told_us, rules_.window_us);
+    return op.told_us > ::holdfast::test::Add(del.ended_us, BoundOf(del, op)) &&
+           op.ended_us < ::holdfast::test::Add(op.told_us, rules_.window_us);
   }
 
   // Not of a reservation, nor of a value stored provisionally, which may go and take its expiry with it.

@@ -7,7 +7,7 @@
 // read before.
 //
 // What a write is owed (is it promised to stay?), from most to least:
-//   - an `add` or `cas` that was STORED has been stored.
+//   - an `add` or `cas` that was STORED has been stored; a `cas` unless another node had just deleted the session.
 //   - a `set` that was STORED has been, unless a delete came that its connection had not been told of: then it may have
 //     been dropped, and STORED was said all the same.
 //   - an empty value is owed only where a session surely was before: otherwise it is a reservation.

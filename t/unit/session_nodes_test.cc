@@ -204,6 +204,37 @@ TEST_F(Nodes, delete_what_another_owns_for_good) {
   EXPECT_EQ(a_.RowValue("php:1"), "(deleted)");
 }
 
+// B has the session's page open; A logs out and in again.
+TEST_F(Nodes, drop_a_late_write_over_a_login_made_elsewhere) {
+  ASSERT_EQ(a_.Set("php:1", "old", 1), Answer::kStored);
+  a_.WriteDue();
+  EXPECT_EQ(b_.Value("php:1", 7), "old");
+  EXPECT_EQ(a_.Delete("php:1", 1), Answer::kDeleted);
+  EXPECT_EQ(a_.Get("php:1", 2), Answer::kMiss);
+  EXPECT_EQ(a_.Set("php:1", "new", 2), Answer::kStored);
+  a_.WriteDue();
+  EXPECT_EQ(b_.Set("php:1", "late", 7), Answer::kStored);
+  EXPECT_EQ(b_.sessions().stats().resurrections_refused.value(), 1u);
+  EXPECT_EQ(b_.Value("php:1", 8), "new");
+  EXPECT_EQ(b_.Set("php:1", "newer", 8), Answer::kStored);
+  EXPECT_EQ(b_.Value("php:1", 8), "newer");
+}
+
+TEST_F(Nodes, do_not_take_who_was_told_of_an_earlier_logout_for_one_told_of_this) {
+  ASSERT_EQ(b_.Set("php:1", "one", 1), Answer::kStored);
+  EXPECT_EQ(b_.Delete("php:1", 1), Answer::kDeleted);
+  EXPECT_EQ(b_.Get("php:1", 7), Answer::kMiss);
+  EXPECT_EQ(b_.Set("php:1", "two", 7), Answer::kStored);
+  b_.WriteDue();
+  EXPECT_EQ(a_.Delete("php:1", 1), Answer::kDeleted);
+  a_.WriteDue();
+  EXPECT_EQ(b_.Set("php:1", "late", 7), Answer::kStored);
+  EXPECT_EQ(b_.sessions().stats().resurrections_refused.value(), 1u);
+  EXPECT_EQ(b_.Get("php:1", 8), Answer::kMiss);
+  b_.WriteDue();
+  EXPECT_EQ(b_.RowValue("php:1"), "(deleted)");
+}
+
 TEST_F(Nodes, do_not_bring_a_copy_back_while_it_is_handed_over) {
   MakeDirtyAtA("php:1");
   a_.WriteDue();

@@ -208,5 +208,31 @@ TEST_F(ProvisionalWrite, that_expires_before_it_is_settled_goes) {
   EXPECT_EQ(site_.Get("php:a", 1), Answer::kMiss);
 }
 
+// That the value has expired says nothing of the row, which may be live and win.
+TEST_F(ProvisionalWrite, that_expires_is_no_miss_before_it_is_settled) {
+  Known("php:a", "old");
+  Away();
+  EXPECT_EQ(site_.Get("php:a", 1), Answer::kUnavailable);
+  site_.Set("php:a", "one", 1, 10);
+  site_.clock.AdvanceSeconds(60);
+  EXPECT_EQ(site_.Get("php:a", 1), Answer::kUnavailable);
+  EXPECT_EQ(site_.Add("php:a", "x"), Answer::kUnavailable);
+  Back();
+  EXPECT_EQ(site_.Value("php:a"), "old");
+}
+
+TEST_F(ProvisionalWrite, over_an_expired_one_waits_to_be_settled_too) {
+  Away();
+  site_.Set("php:a", "one", 1, 10);
+  site_.clock.AdvanceSeconds(60);
+  EXPECT_EQ(site_.Set("php:a", "two"), Answer::kStored);
+  EXPECT_EQ(stats().provisional_writes.value(), 2u);
+  EXPECT_EQ(site_.sessions().provisional().size(), 1u);
+  Back();
+  EXPECT_EQ(site_.RowValue("php:a"), "two");
+  EXPECT_EQ(site_.sessions().provisional().size(), 0u);
+  EXPECT_EQ(site_.sessions().write_behind().dirty_items(), 0u);
+}
+
 }  // namespace
 }  // namespace holdfast::session
