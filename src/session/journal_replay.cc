@@ -62,6 +62,7 @@ bool JournalReplay::NewDraft(const store::DraftShape& shape, store::Draft* draft
 }
 
 void JournalReplay::Publish(Slot& slot, store::Draft&& draft, SessionStamps stamps, const Key& key) {
+  sessions_.NoteFloor(key, stamps.floor);
   const int64_t now_us = sessions_.clock().SteadyMicros();
   const int64_t bytes_before = DirtyBytesOf(slot.item());
   // A tombstone keeps when the session was deleted; anything else when it is due, and that the database may know of it.
@@ -146,6 +147,7 @@ void JournalReplay::ApplyDelete(const DecodedRecord& record, const Key& key) {
       if (slot.item().kind() == ItemKind::kValue && stamps.born > record.stamps.floor) {
         stamps.floor = record.stamps.floor;  // a later login stands here already
         slot.SetStamps(stamps);
+        sessions_.NoteFloor(key, stamps.floor);
         return;
       }
     }

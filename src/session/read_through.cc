@@ -290,7 +290,7 @@ ReadThrough::Merged ReadThrough::Merge(store::Access& access, Pending& pending, 
   shape.client_flags = row.client_flags;
   shape.expiry = row.state == RowState::kLive ? ExpiryOf(clock, row.expires_us) : base::kNever;
   shape.session = true;
-  if (row.state == RowState::kLive) sessions_.NoteFloor(shape.key, row.floor);
+  sessions_.NoteFloor(shape.key, row.floor);  // before anybody is answered by this row
   shape.kind = row.state == RowState::kLive ? ItemKind::kValue : ItemKind::kTombstone;
   if (Slot slot = access.Lock(shape.key, now); slot.item() && !IsLater(row, slot)) {
     return slot.item().is_session() ? KeepOurs(slot, pending, row) : Merged::kLoaded;

@@ -1,6 +1,9 @@
 // How it works: an entry goes from kWriting to kDropped when memory holds no copy any more, to kDone when the database
-// has the new owner, and away when the asker has been told, or its time is over. When the owner has changed, the key's
-// turn is noted: a load that began before found the row ours, and must not bring it back.
+// is told that the row is nobody's, and away when the asker has been told, or its time is over. Then the key's turn is
+// noted: a load that began before found the row ours, and must not bring it back.
+//
+// The row is not given to the asker itself. It may have become tired of asking and have taken the row as it was, and
+// looks for changes of rows that it does not own only: it would not see that we wrote something later meanwhile.
 
 #include "session/yields.h"
 
@@ -16,7 +19,8 @@ YieldAnswer Yields::Ask(std::string_view key, uint32_t asker) {
     const std::lock_guard lock(mutex_);
     const auto found = entries_.find(std::string(key));
     if (found != entries_.end()) {
-      if (found->second.asker != asker) return YieldAnswer::kRefused;
+      // Another server is before it. When that has been told, we ask ourselves again, and say that we have nothing.
+      if (found->second.asker != asker) return YieldAnswer::kWait;
       if (found->second.stage == Stage::kDone) {
         entries_.erase(found);
         answer = YieldAnswer::kDone;
@@ -87,15 +91,13 @@ std::span<const OwnerChange> Yields::NextClaims() {
   if (size() == 0 || !claims_.empty()) return {};
   const std::lock_guard lock(mutex_);
   claimed_keys_.clear();
-  std::vector<uint32_t> askers;
   for (const auto& [key, entry] : entries_) {
     if (entry.stage != Stage::kDropped) continue;
     claimed_keys_.push_back(key);
-    askers.push_back(entry.asker);
     if (claimed_keys_.size() == sessions_.settings().batch_rows_max) break;
   }
   const uint32_t node = sessions_.stamp_clock().node();
-  for (size_t i = 0; i < claimed_keys_.size(); ++i) claims_.push_back({claimed_keys_[i], node, askers[i]});
+  for (const std::string& key : claimed_keys_) claims_.push_back({key, node, 0});
   return claims_;
 }
 

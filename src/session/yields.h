@@ -1,14 +1,14 @@
 // yields.h - lets go of sessions that another server asks for.
 //
 // Only a row's owner may have changes that the database lacks. A server that finds a row owned by another live one asks
-// it; the owner writes what is dirty, drops its copy, and makes the asker the owner. The asker asks again until it is
-// told kDone (or is tired of it and claims the row by force).
+// it; the owner writes what is dirty, drops its copy, and makes the row nobody's. The asker asks again until it is told
+// kDone (or is tired of it), and claims the row.
 //
 // Threads: Ask and Holds from any; Step, NextClaims, OnClaimed from one (the writer).
 // Blocks:  never.
 // Limits:  kEntriesMax keys at a time, kLifeMicros each.
 // Invariants
-// (1) From the moment the copy is dropped until the row has its new owner, no load here brings it back (Holds).
+// (1) From the moment the copy is dropped until the row is not ours any more, no load here brings it back (Holds).
 
 #ifndef HOLDFAST_SESSION_YIELDS_H_
 #define HOLDFAST_SESSION_YIELDS_H_

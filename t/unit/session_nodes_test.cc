@@ -220,6 +220,21 @@ TEST_F(Nodes, drop_a_late_write_over_a_login_made_elsewhere) {
   EXPECT_EQ(b_.Value("php:1", 8), "newer");
 }
 
+// B knows of the logout by a late write that it dropped; the login at B was not told of it, nor who reads it there.
+TEST_F(Nodes, keep_a_write_of_who_was_answered_before_the_session_went_to_and_fro) {
+  ASSERT_EQ(a_.Set("php:1", "old", 1), Answer::kStored);
+  EXPECT_EQ(a_.Delete("php:1", 1), Answer::kDeleted);
+  a_.WriteDue();
+  EXPECT_EQ(b_.Set("php:1", "late", 6), Answer::kStored);
+  EXPECT_EQ(b_.Add("php:1", "new", 7), Answer::kStored);
+  b_.WriteDue();
+  EXPECT_EQ(b_.Value("php:1", 8), "new");
+  a_.PollNow();
+  EXPECT_EQ(a_.Value("php:1", 2), "new");
+  EXPECT_EQ(b_.Set("php:1", "newer", 8), Answer::kStored);
+  EXPECT_EQ(b_.Value("php:1", 9), "newer");
+}
+
 TEST_F(Nodes, do_not_take_who_was_told_of_an_earlier_logout_for_one_told_of_this) {
   ASSERT_EQ(b_.Set("php:1", "one", 1), Answer::kStored);
   EXPECT_EQ(b_.Delete("php:1", 1), Answer::kDeleted);
@@ -250,8 +265,48 @@ TEST_F(Nodes, do_not_bring_a_copy_back_while_it_is_handed_over) {
   a_.ReadOnce();
   EXPECT_FALSE(a_.InMemory("php:1"));
   a_.YieldOnce();
-  EXPECT_EQ(a_.InDatabase("php:1")->owner, b_.number());
+  EXPECT_EQ(a_.InDatabase("php:1")->owner, 0u);
   EXPECT_EQ(AnswerPeer(a_.sessions(), line), "YIELD d");
+}
+
+TEST_F(Nodes, keep_a_second_asker_waiting_until_the_first_was_told) {
+  MakeDirtyAtA("php:1");
+  SessionSite c(ground_, "c");
+  const auto ask = [&](SessionSite& asker) {
+    return AnswerPeer(a_.sessions(), YieldLine(a_.sessions().settings().node_token, asker.number(),
+                                               std::vector<std::string>{"php:1"}));
+  };
+  EXPECT_EQ(ask(b_), "YIELD w");
+  EXPECT_EQ(ask(c), "YIELD w");
+  a_.YieldOnce();
+  a_.WriteDue();
+  a_.YieldOnce();
+  EXPECT_EQ(ask(c), "YIELD w") << "it is B's turn";
+  EXPECT_EQ(ask(b_), "YIELD d");
+  EXPECT_EQ(b_.Value("php:1"), "two");
+  EXPECT_EQ(ask(c), "YIELD w");
+  a_.YieldOnce();
+  EXPECT_EQ(ask(c), "YIELD d");
+  EXPECT_EQ(a_.InDatabase("php:1")->owner, b_.number()) << "it was not A's any more";
+  EXPECT_EQ(c.Value("php:1"), "two");
+  EXPECT_EQ(c.sessions().stats().maybe_stale.value(), 0u);
+}
+
+// B was tired of asking and took the row as it was; then A wrote what it had, and let go.
+TEST_F(Nodes, see_by_the_poll_what_the_owner_wrote_after_its_row_was_taken) {
+  MakeDirtyAtA("php:1");
+  const std::string line =
+      YieldLine(a_.sessions().settings().node_token, b_.number(), std::vector<std::string>{"php:1"});
+  EXPECT_EQ(AnswerPeer(a_.sessions(), line), "YIELD w");
+  a_.stopped = true;
+  EXPECT_EQ(b_.Value("php:1"), "one");
+  EXPECT_EQ(b_.sessions().stats().maybe_stale.value(), 1u);
+  a_.stopped = false;
+  a_.YieldOnce();
+  a_.WriteDue();
+  a_.YieldOnce();
+  b_.PollNow();
+  EXPECT_EQ(b_.Value("php:1"), "two");
 }
 
 TEST_F(Nodes, answer_nobody_who_does_not_know_the_token) {
