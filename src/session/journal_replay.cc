@@ -171,6 +171,7 @@ void JournalReplay::WriteDirectly(ChangeKind kind, const DecodedRecord& record, 
     sessions_.write_behind().AddDirtyBytes(-DirtyBytesOf(slot.item()));
     slot.SetDirty(false);
     slot.Remove();
+    sessions_.provisional().Forget(key.bytes);
   }
   Change change;
   change.kind = kind;

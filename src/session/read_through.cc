@@ -222,7 +222,6 @@ ReadThrough::Merged ReadThrough::MergeAbsence(store::Access& access, const Pendi
   }
   // First remembered, then doubted: a write that comes between is seen in the turn, one that comes later erases it.
   const Key key{bytes, pending.hash};
-  sessions_.NoteFloor(key, floor);
   NegativeCache& negative_cache = sessions_.negative_cache();
   negative_cache.Put(key, sessions_.clock().SteadyMicros() + int64_t{sessions_.settings().negative_ms} * 1000);
   if (TurnedSince(pending)) {
@@ -274,6 +273,11 @@ ReadThrough::Merged ReadThrough::Merge(store::Access& access, Pending& pending, 
   SessionStats& stats = sessions_.stats();
   for (const uint64_t version : {row.version, row.touched, row.floor}) sessions_.stamp_clock().Observe(version);
   if (Merged merged; IsForeign(pending, row, &merged)) return merged;
+  // Before anybody is answered by this row. Unless the session was born here after the delete, of which we did not
+  // know: then nobody has written down who was answered since.
+  if (row.born <= row.floor || StampClock::NodeOf(row.born) != sessions_.stamp_clock().node()) {
+    sessions_.NoteFloor(Key{row.key, pending.hash}, row.floor);
+  }
   if (row.state == RowState::kLive && row.expires_us <= clock.SteadyMicros()) {
     stats.loads_expired.Add();
     sessions_.NoteEnd(Key{row.key, pending.hash}, End::kExpired);
@@ -290,7 +294,6 @@ ReadThrough::Merged ReadThrough::Merge(store::Access& access, Pending& pending, 
   shape.client_flags = row.client_flags;
   shape.expiry = row.state == RowState::kLive ? ExpiryOf(clock, row.expires_us) : base::kNever;
   shape.session = true;
-  sessions_.NoteFloor(shape.key, row.floor);  // before anybody is answered by this row
   shape.kind = row.state == RowState::kLive ? ItemKind::kValue : ItemKind::kTombstone;
   if (Slot slot = access.Lock(shape.key, now); slot.item() && !IsLater(row, slot)) {
     return slot.item().is_session() ? KeepOurs(slot, pending, row) : Merged::kLoaded;

@@ -154,7 +154,11 @@ bool Sessions::MayWriteUnknown(const Rule& rule, Verdict verdict) const {
 void Sessions::Preload(const Key& key) { read_through_.Preload(key); }
 
 void Sessions::NoteHit(const Rule& rule, const Key& key, const ItemRef& item, uint64_t connection, Seconds now) {
-  if (!answer_book_.Recent(key, now)) return;
+  const bool is_over_tombstone = IsReservation(item) && item.stamps().floor != 0;
+  if (is_over_tombstone && answer_book_.FloorOf(key) < item.stamps().floor) {
+    answer_book_.NoteDelete(key, item.stamps().floor, now, now);
+  }
+  if (!is_over_tombstone && !answer_book_.Recent(key, now)) return;
   // A reservation may leave memory, and then a tombstone stands here again.
   answer_book_.NoteAnswer(key, item.cas(), connection, IsReservation(item) ? now + rule.writer_window_s + 1 : 0);
 }

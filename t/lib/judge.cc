@@ -124,7 +124,16 @@ class KeyJudge {
 
   // Not of a reservation, nor of a value stored provisionally, which may go and take its expiry with it.
   bool IsTouchOfSession(const Operation& op) const {
-    return op.act == Act::kTouch && op.said == Said::kTouched && !op.uncertain && SurelyLive(op) != kNone;
+    return op.act == Act::kTouch && op.said == Said::kTouched && !op.uncertain && SurelyLive(op) != kNone &&
+           !MayBeOfOldValue(op);
+  }
+
+  // Has another node just given the session a value? A touch goes to the database for the value it found.
+  bool MayBeOfOldValue(const Operation& op) const {
+    return std::any_of(indexes_.begin(), indexes_.end(), [&](size_t i) {
+      const Operation& write = At(i);
+      return Writes(write) && write.node != op.node && !Before(op, write) && !KnownTo(write, op);
+    });
   }
 
   bool IsLogin(const Operation& op) const { return op.act == Act::kAdd || (op.act == Act::kSet && op.based_on == 0); }
@@ -175,6 +184,12 @@ class KeyJudge {
     }
   }
 
+  bool MayBeOver(const Operation& op) const {
+    int64_t earliest, latest;
+    Expiry(op, &earliest, &latest);
+    return op.ended_us >= earliest - rules_.grain_us;
+  }
+
   // -- Which session a value belongs to ------------------------------------------------------------
 
   // Was it written, or based on what was written, before the delete, with no login between?
@@ -184,8 +199,8 @@ class KeyJudge {
       if (Before(op, del)) return true;
       if (!Before(del, op)) return false;
       if (op.act == Act::kAdd || op.told_us > del.ended_us || op.based_on == 0 || op.uncertain) return false;
-      // A login, by what this node had been told of before the delete on the other.
-      if (!KnownTo(del, op) && op.told_us >= 0 && op.told_value == 0) return false;
+      // A login, by what this node knew of before the delete on the other: nobody, or somebody whose time was over.
+      if (!KnownTo(del, op) && ((op.told_us >= 0 && op.told_value == 0) || MayBeOver(op))) return false;
       // What its connection was told may have come after the delete, and then it was a login.
       if (op.told_ended_us >= del.begun_us && op.told_value != op.based_on) return false;
       if (op.ended_us > ::holdfast::test::Add(del.begun_us, rules_.window_us)) return false;
@@ -294,7 +309,7 @@ class KeyJudge {
       const Operation& write = At(indexes_[at]);
       if (!owed_[at]) continue;
       const int64_t due_us = ::holdfast::test::Add(
-          write.ended_us, IsLogin(write) && !write.empty ? 0 : std::min(rules_.interval_us, write.ttl_us / 4));
+          write.ended_us, write.act == Act::kAdd && !write.empty ? 0 : std::min(rules_.interval_us, write.ttl_us / 4));
       const int64_t since_us = std::max(due_us, row.database_up_us);
       if (::holdfast::test::Add(since_us, rules_.lag_us) >= row.begun_us) continue;
       const bool older = row.said == Said::kHit ? written != writes_.end() && Before(At(written->second), write)

@@ -41,7 +41,9 @@ constexpr const char* kRules =
 constexpr int64_t kJournalRoundMicros = 10'000;
 constexpr int64_t kReconnectMicros = 200'000;
 
-session::SessionSettings Settings(uint32_t number) {
+constexpr int64_t kBeatMicros = 125'000;  // an eighth of the stall
+
+session::SessionSettings Settings(uint32_t number, bool shared) {
   session::SessionSettings settings;
   settings.node = number;
   settings.sync_interval_s = 5;
@@ -49,6 +51,11 @@ session::SessionSettings Settings(uint32_t number) {
   settings.batch_rows_max = 3;
   settings.load_keys_max = 2;
   settings.reaper_interval_s = 10;
+  settings.shared = shared;
+  settings.node_name = "node" + std::to_string(number);
+  settings.node_address = settings.node_name + ":11211";
+  settings.node_token = "token-of-" + settings.node_name;
+  settings.node_lease_s = 4;
   return settings;
 }
 
@@ -85,12 +92,15 @@ class SimNode::Door final : public session::Journal {
   SimNode& node_;
 };
 
-SimNode::SimNode(World& world, SimDatabase& database, Bug bug, const std::string& directory, uint32_t number)
+SimNode::SimNode(World& world, SimDatabase& database, Bug bug, const std::string& directory, uint32_t number,
+                 const std::vector<std::unique_ptr<SimNode>>& neighbours, bool shared)
     : world_(world),
       database_(database),
       bug_(bug),
       directory_(directory),
       number_(number),
+      neighbours_(neighbours),
+      shared_(shared),
       clock_(world.time),
       log_(base::LogLevel::kError, base::LogFormat::kTimed, clock_, -1),
       driver_(database, faults.link_up) {}
@@ -111,11 +121,13 @@ void SimNode::Forget() {
   control_.reset();
   access_.reset();
   journal_access_.reset();
+  poll_access_.reset();
   sessions_.reset();
   door_.reset();
   journal_.reset();
   store_.reset();
-  writing_ = reading_ = wakes_scheduled_ = stopping_ = false;
+  writing_ = reading_ = wakes_scheduled_ = stopping_ = asking_ = false;
+  paused_until_us_ = std::min(paused_until_us_, world_.now_us());
   writer_at_us_ = reader_at_us_ = tick_at_us_ = journal_at_us_ = kNeverMicros;
   crash_point_ = CrashPoint::kNone;
   clock_.CrashAfter(0);
@@ -136,7 +148,9 @@ void SimNode::Guard(Inside&& inside) {
 template <class Inside>
 std::function<void()> SimNode::Later(Inside inside) {
   return [this, life = life_, inside = std::move(inside)] {
-    if (life == life_) Guard(inside);
+    if (life != life_) return;
+    if (world_.now_us() < paused_until_us_) return world_.At(paused_until_us_, Later(inside));
+    Guard(inside);
   };
 }
 
@@ -172,15 +186,18 @@ bool SimNode::Start() {
     access_.emplace(*store_);
     journal_access_.emplace(*store_);
     journal_access_->Offline();
+    poll_access_.emplace(*store_);
+    poll_access_->Offline();
     auto rules = session::Rules::Parse(kRules);
     CHECK(rules.ok());
     sessions_ = std::make_unique<session::Sessions>(
-        Settings(number_), std::move(rules.value()),
+        Settings(number_, shared_), std::move(rules.value()),
         session::Sessions::Doors{clock_, *store_, *door_, [this](const session::Waiter& waiter, LoadOutcome outcome) {
                                    woken_.emplace_back(waiter, outcome);
                                    ScheduleTick();
                                  }});
-    if (!driver_.Open().ok() || !journal_->Replay(*sessions_, driver_).ok()) return Forget(), false;
+    if (!driver_.Open().ok() || (shared_ && !sessions_->nodes().Join(driver_).ok())) return Forget(), false;
+    if (!journal_->Replay(*sessions_, driver_).ok()) return Forget(), false;
   } catch (const Crash&) {
     world_.Tell("node %u: dies in the replay", number_);
     Forget();
@@ -191,6 +208,13 @@ bool SimNode::Start() {
   context_.emplace(command::Context{*access_, sessions_.get(), clock_, *control_, counters_});
   sessions_->write_behind().SetWake([this] { ScheduleWriter(world_.now_us()); });
   sessions_->read_through().SetWakes([this] { ScheduleReader(world_.now_us()); }, [this] { ScheduleTick(); });
+  BeatTurn();
+  if (shared_) {
+    sessions_->read_through().SetWakeAsker([this] {
+      if (!std::exchange(asking_, true)) world_.In(20, Later([this] { AskTurn(); }));
+    });
+    PollTurn();
+  }
   ScheduleWriter(world_.now_us());
   ScheduleReader(world_.now_us());
   ScheduleJournal(kJournalRoundMicros);
@@ -227,6 +251,7 @@ void SimNode::Stop(std::function<void()> stopped) {
 void SimNode::LookWhetherDrained() {
   if (dirty_items() > quarantined()) return world_.In(10'000, Later([this] { LookWhetherDrained(); }));
   const bool empty = dirty_items() == 0;
+  if (shared_) sessions_->nodes().Leave(driver_);
   journal_->Stop(empty);
   world_.Tell("node %u: stopped", number_);
   const std::function<void()> stopped = std::move(stopped_);
@@ -234,10 +259,24 @@ void SimNode::LookWhetherDrained() {
   stopped();
 }
 
+void SimNode::TellDirty() {
+  world_.Tell("node %u: %llu dirty, of them %llu in quarantine, %llu provisional; next at %lld, writer at %lld, %s",
+              number_, static_cast<unsigned long long>(dirty_items()), static_cast<unsigned long long>(quarantined()),
+              static_cast<unsigned long long>(sessions_->provisional().size()),
+              static_cast<long long>(sessions_->write_behind().NextDue()), static_cast<long long>(writer_at_us_),
+              writing_ ? "writing" : "idle");
+}
+
 // -- Requests -------------------------------------------------------------------------------------
 
 void SimNode::Submit(std::shared_ptr<Call> call) {
   if (!accepts()) return call->done();
+  if (world_.now_us() < paused_until_us_) {
+    return world_.At(paused_until_us_, [this, life = life_, call] {
+      if (life == life_) return Submit(call);
+      call->done();
+    });
+  }
   running_[call->connection] = call;
   command::Frame frame;
   frame.connection = call->connection;
@@ -331,9 +370,12 @@ void SimNode::ScheduleWriter(int64_t at_us) {
 
 void SimNode::WriterTurn() {
   if (sessions_->reaper().NextDue() <= world_.now_us()) Reap();
+  const bool walks = sessions_->doubt_walk().Step(*access_);
   const std::span<const Change> batch = sessions_->write_behind().NextBatch(*access_);
   if (batch.empty()) {
-    return ScheduleWriter(std::min(sessions_->write_behind().NextDue(), sessions_->reaper().NextDue()));
+    if (YieldTurn() || walks) return ScheduleWriter(world_.now_us());
+    return ScheduleWriter(
+        std::min({sessions_->write_behind().NextDue(), sessions_->reaper().NextDue(), sessions_->yields().NextDue()}));
   }
   writing_ = true;
   auto changes = std::make_shared<std::vector<Change>>(batch.begin(), batch.end());
@@ -374,6 +416,77 @@ void SimNode::WriterTurn() {
       }));
 }
 
+// -- Other nodes ----------------------------------------------------------------------------------
+
+bool SimNode::YieldTurn() {
+  if (sessions_->yields().size() == 0) return false;
+  sessions_->yields().Step(*access_);
+  const std::span<const session::OwnerChange> claims = sessions_->yields().NextClaims();
+  if (claims.empty()) return false;
+  const Failure failure = driver_.Claim(claims);
+  for (const session::OwnerChange& claim : claims) {
+    world_.Tell("node %u: gives %s away%s", number_, std::string(claim.key).c_str(), failure.ok() ? "" : ", in vain");
+  }
+  sessions_->yields().OnClaimed(failure.ok());
+  return failure.ok();
+}
+
+void SimNode::BeatTurn() {
+  sessions_->verification().Beat();
+  if (shared_) world_.In(kBeatMicros, Later([this] { BeatTurn(); }));
+}
+
+void SimNode::PollTurn() {
+  Failure failure = sessions_->nodes().Renew(driver_);
+  if (failure.ok()) failure = sessions_->change_poll().Poll(driver_, *poll_access_);
+  if (!failure.ok()) world_.Tell("node %u: the poll failed: %s", number_, failure.detail.c_str());
+  const int64_t due_us = std::min(sessions_->nodes().NextDue(), sessions_->change_poll().NextDue());
+  const int64_t at_us = failure.ok() ? due_us : std::max(due_us, world_.now_us() + kReconnectMicros);
+  world_.At(at_us + world_.dice.Skewed(10, 20'000), Later([this] { PollTurn(); }));
+}
+
+void SimNode::AskTurn() {
+  asking_ = false;
+  auto question = std::make_shared<session::ReadThrough::Question>(sessions_->read_through().NextQuestion(100));
+  if (question->keys.empty()) return;
+  asking_ = true;
+  AskPeer(question, question->keys, world_.now_us() + int64_t{sessions_->settings().peer_timeout_ms} * 1000);
+}
+
+// Until the other has let go of all, refuses, or is silent for too long.
+void SimNode::AskPeer(std::shared_ptr<session::ReadThrough::Question> question, std::vector<std::string> left,
+                      int64_t until_us) {
+  world_.In(world_.dice.Skewed(50, 5'000), Later([this, question, left, until_us] {
+              SimNode* peer = nullptr;
+              for (const auto& node : neighbours_) {
+                if (node->up() && node->sessions_->stamp_clock().node() == question->node) peer = node.get();
+              }
+              const std::string token = sessions_->nodes().TokenOf(question->node);
+              const std::string line = session::YieldLine(token, sessions_->stamp_clock().node(), left);
+              const bool silent = peer == nullptr || world_.now_us() < peer->paused_until_us_;
+              const auto answers = session::ReadYieldReply(silent ? "" : peer->AnswerPeer(line), left.size());
+              std::vector<std::string> waiting;
+              bool answered = !answers.empty();
+              for (size_t i = 0; i < answers.size(); ++i) {
+                if (answers[i] == session::YieldAnswer::kWait) waiting.push_back(left[i]);
+                if (answers[i] == session::YieldAnswer::kRefused) answered = false;
+              }
+              if (answered && !waiting.empty() && world_.now_us() < until_us)
+                return AskPeer(question, waiting, until_us);
+              world_.Tell("node %u: asked node %u for %zu sessions: %s", number_, question->node, question->keys.size(),
+                          answered && waiting.empty() ? "it let go" : "silent");
+              sessions_->read_through().OnAnswered(*question, !answered || !waiting.empty());
+              ScheduleReader(world_.now_us());
+              AskTurn();
+            }));
+}
+
+std::string SimNode::AnswerPeer(const std::string& line) {
+  std::string reply;
+  Guard([&] { reply = session::AnswerPeer(*sessions_, line); });
+  return reply;
+}
+
 void SimNode::Reap() {
   const Failure failure = sessions_->reaper().Sweep(driver_);
   if (!failure.ok()) world_.Tell("node %u: the reaper failed", number_);
@@ -403,6 +516,14 @@ void SimNode::ScheduleReader(int64_t at_us) {
 }
 
 void SimNode::ReaderTurn() {
+  if (sessions_->nodes().wants_refresh()) (void)sessions_->nodes().Refresh(driver_);
+  if (const auto claims = sessions_->read_through().NextClaims(); !claims.empty()) {
+    for (const session::OwnerChange& claim : claims) {
+      world_.Tell("node %u: claims %s of number %u", number_, std::string(claim.key).c_str(), claim.from);
+    }
+    sessions_->read_through().OnClaimed(driver_.Claim(claims).ok());
+    return ScheduleReader(world_.now_us());
+  }
   const std::span<const std::string_view> keys = sessions_->read_through().NextBatch();
   if (keys.empty()) return ScheduleReader(sessions_->read_through().NextDue());
   reading_ = true;
@@ -410,7 +531,13 @@ void SimNode::ReaderTurn() {
   auto failure = std::make_shared<Failure>();
   const int64_t takes_us = world_.dice.Skewed(faults.database_us_min, faults.database_us_max);
   world_.In(world_.dice.Between(0, takes_us),
-            Later([this, keys, rows, failure] { *failure = driver_.Load(keys, rows.get()); }));
+            Later([this, keys, rows, failure] {
+              *failure = driver_.Load(keys, rows.get());
+              for (const Row& row : *rows) {
+                world_.Tell("node %u: reads %s (%u) of number %u%s", number_, row.key.c_str(), row.client_flags,
+                            row.owner, row.state == session::RowState::kLive ? "" : ", deleted");
+              }
+            }));
   world_.In(takes_us + 1, Later([this, rows, failure] {
               reading_ = false;
               if (!failure->ok()) {

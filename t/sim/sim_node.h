@@ -20,6 +20,7 @@
 #include "base/log.h"
 #include "command/command.h"
 #include "session/file_journal.h"
+#include "session/peer_talk.h"
 #include "session/session.h"
 #include "sim/sim_database.h"
 #include "sim/world.h"
@@ -32,6 +33,7 @@ struct Call {
   std::string key;
   std::string value;
   uint64_t connection = 0;
+  int64_t sent_us = 0;
 
   // The answer
   bool answered = false;  // false: the connection was lost or closed
@@ -53,7 +55,9 @@ struct NodeFaults {
 
 class SimNode {
  public:
-  SimNode(World& world, SimDatabase& database, Bug bug, const std::string& directory, uint32_t number);
+  // neighbours: all nodes of the site, this one included; more than one share the database.
+  SimNode(World& world, SimDatabase& database, Bug bug, const std::string& directory, uint32_t number,
+          const std::vector<std::unique_ptr<SimNode>>& neighbours, bool shared);
   ~SimNode();
   SimNode(const SimNode&) = delete;
   SimNode& operator=(const SimNode&) = delete;
@@ -67,6 +71,10 @@ class SimNode {
   // False: the journal could not be replayed, as the database is away; or it died on the way.
   bool Start();
   void Kill();
+  // SIGSTOP and SIGCONT: until then nothing happens in the node.
+  void Pause(int64_t until_us) { paused_until_us_ = until_us; }
+  // When the latest pause ends, or has ended.
+  int64_t paused_until_us() const { return paused_until_us_; }
   // SIGTERM: writes everything, then ends; stopped is called then.
   void Stop(std::function<void()> stopped);
 
@@ -80,6 +88,7 @@ class SimNode {
   void Arm(CrashPoint point) { crash_point_ = point; }
 
   uint64_t dirty_items() const { return sessions_->write_behind().dirty_items(); }
+  void TellDirty();
   uint64_t quarantined() const { return sessions_->write_behind().quarantined(); }
   session::Sessions& sessions() { return *sessions_; }
   SimClock& clock() { return clock_; }
@@ -106,6 +115,13 @@ class SimNode {
   void ReaderTurn();
   void JournalRound();
   void Reap();
+  bool YieldTurn();
+  void BeatTurn();
+  void PollTurn();
+  void AskTurn();
+  void AskPeer(std::shared_ptr<session::ReadThrough::Question> question, std::vector<std::string> left,
+               int64_t until_us);
+  std::string AnswerPeer(const std::string& line);
   void AppendLate();
   void DropTombstones(std::span<const std::string> keys);
   void MakeTouchesCarryValues(std::vector<session::Change>* changes);
@@ -117,11 +133,15 @@ class SimNode {
   const Bug bug_;
   const std::string directory_;
   const uint32_t number_;
+  const std::vector<std::unique_ptr<SimNode>>& neighbours_;
+  const bool shared_;
   SimClock clock_;
   base::Log log_;
   SimDriver driver_;
   uint64_t life_ = 0;
   bool stopping_ = false;
+  bool asking_ = false;
+  int64_t paused_until_us_ = 0;
   std::function<void()> stopped_;
   CrashPoint crash_point_ = CrashPoint::kNone;
 
@@ -130,6 +150,7 @@ class SimNode {
   std::unique_ptr<store::Store> store_;
   std::optional<store::Access> access_;
   std::optional<store::Access> journal_access_;
+  std::optional<store::Access> poll_access_;
   std::unique_ptr<session::Sessions> sessions_;  // null while the node is down
   std::unique_ptr<NoControl> control_;
   command::CommandCounters counters_;

@@ -15,6 +15,7 @@ namespace {
 
 constexpr int64_t kSecond = 1'000'000;
 constexpr int64_t kHealingMicros = 60 * kSecond;
+constexpr int64_t kLagMicros = 4 * kSecond;  // two statements may be slow, and a pause lies between them
 
 class Simulation {
  public:
@@ -36,6 +37,7 @@ class Simulation {
   void Restart(SimNode& node);
   void BringBack(SimNode& node, int64_t in_us);
   void LookForLag();
+  bool AllIsWell() const;
   void Heal();
   void LookAtAll();
   bool IsPoisoned(uint32_t key) const;
@@ -49,24 +51,34 @@ class Simulation {
   SimulationResult result_;
   int64_t closing_us_ = 0;
   int64_t fault_every_us_ = 0;
+  int64_t well_since_us_ = 0;  // the database answers, all nodes run
   bool healing_ = false;
   bool clock_steps_ = false;
+  bool calm_ = false;  // of several nodes: nothing happens to any, nor to the database
   std::vector<void (Simulation::*)()> faults_;
 };
 
 void Simulation::Open() {
-  nodes_.push_back(std::make_unique<SimNode>(world_, database_, settings_.bug, settings_.directory + "/node1", 1));
+  const uint32_t nodes = settings_.nodes != 0 ? settings_.nodes : dice().OneIn(3) ? 2 + dice().Below(2) : 1;
+  calm_ = nodes > 1 && dice().OneIn(2);
+  for (uint32_t number = 1; number <= nodes; ++number) {
+    const std::string directory = settings_.directory + "/node" + std::to_string(number);
+    nodes_.push_back(std::make_unique<SimNode>(world_, database_, settings_.bug, directory, number, nodes_, nodes > 1));
+  }
   for (const auto& node : nodes_) {
     if (!node->Start()) BringBack(*node, 0);
   }
   visitors_ = std::make_unique<Visitors>(world_, nodes_, 1 + static_cast<int>(dice().Below(3)));
   closing_us_ = world_.now_us() + dice().Between(8, 24) * kSecond;
   visitors_->Invite(2 + static_cast<int>(dice().Below(3)), closing_us_);
-  clock_steps_ = dice().OneIn(8);
+  clock_steps_ = nodes == 1 && dice().OneIn(8);
   fault_every_us_ = dice().Between(300'000, 4 * kSecond);
-  if (dice().OneIn(3)) nodes_[0]->faults.lose_reply_one_in = 1 + dice().Below(10);
-  if (dice().OneIn(3)) nodes_[0]->faults.zombie_one_in = 2 + dice().Below(10);
-  if (dice().OneIn(4)) nodes_[0]->faults.database_us_max = 1'500'000;
+  for (const auto& node : nodes_) {
+    if (calm_) break;
+    if (dice().OneIn(3)) node->faults.lose_reply_one_in = 1 + dice().Below(10);
+    if (dice().OneIn(3)) node->faults.zombie_one_in = 2 + dice().Below(10);
+    if (dice().OneIn(4)) node->faults.database_us_max = 1'500'000;
+  }
   ArrangeFault();
 }
 
@@ -82,7 +94,9 @@ void Simulation::ArrangeFault() {
 
 void Simulation::DoFault() {
   SimNode& node = AnyNode();
-  switch (dice().Below(12)) {
+  const uint32_t what = dice().Below(13);
+  if (calm_ && (what < 4 || what >= 10)) return;
+  switch (what) {
     case 0:
     case 1:
       return Crash(node);
@@ -108,6 +122,10 @@ void Simulation::DoFault() {
     case 10:
       if (dice().OneIn(4) && database_.poison_flags == 0) database_.poison_flags = visitors_->next_value();
       return;
+    case 11:
+      if (nodes_.size() == 1 || !node.up()) return;
+      world_.Tell("node %u: is stopped for a while", node.number());
+      return node.Pause(world_.now_us() + dice().Skewed(100'000, 8 * kSecond));
     default:
       // The wall clock of the machine steps. A journal has its expiries in wall time, so then nothing is killed.
       if (clock_steps_) {
@@ -126,6 +144,7 @@ void Simulation::TakeDatabaseAway() {
   world_.In(dice().Skewed(10'000, 12 * kSecond), [this] {
     world_.Tell("the database is back");
     database_.state = SimDatabase::State::kUp;
+    well_since_us_ = world_.now_us();
   });
 }
 
@@ -151,13 +170,24 @@ void Simulation::Restart(SimNode& node) {
 void Simulation::BringBack(SimNode& node, int64_t in_us) {
   world_.In(in_us, [this, &node] {
     if (!node.up() && !node.Start()) BringBack(node, 200'000);
+    well_since_us_ = world_.now_us();
   });
 }
 
 // -- The end --------------------------------------------------------------------------------------
 
+// Nobody is down or stopped, and no statement takes effect long after its time.
+bool Simulation::AllIsWell() const {
+  return database_.state == SimDatabase::State::kUp && std::all_of(nodes_.begin(), nodes_.end(), [](const auto& node) {
+           return node->accepts() && node->faults.zombie_one_in == 0;
+         });
+}
+
 void Simulation::LookForLag() {
-  if (database_.state == SimDatabase::State::kUp) visitors_->LookInto(database_, false, test::kForever);
+  if (database_.state != SimDatabase::State::kUp) return;
+  int64_t since_us = well_since_us_;
+  for (const auto& node : nodes_) since_us = std::max(since_us, node->paused_until_us());
+  visitors_->LookInto(database_, false, AllIsWell() ? since_us : test::kForever);
 }
 
 void Simulation::Heal() {
@@ -176,6 +206,7 @@ void Simulation::Heal() {
     } else if (node->dirty_items() > node->quarantined()) {
       result_.failures.push_back("a node has not written " + std::to_string(node->dirty_items()) +
                                  " sessions a minute after everything was mended");
+      node->TellDirty();
     }
   }
   if (!visitors_->all_gone()) result_.failures.push_back("a visitor waits for ever");
@@ -212,8 +243,14 @@ bool Simulation::IsPoisoned(uint32_t key) const {
 void Simulation::JudgeAll() {
   test::JudgeRules rules;
   rules.window_us = 5 * kSecond;
+  // Where nodes die or stand still, or the database does, others may have old copies for long; what stands in the end
+  // counts. The poll looks twice a second.
+  if (nodes_.size() > 1) rules.bound_us = calm_ ? 2 * kSecond : kHealingMicros;
+  if (nodes_.size() > 1) rules.skew_us = 1'000;
   rules.interval_us = 5 * kSecond;
+  rules.lag_us = kLagMicros;
   const std::vector<test::Operation>& history = visitors_->history();
+  for (const std::string& late : visitors_->left_waiting()) result_.failures.push_back(late);
   for (const test::Finding& finding : test::Judge(history, rules)) {
     if (IsPoisoned(history[finding.operation].key)) continue;
     ++result_.faults[static_cast<size_t>(finding.fault)];

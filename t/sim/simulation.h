@@ -20,6 +20,7 @@ namespace holdfast::sim {
 struct SimulationSettings {
   uint64_t seed = 1;
   Bug bug = Bug::kNone;
+  uint32_t nodes = 0;     // 0: as the seed says, mostly one
   bool tells = false;     // prints all that happens
   std::string directory;  // exists; best in memory
 };

@@ -26,6 +26,7 @@ constexpr const char* kUsage =
     "promise, and prints its seed. --seed runs one and tells all that happens: the same every time.\n"
     "\n"
     "  --seeds A-B  which seeds; 1-20000 (300 under sanitizers) unless HOLDFAST_SEEDS says another range\n"
+    "  --nodes N    servers at each site; as the seed says, mostly one\n"
     "  --most N     goes on until so many seeds have failed; 1\n"
     "  --jobs N     processes at a time; as many as there are processors\n"
     "  --bug NAME   with a fault put in on purpose:";
@@ -41,6 +42,7 @@ struct Options {
   uint64_t first = 1, last = kSeeds;
   unsigned jobs = std::max(1u, std::thread::hardware_concurrency());
   int most = 1;  // failed seeds of a process
+  uint32_t nodes = 0;
   bool tells = false;
   Bug bug = Bug::kNone;
 };
@@ -68,6 +70,8 @@ bool Parse(int argc, char** argv, Options* options) {
       options->jobs = 1;
     } else if (name == "--jobs") {
       options->jobs = static_cast<unsigned>(std::max(1, std::atoi(argv[i + 1])));
+    } else if (name == "--nodes") {
+      options->nodes = static_cast<uint32_t>(std::max(0, std::atoi(argv[i + 1])));
     } else if (name == "--most") {
       options->most = std::max(1, std::atoi(argv[i + 1]));
     } else if (name == "--bug") {
@@ -98,6 +102,7 @@ int RunShare(const Options& options, unsigned share) {
     settings.seed = seed;
     settings.bug = options.bug;
     settings.tells = options.tells;
+    settings.nodes = options.nodes;
     settings.directory = directory;
     const SimulationResult simulated = Simulate(settings);
     operations += simulated.operations;

@@ -17,6 +17,9 @@ using test::Said;
 namespace {
 
 constexpr int64_t kSecond = 1'000'000;
+constexpr int64_t kBudgetMicros[] = {2 * kSecond, kSecond, 8 * kSecond};  // by Handler, as in the nodes' rules
+constexpr int64_t kBudgetGraceMicros = kSecond / 2;
+constexpr int64_t kCacheMicrosMax = 20'000;
 
 Said SaidOf(const Call& call, Act act) {
   if (!call.answered) return Said::kNothing;
@@ -58,6 +61,7 @@ Visitors::Visitors(World& world, std::vector<std::unique_ptr<SimNode>>& nodes, i
 
 void Visitors::Sent::await_suspend(std::coroutine_handle<> script) {
   World& world = visitors.world_;
+  call->sent_us = world.now_us();
   call->done = [this, script] {
     visitors.Note(*this);
     script.resume();
@@ -177,7 +181,27 @@ Visitors::Sent Visitors::Unlock(const ConnectionPtr& connection, uint32_t key) {
 
 // -- Hearing --------------------------------------------------------------------------------------
 
+// What waits for the database waits no longer than its budget, and cache keys wait for nothing. A request whose session
+// came and was taken away again by another server begins its budget anew: once, we let it.
+void Visitors::LookWhetherLate(const Sent& sent) {
+  const SimNode& node = *sent.connection->node;
+  if (node.paused_until_us() >= sent.call->sent_us) return;
+  const int64_t took_us = world_.now_us() - sent.call->sent_us;
+  const bool is_lock = sent.operation == kNotJudged;
+  const int64_t most_us =
+      is_lock ? kCacheMicrosMax
+              : (nodes_.size() == 1 ? 1 : 2) *
+                        kBudgetMicros[static_cast<int>(keys_[history_[sent.operation].key].handler)] +
+                    kBudgetGraceMicros;
+  const bool may_be_lost = !sent.connection->open || node.life() != sent.connection->node_life || !node.accepts();
+  const bool refused = is_lock && !sent.call->answered && !may_be_lost;
+  if (took_us <= most_us && !refused) return;
+  left_waiting_.push_back("left waiting: " + sent.call->key + " at " + std::to_string(sent.call->sent_us) + " for " +
+                          std::to_string(took_us) + " us" + (refused ? ", and not answered" : ""));
+}
+
 void Visitors::Note(const Sent& sent) {
+  LookWhetherLate(sent);
   if (!sent.call->answered) Close(sent.connection);
   if (sent.operation == kNotJudged) return;
   Operation& op = history_[sent.operation];

@@ -55,6 +55,9 @@ class Visitors {
   void LookOnce(SimNode& node);
   void LookInto(const SimDatabase& database, bool is_final, int64_t database_up_us);
 
+  // Who waited longer than the rule of the key allows, and who of a cache key was not answered.
+  const std::vector<std::string>& left_waiting() const { return left_waiting_; }
+
   const std::vector<test::Operation>& history() const { return history_; }
   const std::vector<SessionKey>& keys() const { return keys_; }
   std::span<const std::string> names() const { return names_; }
@@ -127,6 +130,7 @@ class Visitors {
   Sent Begin(const ConnectionPtr& connection, uint32_t key, test::Act act);
 
   void Note(const Sent& sent);
+  void LookWhetherLate(const Sent& sent);
   Knowledge KnowledgeOf(const Sent& sent) const;
   void ReadValue(const Call& call, test::Operation* operation) const;
   std::string ValueOf(uint32_t key, uint32_t value) const;
@@ -139,6 +143,7 @@ class Visitors {
   std::vector<std::string> names_;
   std::vector<test::Operation> history_;
   std::vector<ConnectionPtr> pool_;
+  std::vector<std::string> left_waiting_;
   std::vector<bool> value_is_empty_;  // by number
   uint32_t values_ = 0;
   uint64_t connections_ = 0;

@@ -325,7 +325,7 @@ struct Node {
     return records;
   }
 
-  void Set(const std::string& name, const std::string& value, Seconds expiry = base::kNever) {
+  void Set(const std::string& name, const std::string& value, Seconds expiry = base::kNever, bool provisional = false) {
     const store::Key key = store::Key::Of(name);
     store::DraftShape shape{.key = key, .value_size = value.size(), .client_flags = 7, .expiry = expiry};
     shape.session = true;
@@ -333,8 +333,16 @@ struct Node {
     CHECK(access->NewDraft(shape, &draft) == store::Reserve::kOk);
     draft.Append(value);
     store::Slot slot = access->Lock(key, clock.Now());
-    CHECK(sessions->Write(slot, std::move(draft), {*sessions->Match(name), key, WriteKind::kSet, 1, clock.Now()}) ==
+    CHECK(sessions->Write(slot, std::move(draft),
+                          {*sessions->Match(name), key, WriteKind::kSet, 1, clock.Now(), {}, provisional}) ==
           WriteOutcome::kStored);
+  }
+  // The database is asked for what waits for it.
+  void Ask() {
+    const auto keys = sessions->read_through().NextBatch();
+    std::vector<Row> rows;
+    CHECK(driver->Load(keys, &rows).ok());
+    sessions->read_through().OnRows(*access, std::move(rows));
   }
   void Touch(const std::string& name, Seconds expiry) {
     const store::Key key = store::Key::Of(name);
@@ -386,6 +394,23 @@ struct Node {
   std::unique_ptr<store::Access> access;
   std::unique_ptr<Sessions> sessions;
 };
+
+TEST(FileJournal, a_provisional_value_is_forgotten_with_what_came_after_it) {
+  Folder folder;
+  test::VirtualClock clock;
+  {
+    Node node(folder, clock);
+    node.Set("s:one", "first", base::kNever, true);
+    EXPECT_EQ(node.sessions->provisional().size(), 1u);
+    node.Ask();
+    EXPECT_EQ(node.sessions->provisional().size(), 0u);
+    node.Set("s:one", "second", clock.Now() + 5);
+  }
+  clock.AdvanceSeconds(10);
+  Node node(folder, clock);
+  EXPECT_EQ(node.sessions->provisional().size(), 0u);
+  EXPECT_EQ(node.sessions->write_behind().dirty_items(), 0u);
+}
 
 TEST(FileJournal, what_was_acknowledged_and_not_synced_comes_back) {
   Folder folder;

@@ -235,6 +235,23 @@ TEST_F(Nodes, keep_a_write_of_who_was_answered_before_the_session_went_to_and_fr
   EXPECT_EQ(b_.Value("php:1", 9), "newer");
 }
 
+// A's login came before it had heard of the logout at B.
+TEST_F(Nodes, keep_a_write_over_a_login_that_did_not_know_of_the_logout) {
+  ASSERT_EQ(a_.Get("php:1", 1), Answer::kMiss);
+  ASSERT_EQ(b_.Set("php:1", "old", 1), Answer::kStored);
+  b_.WriteDue();
+  EXPECT_EQ(b_.Delete("php:1", 1), Answer::kDeleted);
+  b_.WriteDue();
+  ground_->clock.AdvanceMillis(1);
+  EXPECT_EQ(a_.Add("php:1", "new", 1), Answer::kStored);
+  a_.WriteDue();
+  EXPECT_EQ(a_.Value("php:1", 2), "new");
+  b_.PollNow();
+  EXPECT_EQ(b_.Value("php:1", 3), "new");
+  EXPECT_EQ(a_.Set("php:1", "newer", 2), Answer::kStored);
+  EXPECT_EQ(a_.Value("php:1", 4), "newer");
+}
+
 TEST_F(Nodes, do_not_take_who_was_told_of_an_earlier_logout_for_one_told_of_this) {
   ASSERT_EQ(b_.Set("php:1", "one", 1), Answer::kStored);
   EXPECT_EQ(b_.Delete("php:1", 1), Answer::kDeleted);
