@@ -6,7 +6,7 @@
 // asks again after a pause. A waiter whose rule's budget has passed is woken by Tick with kUnavailable. The database's
 // answer is final or it is no answer: a failure never becomes a miss.
 //
-// Threads: Load, Preload, NoteTurn, NoteWritten from any; NextBatch, OnRows, OnFailure from one (the reader); Tick from one.
+// Threads: Load, Preload, Note* from any; NextBatch, OnRows, OnFailure from one (the reader); Tick from one.
 // Owns:    parked waiters and the keys they wait for.
 // Blocks:  never.
 // Limits:  parked_max waiters; load_keys_max keys a batch; one batch in hand.

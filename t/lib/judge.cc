@@ -215,7 +215,8 @@ class KeyJudge {
   bool SomebodyMayHaveLoggedIn(const Operation& del, const Operation& until) const {
     return std::any_of(indexes_.begin(), indexes_.end(), [&](size_t i) {
       const Operation& op = At(i);
-      const bool may_know = op.told_us > del.ended_us || (op.told_ended_us >= del.begun_us && op.told_value == 0);
+      const bool may_know = op.told_us > del.ended_us || (op.told_ended_us >= del.begun_us && op.told_value == 0) ||
+                            (!KnownTo(del, op) && op.told_us >= 0 && op.told_value == 0);
       return Writes(op) && !Before(op, del) && op.begun_us < until.ended_us && (op.act == Act::kAdd || may_know);
     });
   }

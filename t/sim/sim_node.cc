@@ -530,8 +530,7 @@ void SimNode::ReaderTurn() {
   auto rows = std::make_shared<std::vector<Row>>();
   auto failure = std::make_shared<Failure>();
   const int64_t takes_us = world_.dice.Skewed(faults.database_us_min, faults.database_us_max);
-  world_.In(world_.dice.Between(0, takes_us),
-            Later([this, keys, rows, failure] {
+  world_.In(world_.dice.Between(0, takes_us), Later([this, keys, rows, failure] {
               *failure = driver_.Load(keys, rows.get());
               for (const Row& row : *rows) {
                 world_.Tell("node %u: reads %s (%u) of number %u%s", number_, row.key.c_str(), row.client_flags,

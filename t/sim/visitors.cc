@@ -188,11 +188,11 @@ void Visitors::LookWhetherLate(const Sent& sent) {
   if (node.paused_until_us() >= sent.call->sent_us) return;
   const int64_t took_us = world_.now_us() - sent.call->sent_us;
   const bool is_lock = sent.operation == kNotJudged;
-  const int64_t most_us =
-      is_lock ? kCacheMicrosMax
-              : (nodes_.size() == 1 ? 1 : 2) *
-                        kBudgetMicros[static_cast<int>(keys_[history_[sent.operation].key].handler)] +
-                    kBudgetGraceMicros;
+  const int64_t most_us = is_lock
+                              ? kCacheMicrosMax
+                              : (nodes_.size() == 1 ? 1 : 2) *
+                                        kBudgetMicros[static_cast<int>(keys_[history_[sent.operation].key].handler)] +
+                                    kBudgetGraceMicros;
   const bool may_be_lost = !sent.connection->open || node.life() != sent.connection->node_life || !node.accepts();
   const bool refused = is_lock && !sent.call->answered && !may_be_lost;
   if (took_us <= most_us && !refused) return;
