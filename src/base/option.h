@@ -161,6 +161,9 @@ class OptionSet {
   // An error about the value of `name` that a module found: "holdfast.conf:12: memory-limit: problem".
   Status Complain(std::string_view name, std::string_view problem) const;
 
+  // The value of `name` was not given but follows from that of `cause`: it comes from where that came from.
+  void Follows(std::string_view name, std::string_view cause);
+
   // In the order of declaration.
   const std::vector<Option>& options() const { return options_; }
   // `stats settings`: rows that have a setting name, with the value as memcached prints it.

@@ -119,10 +119,15 @@ Status OptionSet::ReadEnvironment(const char* const* environment) {
 
 Status OptionSet::ReadFile(const std::string& path) {
   const std::string what = "cannot read the configuration file " + path;
-  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC);
+  // Not blocking, or a pipe that nobody writes to would hold up the start, and a SIGHUP the running server.
+  const int file = open(path.c_str(), O_RDONLY | O_CLOEXEC | O_NONBLOCK);
   if (file < 0) return Status(ErrorKind::kConfig, SystemError(what, errno).message());
   struct stat about {};
   fstat(file, &about);
+  if (S_ISFIFO(about.st_mode)) {
+    close(file);
+    return Status(ErrorKind::kConfig, what + ": it is a pipe, and what it says is read again on SIGHUP; give a file");
+  }
   std::string text;
   char piece[4096];
   ssize_t size;
@@ -165,6 +170,8 @@ Status OptionSet::ReadFileLine(std::string_view line, size_t number, const std::
   if (line.size() > kOptionLineBytesMax) {
     return wrong("line longer than " + std::to_string(kOptionLineBytesMax) + " bytes; shorten it");
   }
+  // Where C would see the end of a name, a reader of the file would not.
+  if (line.find('\0') != std::string_view::npos) return wrong("has a byte 0 in it; save the file as plain text");
   line = Trim(line);
   if (line.empty() || line[0] == '#' || line[0] == ';') return {};
   if (line.starts_with('[') && line.ends_with(']')) return {};
@@ -215,6 +222,13 @@ std::vector<OptionSet::Change> OptionSet::ChangesTo(const OptionSet& wanted) con
     if (value != ValueText(options_[i])) changes.push_back({&options_[i], std::move(value)});
   }
   return changes;
+}
+
+void OptionSet::Follows(std::string_view name, std::string_view cause) {
+  const Option& from = Find(cause);
+  Option& to = options_[static_cast<size_t>(&Find(name) - options_.data())];
+  to.source = from.source;
+  to.place = from.place;
 }
 
 void OptionSet::Adopt(const OptionSet& wanted, std::string_view name) {

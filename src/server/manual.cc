@@ -33,7 +33,7 @@ may end in k, m, g or t, times in s, m, h or d (ms where a plain number means mi
 
 A name may stand once; an option that takes a list, several times. An unknown name, a wrong value or one given twice ends
 the start with exit status 1 and one line that names file and line, before anything is opened. So does a file that everybody
-may write to, or that has a password in it and everybody may read.
+may write to, or that has a password in it and everybody may read, a pipe, and a file with a byte 0 in it.
 
 Each option is also a variable of the environment: HOLDFAST_ and its name in capital letters, with underscores. An empty
 variable counts as not given. HOLDFAST_CONFIG names the file. A flag is stronger than the environment, that than the file,

@@ -2,6 +2,8 @@
 
 #include "server/server_options.h"
 
+#include <limits>
+
 #include "security/privileges.h"
 #include "server/listen_address.h"
 #include "server/memcached_options.h"
@@ -82,8 +84,7 @@ constexpr base::OptionRow kOptions[] = {
      .name = "listen-backlog",
      .argument = "COUNT",
      .field = Member<&ServerSettings::backlog>,
-     .min = 1,
-     .max = 1 << 20,
+     .max = std::numeric_limits<int>::max(),
      .help = "connections that may wait to be accepted",
      .setting = "tcp_backlog",
      .origin = OptionOrigin::kMemcached},
@@ -149,7 +150,7 @@ constexpr base::OptionRow kOptions[] = {
      .argument = "COUNT",
      .field = Member<&ServerSettings::requests_per_turn>,
      .min = 1,
-     .max = 1 << 30,
+     .max = std::numeric_limits<int>::max(),
      .reloadable = true,
      .help = "requests of one connection in a turn, while others wait for theirs",
      .setting = "reqs_per_event",
@@ -343,6 +344,26 @@ constexpr base::OptionRow kOptions[] = {
      .help = "set up the database server of --sessions, unless it is, and end"},
 };
 
+// What one option, when it is given, says about another that is not.
+void Derive(base::OptionSet& options, ServerSettings& server) {
+  if (server.udp_port > 0 && !options.IsGiven("port")) {
+    server.port = server.udp_port;
+    options.Follows("port", "udp-port");
+  }
+  if (!server.modern && !options.IsGiven("maxconns_fast")) {
+    server.reject_when_full = false;
+    options.Follows("maxconns_fast", "modern");
+  }
+  if (server.read_buffer_bytes > 0 && !options.IsGiven("connection-memory")) {
+    server.connection_memory_bytes = server.read_buffer_bytes;
+    options.Follows("connection-memory", "read_buf_mem_limit");
+  }
+  if (options.Find("prefix-delimiter").source == base::OptionSource::kFlag && !server.prefix_stats) {
+    server.prefix_stats = true;
+    options.Follows("prefix-stats", "prefix-delimiter");
+  }
+}
+
 }  // namespace
 
 void AddOptions(base::OptionSet& options, Settings& settings) {
@@ -352,13 +373,9 @@ void AddOptions(base::OptionSet& options, Settings& settings) {
   options.Add(session::SessionOptions(), settings.session);
 }
 
-base::Status CheckTogether(const base::OptionSet& options, Settings& settings) {
+base::Status CheckTogether(base::OptionSet& options, Settings& settings) {
   ServerSettings& server = settings.server;
-  if (server.udp_port > 0 && !options.IsGiven("port")) server.port = server.udp_port;
-  if (!server.modern && !options.IsGiven("maxconns_fast")) server.reject_when_full = false;
-  if (server.read_buffer_bytes > 0 && !options.IsGiven("connection-memory")) {
-    server.connection_memory_bytes = server.read_buffer_bytes;
-  }
+  Derive(options, server);
   if (security::IsRoot() && !server.user.empty()) {
     if (auto user = security::FindUser(server.user); !user.ok())
       return options.Complain("user", user.status().message());
@@ -366,7 +383,6 @@ base::Status CheckTogether(const base::OptionSet& options, Settings& settings) {
   if (server.prefix_delimiter.size() != 1) {
     return options.Complain("prefix-delimiter", "'" + server.prefix_delimiter + "' is not one character");
   }
-  if (options.Find("prefix-delimiter").source == base::OptionSource::kFlag) server.prefix_stats = true;
 
   if (options.Find("database-password").source == base::OptionSource::kFlag) {
     return options.Complain("database-password",
@@ -390,6 +406,7 @@ base::Status CheckTogether(const base::OptionSet& options, Settings& settings) {
                               "an item may take at most half of the memory (-m); choose a smaller -I or a larger -m");
     }
     store.item_bytes_max = store.memory_limit_bytes / 2;
+    options.Follows("max-item-size", "memory-limit");
   }
   if (server.port == 0 && server.unix_path.empty()) {
     return options.Complain("port", "port 0 means no TCP, and there is no unix socket (-s): nothing to listen on");

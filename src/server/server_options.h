@@ -14,7 +14,7 @@ namespace holdfast::server {
 void AddOptions(base::OptionSet& options, Settings& settings);
 
 // What no row can say of one value: how they go together. Completes what follows from others.
-base::Status CheckTogether(const base::OptionSet& options, Settings& settings);
+base::Status CheckTogether(base::OptionSet& options, Settings& settings);
 
 }  // namespace holdfast::server
 

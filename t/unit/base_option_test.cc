@@ -493,7 +493,9 @@ TEST_F(OptionTest, FilesAreNotUsageErrors) {
 }
 
 TEST_F(OptionTest, FileNamesAreShownWithoutControlBytes) {
-  EXPECT_EQ(FileError(std::string("\033[2J\0 = 1", 8)), "h.conf:1: unknown option ?[2J?");
+  EXPECT_EQ(FileError("\033[2J\001 = 1"), "h.conf:1: unknown option ?[2J?");
+  EXPECT_EQ(FileError(std::string("port = 7\nhost = a\0b\n", 20)),
+            "h.conf:2: has a byte 0 in it; save the file as plain text");
   EXPECT_EQ(FileError("\xEF\xBB\xBFport = 7"), "ok") << "a byte order mark";
   EXPECT_EQ(cache_.port, 7);
 }

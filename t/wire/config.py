@@ -65,9 +65,35 @@ class Errors(WithFile):
                 ("prefix-delimiter = ::\n", 1, ["prefix-delimiter", "one character"]),
                 ("session-rule = nonsense\n", 1, ["session-rule", "nonsense"]),
                 ("listen = 127.0.0.1:99999\n", 1, ["listen", "99999", "65535"]),
-                ("\x00\x1b[2J = 1\n", 1, ["unknown option ??[2J"])):
+                ("\x01\x1b[2J = 1\n", 1, ["unknown option ??[2J"]),
+                ("threads = 2\npidfile = /tmp/a\x00b\n", 2, ["byte 0", "plain text"]),
+                ("# a\x00b\n", 1, ["byte 0"]),
+                ("threads = 2\n".encode("utf-16"), 1, ["byte 0", "plain text"]),
+                ("threads = 2\r\nport = many\r\n", 2, ["'many'"]),
+                (b"\xef\xbb\xbfthreads = many\n", 1, ["threads", "'many'"]),
+                ("threads = many", 1, ["'many'"]),
+                ("memory-limit =\n", 1, ["memory-limit", "''"]),
+                ("= 5\n", 1, ["unknown option"]),
+                ("threads = 0x2\n", 1, ["'0x2'", "whole number"]),
+                ("threads = 99999999999999999999\n", 1, ["1 to 192"])):
             with self.subTest(text[:40]):
                 self.expect(text, line, *words)
+
+    def test_a_line_may_have_so_many_bytes_and_no_more(self):
+        self.assertEqual(self.check("#" + "x" * 4095 + "\n").returncode, 0)
+        self.expect("#" + "x" * 4096 + "\n", 1, "4096")
+
+    def test_what_editors_of_other_systems_write_is_read(self):
+        for text in (b"threads = 2\r\n[x]\r\n# c\r\nuser = \"root\"\r\n", b"\xef\xbb\xbfthreads = 2\n", b"threads = 2", b"", b"\n\n"):
+            with self.subTest(text):
+                result = self.check(text)
+                self.assertEqual((result.returncode, result.stderr), (0, ""))
+
+    def test_a_pipe_is_refused_and_not_waited_for(self):
+        os.mkfifo(self.path, 0o600)
+        result = run("--check-config", "--config", self.path)
+        self.assertEqual(result.returncode, 1)
+        self.assertIn("it is a pipe", result.stderr)
 
     def test_what_cannot_be_a_file_is_named(self):
         for path, words in (("/nonexistent/h.conf", ["No such file"]), ("/", ["directory"]), ("/dev/zero", ["megabyte"])):
@@ -132,6 +158,12 @@ class Precedence(WithFile):
         self.assertEqual(rows["threads"], ("12", "environment HOLDFAST_THREADS"))
         self.assertEqual(rows["conn-limit"], ("111", f"file {self.path}:3"))
         self.assertEqual(rows["port"], ("11211", "default"))
+
+    def test_what_follows_from_another_option_says_from_which(self):
+        for arguments, name, value, source in ((["-U", "11300"], "port", "11300", "flag -U"), (["-o", "no_modern"], "maxconns_fast", "no", "flag -o no_modern"),
+                                               (["-o", "read_buf_mem_limit=16"], "connection-memory", "16m", "flag -o read_buf_mem_limit"),
+                                               (["-D", "x"], "prefix-stats", "yes", "flag -D"), (["-m", "1"], "max-item-size", "512k", "flag -m")):
+            self.assertEqual(self.dump(*arguments)[name], (value, source))
 
     def test_what_is_dumped_reads_back_as_the_same(self):
         arguments = ["-m", "100", "-l", "127.0.0.1,[::1]:99", "-vv", "-F", "-a", "0660", "-o", "idle_timeout=90,no_maxconns_fast", "-D", "#", "-f", "1.5",

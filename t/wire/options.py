@@ -148,6 +148,40 @@ class Table(unittest.TestCase):
                 if ours[option.setting] != default:
                     self.assertRegex(document, rf"`{option.setting}[` ]", f"{option.setting} is {ours[option.setting]}, in memcached {default}")
 
+    def test_limits_are_taken_at_their_edges_and_refused_beyond(self):
+        """What memcached takes and means something is taken: the rest is refused, with what would be right."""
+        for flag, good, bad in (("-c", ["1", "10000000"], ["0", "-1", "10000001", "x", ""]), ("-b", ["0", "2147483647"], ["-1", "2147483648"]),
+                                ("-R", ["1", "2147483647"], ["0", "-1", "2147483648"]), ("-t", ["1", "192"], ["0", "193"]),
+                                ("-n", ["1", "4096", "2000000"], ["-1"]), ("-f", ["1.01", "100"], ["1", "-2", "nan", "inf"]),
+                                ("-m", ["1", "1g"], ["0", "-1", "67108865", "1.5"]), ("-I", ["1k", "1024", "32m"], ["1023", "33m", "1025m", "1.5m"]),
+                                ("-a", ["0", "0777"], ["8", "1777"]), ("-D", [":", "#", " "], ["", "ab"]), ("-p", ["-1", "1", "65535"], ["-2", "65536", "0"]),
+                                ("-U", ["0"], ["-1", "65536"]), ("-B", ["auto", "ascii", "binary"], ["udp", "ASCII"]),
+                                ("--connection-memory", ["1m"], ["1048575", "0"])):
+            for value in good:
+                with self.subTest(f"{flag} {value}"):
+                    result = check(flag, value)
+                    self.assertEqual((result.returncode, result.stderr), (0, ""))
+            for value in bad:
+                with self.subTest(f"{flag} {value}"):
+                    result = check(flag, value)
+                    self.assertEqual((result.returncode, len(result.stderr.splitlines())), (64, 1), result.stderr)
+        for name, good, bad in (("idle_timeout", ["0", "1", "4294967295"], ["-1", "4294967296"]), ("read_buf_mem_limit", ["0", "1"], ["-1"]),
+                                ("watcher_logbuf_size", ["4", "1048576"], ["3", "1048577"]), ("worker_logbuf_size", ["4", "1048576"], ["3", "1048577"]),
+                                ("sock_cookie_id", ["0", "4294967295"], ["-1", "4294967296"])):
+            for value in good:
+                self.assertEqual(check("-o", f"{name}={value}").stderr, "", f"{name}={value}")
+            for value in bad:
+                self.assertEqual(check("-o", f"{name}={value}").returncode, 64, f"{name}={value}")
+
+    def test_what_is_no_option_ends_the_start(self):
+        for arguments, words in ((["start"], ["'start'", "not an option"]), (["-x"], ["-x", "unknown"]), (["--threds", "2"], ["did you mean --threads?"]),
+                                 (["--idle-timeout=5"], ["did you mean -o idle_timeout?"]), (["-t"], ["missing"]), (["-o", "maxconns_fst"], ["did you mean -o maxconns_fast?"]),
+                                 (["-t", "2x"], ["'2x'"])):
+            result = check(*arguments)
+            self.assertEqual((result.returncode, result.stdout, len(result.stderr.splitlines())), (64, "", 1), result.stderr)
+            for word in words:
+                self.assertIn(word, result.stderr)
+
     def test_a_beginning_of_a_long_name_is_enough(self):
         for arguments in (["--conn", "5"], ["--mem=64"] , ["--thr", "2"], ["--disable-f"]):
             result = check(*arguments)
@@ -255,6 +289,7 @@ class Meaning(unittest.TestCase):
         for smaller, larger in zip(coarse[1:], coarse[2:]):
             self.assertAlmostEqual(larger / smaller, 2, delta=0.2)
         self.assertGreaterEqual(wide[0], 500)
+        self.assertEqual(len(sizes("-n", "2000000")), 1)  # more than a page has
 
     @staticmethod
     def halt(server):
