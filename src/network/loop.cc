@@ -308,7 +308,8 @@ void Loop::CloseIdle() {
   uint32_t soonest = timeout;
   std::vector<SocketConnection*> idle;
   connections_.ForEach([&](SocketConnection& connection) {
-    if (connection.parked()) return;
+    // Whoever has just been resumed, or has just sent something, is not idle: the turn is still to come.
+    if (connection.parked() || connection.queued()) return;
     const uint32_t seconds = connection.IdleSeconds();
     if (seconds > timeout) {
       idle.push_back(&connection);

@@ -21,6 +21,7 @@ struct LiveSettings {
     shutdown_allowed = settings.shutdown_allowed;
     dump_allowed = settings.dump_allowed;
     watch_allowed = settings.watch_allowed;
+    idle_timeout_seconds = settings.idle_timeout_seconds;
   }
 
   std::atomic<uint32_t> requests_per_turn;
@@ -28,6 +29,7 @@ struct LiveSettings {
   std::atomic<bool> shutdown_allowed;
   std::atomic<bool> dump_allowed;
   std::atomic<bool> watch_allowed;
+  std::atomic<uint32_t> idle_timeout_seconds;  // the workers are told as well
 };
 
 }  // namespace holdfast::server

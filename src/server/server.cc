@@ -122,8 +122,7 @@ base::Status Server::MakeWorkers() {
   store_->SetEvictionWatch(&operations_->watch);
   control_.SetOperations(*operations_);
   shared_ = std::make_unique<Shared>(Shared{clock_, *store_, nullptr, control_, settings_.server.protocol,
-                                            ParserSettingsOf(settings_.store), live_, operations_.get(),
-                                            settings_.server.idle_timeout_seconds});
+                                            ParserSettingsOf(settings_.store), live_, operations_.get()});
   for (uint32_t i = 0; i < settings_.server.threads; ++i) {
     counters_.push_back(std::make_unique<command::CommandCounters>());
     auto state = std::make_unique<WorkerState>(*shared_, i, *counters_.back());

@@ -92,6 +92,7 @@ class Server {
   base::Status StartWorkers();
   void AddStats();
   base::Status ChangeLive(const Settings& wanted);
+  base::Status ChangeDrainTimeout(const Settings& wanted);
   base::Status ChangeVerbosity(const Settings& wanted);
   base::Status ChangeConnections(const Settings& wanted);
   base::Status ChangeRejection(const Settings& wanted);

@@ -20,6 +20,7 @@ base::Status Server::Change(std::string_view name, const Settings& wanted) {
       {"disable-dumping", &Server::ChangeLive},
       {"disable-flush-all", &Server::ChangeLive},
       {"disable-watch", &Server::ChangeLive},
+      {"drain-timeout", &Server::ChangeDrainTimeout},
       {"enable-shutdown", &Server::ChangeLive},
       {"idle_timeout", &Server::ChangeIdleTimeout},
       {"max-reqs-per-event", &Server::ChangeLive},
@@ -32,6 +33,9 @@ base::Status Server::Change(std::string_view name, const Settings& wanted) {
   CHECK(row != std::end(kRows));
   return (this->*row->change)(wanted);
 }
+
+// The stop reads it, from the running settings, which take it over.
+base::Status Server::ChangeDrainTimeout(const Settings&) { return {}; }
 
 base::Status Server::ChangeLive(const Settings& wanted) {
   live_.Set(wanted.server);
@@ -74,6 +78,7 @@ base::Status Server::ChangeBusyPoll(const Settings& wanted) {
 }
 
 base::Status Server::ChangeIdleTimeout(const Settings& wanted) {
+  live_.Set(wanted.server);
   for (const auto& worker : workers_) worker->SetIdleTimeout(wanted.server.idle_timeout_seconds);
   return {};
 }

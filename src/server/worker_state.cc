@@ -50,7 +50,7 @@ void NoteConnection(command::Tap& tap, command::WatchRecord::Type type, const ne
 }  // namespace
 
 void WorkerState::NoteClosed(const network::Connection& connection) {
-  const uint32_t timeout = shared_.idle_timeout_seconds;
+  const uint32_t timeout = shared_.live.idle_timeout_seconds;
   const bool idle = timeout > 0 && connection.IdleSeconds() > timeout;
   NoteConnection(shared_.operations->watch.tap(index_), command::WatchRecord::Type::kClose, connection,
                  idle ? "idle_timeout" : "normal");

@@ -34,7 +34,6 @@ struct Shared {
   protocol::ParserSettings parser;
   const LiveSettings& live;
   command::Operations* operations;
-  uint32_t idle_timeout_seconds;
 };
 
 // How a connection's label (network::Connection::label) carries the protocol of the address that it came by.

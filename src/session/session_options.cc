@@ -106,6 +106,7 @@ constexpr base::OptionRow kOptions[] = {
      .field = Member<&SessionSettings::drain_timeout_s>,
      .unit = OptionUnit::kSeconds,
      .max = 86400,
+     .reloadable = true,
      .help = "longest time that a stop waits until all sessions are written"},
     {.name = "node-name",
      .argument = "NAME",

@@ -412,6 +412,26 @@ TEST(Worker, AnIdleConnectionIsClosedAndABusyOrParkedOneIsNot) {
   EXPECT_EQ("resumed\n", parked.ReceiveLine());
 }
 
+TEST(Worker, WhoIsResumedInTheMomentOfALookForIdleOnesIsAnswered) {
+  WorkerSettings settings;
+  settings.idle_timeout_seconds = 1;
+  LineWorker line(size_t{64} << 20, settings);
+  line.Start();
+  Client parked = line.Connect();
+  ASSERT_TRUE(parked.Send("park\n"));
+  ASSERT_TRUE(Eventually([&] { return line.stage.parks == 1; }));
+  std::promise<void> busy;
+  line.worker.Post([&busy] {
+    busy.set_value();
+    std::this_thread::sleep_for(std::chrono::milliseconds(3500));
+  });
+  busy.get_future().wait();
+  // Both come with one piece of mail, in which the look becomes due.
+  line.worker.Post([] { std::this_thread::sleep_for(std::chrono::milliseconds(2500)); });
+  line.worker.Resume(line.stage.parked_id);
+  EXPECT_EQ("resumed\n", parked.ReceiveLine());
+}
+
 TEST(Worker, StopUnderLoadClosesEverythingOnce) {
   LineWorker line;
   line.Start();

@@ -40,7 +40,7 @@ class Reload(unittest.TestCase):
                   "disable-dumping": ("yes", "dump_enabled", "no"), "disable-watch": ("yes", None, None),
                   "enable-shutdown": ("yes", "shutdown_command", "yes"), "idle_timeout": ("77", "idle_timeout", "77"),
                   "max-reqs-per-event": ("9", "reqs_per_event", "9"), "maxconns_fast": ("no", "maxconns_fast", "no"),
-                  "memory-limit": ("32", "maxbytes", str(32 << 20)), "verbose": ("1", "verbosity", "1")}
+                  "drain-timeout": ("5", None, None), "memory-limit": ("32", "maxbytes", str(32 << 20)), "verbose": ("1", "verbosity", "1")}
         page = subprocess.run([server_program(), "--man=holdfast.conf"], capture_output=True, text=True).stdout.replace("\\-", "-")
         reloadable = [re.match(r"\\fB(\S+)\\fR", entry).group(1) for entry in page.split(".TP\n")[1:] if "SIGHUP changes it in" in entry]
         self.assertGreater(len(reloadable), 8)
@@ -79,6 +79,9 @@ class Reload(unittest.TestCase):
                     self.assertIn(word, said)
             os.unlink(self.path)
             self.assertIn("No such file", self.hup(server))
+            os.mkfifo(self.path, 0o600)  # to wait for a writer would be to wait for ever
+            self.assertIn("it is a pipe", self.hup(server))
+            os.unlink(self.path)
             self.write("threads = 4\n", 0o666)
             self.assertIn("chmod o-w", self.hup(server))
             self.assertEqual(server.stats("settings"), before)
@@ -113,15 +116,31 @@ class Reload(unittest.TestCase):
                 third.ask(b"mn\r\n", b"MN\r\n")  # who is there stays
 
     def test_an_idle_timeout_begins_and_ends(self):
-        with Server("--config", self.path) as server, server.connect() as idle:
+        with Server("--config", self.path) as server, server.connect() as idle, server.connect() as watcher:
             idle.ask(b"mn\r\n", b"MN\r\n")
+            watcher.ask(b"watch connevents\r\n", b"OK\r\n")
             self.hup(server, "idle_timeout = 1\n")
             idle.expect_closed()
+            # Who watches is not idle.
+            while b"reason=idle_timeout" not in watcher.read_until(b"\n"):
+                pass
             self.hup(server, "")
             with server.connect() as other:
                 other.ask(b"mn\r\n", b"MN\r\n")
                 time.sleep(3)
                 other.ask(b"mn\r\n", b"MN\r\n")
+
+    def test_a_stop_takes_as_long_as_was_said_last(self):
+        self.write("drain-timeout = 600\n")
+        with Server("--session-rule=prefix=s: policy=session action=wait", "--config", self.path, sessions=True) as server:
+            with server.connect() as client:
+                os.rename(server.database, server.database + ".away")
+                client.ask(b"set s:a 0 1000 1\r\nx\r\n", b"STORED\r\n")
+            self.hup(server, "drain-timeout = 1\n")
+            server.signal(signal.SIGTERM)
+            self.assertEqual(server.wait(), 0)
+            self.assertIn("1 sessions could not be written within 1 s (--drain-timeout): they stay in the journal", server.stderr())
+            os.rename(server.database + ".away", server.database)
 
     def test_memory_that_cannot_be_had_is_refused_alone(self):
         with Server("--config", self.path, "--max-item-size=1k") as server:
