@@ -56,11 +56,11 @@ std::vector<std::string_view> WordsOf(std::string_view line) {
 
 Progress MemoryLimit(Call& call) {
   constexpr uint32_t kLeastMegabytes = 8, kMostMegabytes = 1'000'000'000;
-  uint32_t megabytes = 0;
+  uint64_t megabytes = 0;
   if (call.words.empty() || call.words.size() > 2 || !ParseNumber(call.words[0], &megabytes)) return Unknown(call);
   if (megabytes < kLeastMegabytes) return Say(call, "MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m");
   if (megabytes > kMostMegabytes) return Say(call, "MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes");
-  if (!call.operations.store.SetMemoryLimit(uint64_t{megabytes} << 20))
+  if (!call.operations.store.SetMemoryLimit(megabytes << 20))
     return Say(call, "MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust");
   return SayOk(call);
 }

@@ -190,6 +190,9 @@ class MemoryLimit(unittest.TestCase):
             client.ask(b"cache_memlimit 1 2 3\r\n", ERROR)
             client.ask(b"cache_memlimit 7\r\n", b"MEMLIMIT_TOO_SMALL cannot set maxbytes to less than 8m\r\n")
             client.ask(b"cache_memlimit 1000000001\r\n", b"MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes\r\n")
+            for number in (1 << 32, 100_000_000_000, (1 << 64) - 1):  # bytes, by mistake
+                client.ask(b"cache_memlimit %d\r\n" % number, b"MEMLIMIT_ADJUST_FAILED input value is megabytes not bytes\r\n")
+            client.ask(b"cache_memlimit %d\r\n" % (1 << 64), ERROR)
             client.ask(b"cache_memlimit 1000000000\r\n", b"MEMLIMIT_ADJUST_FAILED out of bounds or unable to adjust\r\n")
             self.assertEqual(client.stats()["limit_maxbytes"], str(64 << 20))
 
