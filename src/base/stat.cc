@@ -9,7 +9,7 @@ namespace holdfast::base {
 void StatSet::AddRow(std::string_view group, const StatRow& row, const void* owner, std::vector<const void*> sources) {
   CHECK(row.name != nullptr && row.field.owner == owner && !sources.empty());
   for (const Entry& entry : entries_) CHECK(entry.group != group || std::string_view(entry.row->name) != row.name);
-  const bool resets = row.field.number != nullptr && row.kind == StatKind::kCounter;
+  const bool resets = row.field.number != nullptr && row.kind == StatKind::kCounter && !row.lasting;
   entries_.push_back(
       {std::string(group), &row, std::move(sources), resets ? std::make_unique<std::atomic<uint64_t>>(0) : nullptr});
 }

@@ -32,7 +32,7 @@
 
 namespace holdfast::base {
 
-// Counters only rise, and begin anew with `stats reset`; gauges say how it is now.
+// Counters only rise, and begin anew with `stats reset` unless they are lasting; gauges say how it is now.
 enum class StatKind { kCounter, kGauge };
 enum class StatUnit { kPlain, kBytes, kSeconds, kMicros };
 
@@ -48,6 +48,7 @@ struct StatRow {
   StatField field = {};
   StatKind kind = StatKind::kCounter;
   StatUnit unit = StatUnit::kPlain;
+  bool lasting = false;   // a counter that survives restarts, and `stats reset`
   const char* help = "";  // one line, no full stop
 };
 

@@ -62,6 +62,16 @@ session::SessionSettings NodeSettings(session::SessionSettings settings, const s
   return settings;
 }
 
+// Beside a file; of a server's, where systemd lets us keep state, else with the journal. Empty: nowhere.
+std::string LossPathOf(const session::SessionSettings& settings, const session::Database& database) {
+  if (!database.local_path().empty()) return database.local_path() + ".losses";
+  const char* const state = std::getenv("STATE_DIRECTORY");
+  if (state != nullptr) return std::string(state) + "/" + database.identity().uuid + ".losses";
+  if (settings.journal.empty() || settings.journal == "none") return "";
+  ::mkdir(settings.journal.c_str(), 0700);  // if it cannot be made, the next step says so
+  return settings.journal + "/losses";
+}
+
 // Beside a file; of a server's, where systemd lets us keep state. Empty: nobody knows.
 std::string JournalPathOf(const session::Database& database) {
   if (!database.local_path().empty()) return database.local_path() + ".journal";
@@ -90,16 +100,20 @@ base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Setting
   std::unique_ptr<SessionService> service(new SessionService(settings, log));
   auto rules = session::Rules::Parse(settings.session.rules);
   if (!rules.ok()) return rules.status().In("--session-rule");
+  const bool takes_over = settings.server.takeover;
   auto database =
       session::Database::Open(settings.session.database, clock, inherited.database_lock.Release(), database_password);
   if (!database.ok()) return database.status().In("--sessions");
   service->database_ = std::move(database.value());
+  if (base::Status status = service->OpenLosses(takes_over); !status.ok()) return status.In("--sessions");
   if (base::Status status = service->OpenJournal(clock, &inherited); !status.ok()) return status.In("--journal");
+  if (!takes_over) service->losses_->SetPhase(session::LossRecord::Phase::kEnded);  // what it left is accounted for
   session::Journal& journal =
       service->journal_ == nullptr ? static_cast<session::Journal&>(service->no_journal_) : *service->journal_;
   service->sessions_ = std::make_unique<session::Sessions>(
       NodeSettings(settings.session, *service->database_, address), std::move(rules.value()),
-      session::Sessions::Doors{clock, store, journal, std::move(wake), service->database_.get()});
+      session::Sessions::Doors{clock, store, journal, std::move(wake), service->database_.get(),
+                               service->losses_.get()});
   service->inquiry_ = std::make_unique<session::Inquiry>(*service->sessions_, *service->database_);
   service->sessions_->SetSay([&log](const std::string& line) { log.Error(line); });
   const auto driver = service->database_->NewDriver();
@@ -123,7 +137,14 @@ base::Status SessionService::Replay() {
   if (const session::Failure failure = replaying_->Open(); !failure.ok()) {
     return base::Status(base::ErrorKind::kUnavailable, failure.detail).In("--sessions");
   }
-  return catches_up_ ? base::Status() : journal_->Replay(*sessions_, *replaying_);
+  if (catches_up_) return {};
+  base::Status status = journal_->Replay(*sessions_, *replaying_);
+  NoteJournalDamage();
+  return status;
+}
+
+void SessionService::NoteJournalDamage() {
+  losses_->Add(session::Loss::kJournalDamaged, sessions_->stats().journal_bad_extents.value());
 }
 
 // Round after round, until what has come meanwhile is little.
@@ -138,6 +159,7 @@ base::Status SessionService::CatchUp() {
 base::Status SessionService::CatchUpToEnd(std::string_view state) {
   if (catches_up_) {
     if (base::Status status = journal_->CatchUpToEnd(*sessions_, *replaying_); !status.ok()) return status;
+    NoteJournalDamage();
   }
   sessions_->RestoreState(state);
   return {};
@@ -170,6 +192,25 @@ std::optional<session::FileJournal::Locks> SessionService::journal_locks() const
   return journal_->locks();
 }
 
+// Also judges how the process before ended: without a journal, what it had not written is lost.
+base::Status SessionService::OpenLosses(bool takes_over) {
+  const std::string path = LossPathOf(settings_.session, *database_);
+  if (path.empty()) {
+    losses_ = std::make_unique<session::LossRecord>();
+    log_.Notice(
+        "the counts of lost sessions (lost_... in stats sessions) begin at zero with each start: set "
+        "$STATE_DIRECTORY to keep them");
+    return {};
+  }
+  auto opened = session::LossRecord::Open(path);
+  if (!opened.ok()) return opened.status();
+  losses_ = std::move(opened.value());
+  if (takes_over || losses_->phase() != session::LossRecord::Phase::kRunning) return {};
+  losses_->Add(session::Loss::kKilled, losses_->unsynced());
+  losses_->SetUnsynced(0);
+  return {};
+}
+
 base::Status SessionService::OpenJournal(const base::Clock& clock, Inherited* inherited) {
   const session::SessionSettings& session = settings_.session;
   if (session.journal == "none") return {};
@@ -186,6 +227,10 @@ base::Status SessionService::OpenJournal(const base::Clock& clock, Inherited* in
   journal.fsync_ms = session.journal_sync_ms;
   journal.keep_s = session.sync_interval_s + kKeepBeyondSyncSeconds;
   catches_up_ = inherited->journal_ring.get() >= 0;
+  const bool was_cut_off = !catches_up_ && losses_->phase() == session::LossRecord::Phase::kRunningWithJournal;
+  if (was_cut_off && ::access(journal.ring_path.c_str(), F_OK) != 0) {
+    losses_->Add(session::Loss::kMemoryGone);
+  }
   session::FileJournal::Locks locks;
   if (catches_up_) locks = {inherited->journal_directory.Release(), inherited->journal_ring.Release()};
   auto opened = catches_up_ ? session::FileJournal::Inherit(journal, locks, uuid, clock, log_)
@@ -197,6 +242,8 @@ base::Status SessionService::OpenJournal(const base::Clock& clock, Inherited* in
 
 base::Status SessionService::Start() {
   replaying_.reset();
+  using Phase = session::LossRecord::Phase;
+  losses_->SetPhase(journal_ != nullptr ? Phase::kRunningWithJournal : Phase::kRunning);
   if (journal_ != nullptr) journal_->Start(*sessions_);
   return threads_->Start();
 }
@@ -213,6 +260,7 @@ bool SessionService::Stop(const std::function<bool()>& hurried) {
   if (hurried && hurried()) {
     const uint64_t unsynced = sessions_->write_behind().dirty_items();
     if (journal_ != nullptr) journal_->Stop(false);
+    NoteStopped(unsynced);
     log_.Format(base::LogLevel::kWarning, "stopped at once: %llu sessions were not written to the database: %s",
                 static_cast<unsigned long long>(unsynced), WhatBecomesOfThem());
     return false;
@@ -220,10 +268,17 @@ bool SessionService::Stop(const std::function<bool()>& hurried) {
   threads_->Stop();
   const uint64_t left = sessions_->write_behind().dirty_items();
   if (journal_ != nullptr) journal_->Stop(left == 0);
+  NoteStopped(left);
   if (left == 0) return true;
   log_.Format(base::LogLevel::kError, "%llu sessions could not be written within %u s (--drain-timeout): %s",
               static_cast<unsigned long long>(left), session.drain_timeout_s, WhatBecomesOfThem());
   return true;
+}
+
+void SessionService::NoteStopped(uint64_t left) {
+  if (journal_ == nullptr) losses_->Add(session::Loss::kUnwritten, left);
+  losses_->SetUnsynced(0);
+  losses_->SetPhase(session::LossRecord::Phase::kEnded);
 }
 
 const char* SessionService::WhatBecomesOfThem() const {

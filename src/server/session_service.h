@@ -22,6 +22,7 @@
 #include "session/driver.h"
 #include "session/file_journal.h"
 #include "session/inquiry.h"
+#include "session/loss_record.h"
 #include "session/session.h"
 #include "session/session_threads.h"
 
@@ -79,10 +80,14 @@ class SessionService {
 
   const Settings& settings_;
   base::Log& log_;
+  base::Status OpenLosses(bool takes_over);
   base::Status OpenJournal(const base::Clock& clock, Inherited* inherited);
+  void NoteJournalDamage();
   base::Status Replay();
+  void NoteStopped(uint64_t left);
   const char* WhatBecomesOfThem() const;
 
+  std::unique_ptr<session::LossRecord> losses_;
   session::NullJournal no_journal_;
   std::unique_ptr<session::Database> database_;
   std::unique_ptr<session::FileJournal> journal_;  // null: --journal=none

@@ -212,6 +212,7 @@ base::Status JournalReplay::Finish(Driver& driver) {
     }
     const auto bad = std::count(outcomes.begin(), outcomes.end(), ChangeOutcome::kBad);
     sessions_.stats().quarantined_total.Add(static_cast<uint64_t>(bad));
+    sessions_.losses().Add(Loss::kUnwritable, static_cast<uint64_t>(bad));
     batch.clear();
     return {};
   };

@@ -356,6 +356,7 @@ bool ReadThrough::SettleProvisional(store::Access& access, const Key& key, const
     slot.SetDirty(false);
     slot.Remove();
     sessions_.NoteEnd(key, End::kProvisionalDropped);
+    sessions_.losses().Add(Loss::kProvisional);
     return true;
   }
   if (row == nullptr || is_dead) sessions_.stats().provisional_won.Add();

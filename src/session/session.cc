@@ -69,7 +69,8 @@ Sessions::Sessions(const SessionSettings& settings, Rules rules, Doors doors)
       verification_(clock_, settings_.shared ? int64_t{settings_.stall_ms} * 1000 : 0,
                     int64_t{std::min(settings_.grace_s, settings_.tombstone_life_s)} * 1'000'000 / 2),
       doubt_walk_(*this),
-      recent_ends_(settings_.ends_max) {}
+      recent_ends_(settings_.ends_max),
+      losses_(doors.losses != nullptr ? *doors.losses : own_losses_) {}
 
 Sessions::~Sessions() = default;
 

@@ -60,6 +60,7 @@
 #include "session/change_poll.h"
 #include "session/doubt_walk.h"
 #include "session/journal.h"
+#include "session/loss_record.h"
 #include "session/negative_cache.h"
 #include "session/nodes.h"
 #include "session/provisional.h"
@@ -110,6 +111,7 @@ class Sessions {
     Journal& journal;
     std::function<void(const Waiter&, LoadOutcome)> wake;
     const Database* database = nullptr;  // says how large a value may be; null: any size
+    LossRecord* losses = nullptr;        // null: they are counted for this process alone
   };
 
   Sessions(const SessionSettings& settings, Rules rules, Doors doors);
@@ -190,6 +192,8 @@ class Sessions {
   const Verification& verification() const { return verification_; }
   DoubtWalk& doubt_walk() { return doubt_walk_; }
   RecentEnds& recent_ends() { return recent_ends_; }
+  LossRecord& losses() { return losses_; }
+  const LossRecord& losses() const { return losses_; }
 
   // The database is another one, or an older copy of itself: everything in memory is held against it or written anew.
   void OnDatabaseReplaced(const std::string& how);
@@ -242,6 +246,8 @@ class Sessions {
   Verification verification_;
   DoubtWalk doubt_walk_;
   RecentEnds recent_ends_;
+  LossRecord own_losses_;
+  LossRecord& losses_;                           // own_losses_ where no other is given
   std::function<void(const std::string&)> say_;  // null until SetSay
 };
 

@@ -196,6 +196,11 @@ uint64_t Count(const Sessions& sessions) {
   return (sessions.stats().*counter).value();
 }
 
+template <Loss loss>
+uint64_t CountLoss(const Sessions& sessions) {
+  return sessions.losses().value(loss);
+}
+
 uint64_t DirtyItems(const Sessions& sessions) { return sessions.write_behind().dirty_items(); }
 uint64_t DirtyBytes(const Sessions& sessions) {
   return static_cast<uint64_t>(std::max<int64_t>(0, sessions.write_behind().dirty_bytes()));
@@ -385,6 +390,34 @@ constexpr base::StatRow kStats[] = {
      .field = Stat<&Count<&SessionStats::calls_blocked>>,
      .help = "calls that failed for a reason that somebody must mend"},
     {.name = "reaped", .field = Stat<&Count<&SessionStats::reaped>>, .help = "expired rows removed from the database"},
+    {.name = "lost_unwritten",
+     .field = Stat<&CountLoss<Loss::kUnwritten>>,
+     .lasting = true,
+     .help = "sessions that a stop could not write, without a journal to keep them"},
+    {.name = "lost_killed",
+     .field = Stat<&CountLoss<Loss::kKilled>>,
+     .lasting = true,
+     .help = "sessions that the database lacked when the process ended without a stop and without a journal"},
+    {.name = "lost_memory_gone",
+     .field = Stat<&CountLoss<Loss::kMemoryGone>>,
+     .lasting = true,
+     .help = "times that the journal's shared memory was gone after an end without a stop"},
+    {.name = "lost_journal_damaged",
+     .field = Stat<&CountLoss<Loss::kJournalDamaged>>,
+     .lasting = true,
+     .help = "damaged stretches of journals that were read at a start"},
+    {.name = "lost_unwritable",
+     .field = Stat<&CountLoss<Loss::kUnwritable>>,
+     .lasting = true,
+     .help = "sessions of a journal that the database does not take as they are"},
+    {.name = "lost_provisional",
+     .field = Stat<&CountLoss<Loss::kProvisional>>,
+     .lasting = true,
+     .help = "sets of an outage that lost to what the database had"},
+    {.name = "lost_superseded",
+     .field = Stat<&CountLoss<Loss::kSuperseded>>,
+     .lasting = true,
+     .help = "values that never came into the database, for a later one was there"},
     {.name = "reaper_failures", .field = Stat<&Count<&SessionStats::reaper_failures>>, .help = "removals that failed"},
 };
 

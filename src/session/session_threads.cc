@@ -116,7 +116,8 @@ class SessionThreads::Loops {
         reading_("read", database.NewDriver(), log, sessions.stats()),
         polling_("look for changes", database.NewDriver(), log, sessions.stats()),
         peers_(peers),
-        log_(log) {}
+        log_(log),
+        loses_unsynced_(sessions.settings().journal == "none") {}
   ~Loops() { Stop(); }
 
   base::Status Open();
@@ -143,6 +144,7 @@ class SessionThreads::Loops {
   Peers* const peers_;  // null: nobody is asked
   const base::Log& log_;
   Alarm write_alarm_, read_alarm_, tick_alarm_, poll_alarm_, ask_alarm_;
+  const bool loses_unsynced_;  // there is no journal: what the database lacks is gone with the process
   std::atomic<bool> stopping_{false};
   std::thread writer_, reader_, ticker_, poller_, asker_;
 };
@@ -210,6 +212,11 @@ void SessionThreads::Loops::Write() {
     int64_t until_us =
         std::min({sessions_.write_behind().NextDue(), sessions_.reaper().NextDue(), sessions_.yields().NextDue()});
     if (!tidied) until_us = std::min(until_us, last_write_us + kIdleMicros);
+    // Changes that are not due yet wake nobody.
+    if (loses_unsynced_) {
+      sessions_.losses().SetUnsynced(sessions_.write_behind().dirty_items());
+      until_us = std::min(until_us, Now() + kIdleMicros);
+    }
     write_alarm_.SleepUntil(std::max(until_us, writing_.reopen_at_us()), sessions_.clock());
   }
   writing_.driver().Idle();

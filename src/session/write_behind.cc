@@ -256,7 +256,10 @@ void WriteBehind::OnOutcome(store::Access& access, const Change& change, const S
     case ChangeOutcome::kOvertaken:
       // The database has something later than this; the next read brings it.
       sessions_.stats().overtaken.Add();
-      if (unchanged && change.kind == ChangeKind::kValue) sessions_.stats().superseded.Add();
+      if (unchanged && change.kind == ChangeKind::kValue) {
+        sessions_.stats().superseded.Add();
+        sessions_.losses().Add(Loss::kSuperseded);
+      }
       if (!unchanged) return;
       SetClean(slot, key);
       slot.Remove();

@@ -1,7 +1,9 @@
 #!/usr/bin/python3
 """What operators see of sessions: the statistics that only a whole server moves, and that each one is explained."""
 
+import os
 import re
+import struct
 import unittest
 
 from database_away import database_away
@@ -73,6 +75,94 @@ class Statistics(unittest.TestCase):
             server.kill()
             server.start()
             self.assertGreater(int(server.stats("sessions")["journal_replayed"]), 0)
+
+
+class Losses(unittest.TestCase):
+    def losses(self, server):
+        return {name: int(value) for name, value in server.stats("sessions").items() if name.startswith("lost_") and value != "0"}
+
+    def change(self, server, count=5):
+        """Sessions whose latest change the database lacks, and will for a while."""
+        with server.connect() as connection:
+            for number in range(count):
+                connection.ask(b"set s:%d 0 1000 1\r\nx\r\n" % number, b"STORED\r\n")
+            wait_until_clean(connection)
+            for number in range(count):
+                connection.ask(b"set s:%d 0 1000 1\r\ny\r\n" % number, b"STORED\r\n")
+            self.assertEqual(numbers(connection)["dirty_items"], count)
+
+    def noted_unsynced(self, server):
+        """What the record says would be lost if the server ended now; it is noted each second."""
+        with open(server.database + ".losses", "rb") as file:
+            return struct.unpack("<3Q", file.read(24))[2]
+
+    def test_nothing_is_lost_by_stops_and_kills_with_a_journal(self):
+        with Server(RULE, "--session-immediate-writes=1", sessions=True) as server:
+            self.assertEqual(len([name for name in server.stats("sessions") if name.startswith("lost_")]), 7)
+            self.change(server)
+            server.kill()
+            server.start()
+            server.restart()
+            server.take_over()
+            self.assertEqual(self.losses(server), {})
+
+    def test_what_a_kill_takes_without_a_journal_is_counted_and_stays_so(self):
+        with Server(RULE, "--session-immediate-writes=1", "--journal=none", sessions=True) as server:
+            self.change(server)
+            wait_until(lambda: self.noted_unsynced(server) == 5)
+            server.kill()
+            server.start()
+            self.assertEqual(self.losses(server), {"lost_killed": 5})
+            server.kill()
+            server.start()
+            with server.connect() as connection:
+                connection.ask(b"stats reset\r\n", b"RESET\r\n")
+            server.restart()
+            server.take_over()
+            self.assertEqual(self.losses(server), {"lost_killed": 5})
+
+    def test_what_a_stop_cannot_write_without_a_journal_is_counted(self):
+        with Server(RULE, "--session-immediate-writes=1", "--journal=none", "--drain-timeout=0", sessions=True) as server:
+            self.change(server, 3)
+            with database_away(server.database):
+                server.stop()
+            server.start()
+            self.assertEqual(self.losses(server), {"lost_unwritten": 3})
+
+    def test_a_journal_without_its_memory_or_with_damage_is_counted(self):
+        with Server(RULE, "--session-immediate-writes=1", sessions=True) as server:
+            self.change(server)
+            journal = server.database + ".journal"
+            ring = os.path.realpath(journal + "/ring")
+
+            def carried():
+                names = [name for name in os.listdir(journal) if name.startswith("segment")]
+                return names and sum(os.path.getsize(os.path.join(journal, name)) for name in names) > 500
+
+            wait_until(carried)
+            server.kill()
+            os.unlink(ring)
+            server.start()
+            self.assertEqual(self.losses(server), {"lost_memory_gone": 1})
+            self.change(server)
+            wait_until(carried)
+            server.kill()
+            name = sorted(name for name in os.listdir(journal) if name.startswith("segment"))[0]
+            with open(os.path.join(journal, name), "r+b") as segment:
+                segment.seek(64 + 100)
+                segment.write(b"\xff" * 8)
+            server.start()
+            losses = self.losses(server)
+            self.assertGreater(losses.pop("lost_journal_damaged"), 0)
+            self.assertEqual(losses, {"lost_memory_gone": 1})
+
+    def test_a_record_of_something_else_ends_the_start(self):
+        with Server(RULE, sessions=True) as server:
+            server.stop()
+            with open(server.database + ".losses", "wb") as file:
+                file.write(b"x" * 4096)
+            with self.assertRaisesRegex(AssertionError, "move it away"):
+                server.start()
 
 
 class OneSession(unittest.TestCase):
