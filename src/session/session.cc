@@ -70,6 +70,7 @@ Sessions::Sessions(const SessionSettings& settings, Rules rules, Doors doors)
                     int64_t{std::min(settings_.grace_s, settings_.tombstone_life_s)} * 1'000'000 / 2),
       doubt_walk_(*this),
       recent_ends_(settings_.ends_max),
+      sampler_(*this),
       losses_(doors.losses != nullptr ? *doors.losses : own_losses_) {}
 
 Sessions::~Sessions() = default;

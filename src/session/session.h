@@ -68,6 +68,7 @@
 #include "session/reaper.h"
 #include "session/recent_ends.h"
 #include "session/rule.h"
+#include "session/sampler.h"
 #include "session/session_settings.h"
 #include "session/session_stats.h"
 #include "session/stamp.h"
@@ -192,6 +193,7 @@ class Sessions {
   const Verification& verification() const { return verification_; }
   DoubtWalk& doubt_walk() { return doubt_walk_; }
   RecentEnds& recent_ends() { return recent_ends_; }
+  Sampler& sampler() { return sampler_; }
   LossRecord& losses() { return losses_; }
   const LossRecord& losses() const { return losses_; }
 
@@ -201,6 +203,9 @@ class Sessions {
   void OnStopped(int64_t for_us);
   // Called with what an operator should read in the log. Set before anything else.
   void SetSay(std::function<void(const std::string&)> say) { say_ = std::move(say); }
+  void Say(const std::string& line) const {
+    if (say_) say_(line);
+  }
   NegativeCache& negative_cache() { return negative_cache_; }
   Provisional& provisional() { return provisional_; }
   const Provisional& provisional() const { return provisional_; }
@@ -246,6 +251,7 @@ class Sessions {
   Verification verification_;
   DoubtWalk doubt_walk_;
   RecentEnds recent_ends_;
+  Sampler sampler_;
   LossRecord own_losses_;
   LossRecord& losses_;                           // own_losses_ where no other is given
   std::function<void(const std::string&)> say_;  // null until SetSay

@@ -73,6 +73,8 @@ struct SessionStats {
   SharedCounter database_replaced;     // times that it was found to be another one, or older
   SharedCounter reaped;
   SharedCounter reaper_failures;
+  SharedCounter samples_read;       // changes read back from the database
+  SharedCounter sample_misses;      // of these, not there
   SharedCounter calls_retried;      // calls of the database that failed, by what is done about it: the same again
   SharedCounter calls_reconnected;  // a new connection first, to the next node where there are several
   SharedCounter calls_blocked;      // waits until somebody changes something

@@ -132,6 +132,7 @@ class SessionThreads::Loops {
   bool WriteOnce(store::Access& access);
   void Read();
   bool ReadOnce(store::Access& access);
+  bool ReadBack(store::Access& access);
   void Tick();
   bool Yield(store::Access& access);
   void Poll();
@@ -289,7 +290,7 @@ void SessionThreads::Loops::Read() {
     } else if (ReadOnce(access)) {
       continue;
     }
-    const int64_t due_us = sessions_.read_through().NextDue();
+    const int64_t due_us = std::min(sessions_.read_through().NextDue(), sessions_.sampler().NextDue());
     read_alarm_.SleepUntil(std::max(due_us, reading_.reopen_at_us()), sessions_.clock());
   }
 }
@@ -303,7 +304,7 @@ bool SessionThreads::Loops::ReadOnce(store::Access& access) {
     return failure.ok();
   }
   const std::span<const std::string_view> keys = sessions_.read_through().NextBatch();
-  if (keys.empty()) return false;
+  if (keys.empty()) return ReadBack(access);
   std::vector<Row> rows;
   const int64_t begun_us = Now();
   const Failure failure = reading_.driver().Load(keys, &rows);
@@ -315,6 +316,23 @@ bool SessionThreads::Loops::ReadOnce(store::Access& access) {
   }
   access.Online();
   sessions_.read_through().OnRows(access, std::move(rows));
+  access.Offline();
+  return true;
+}
+
+// False when there was nothing to read back, or it failed.
+bool SessionThreads::Loops::ReadBack(store::Access& access) {
+  const std::span<const std::string_view> keys = sessions_.sampler().NextBatch();
+  if (keys.empty()) return false;
+  std::vector<RowStamps> rows;
+  const Failure failure = reading_.driver().LoadStamps(keys, &rows);
+  reading_.Note(failure, Now());
+  if (!failure.ok()) {
+    sessions_.sampler().OnFailure();
+    return false;
+  }
+  access.Online();
+  sessions_.sampler().OnRows(access, rows);
   access.Offline();
   return true;
 }

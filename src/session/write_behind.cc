@@ -249,6 +249,7 @@ void WriteBehind::OnOutcome(store::Access& access, const Change& change, const S
   switch (outcome) {
     case ChangeOutcome::kDone:
       NoteDone(change, now, &stamps);
+      sessions_.sampler().Note(change);
       sessions_.verification().NoteWritten(key.bytes);
       if (unchanged) SetClean(slot, key);
       slot.SetStamps(stamps);

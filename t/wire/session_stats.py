@@ -1,8 +1,11 @@
 #!/usr/bin/python3
 """What operators see of sessions: the statistics that only a whole server moves, and that each one is explained."""
 
+import contextlib
+import itertools
 import os
 import re
+import sqlite3
 import struct
 import unittest
 
@@ -118,7 +121,6 @@ class Losses(unittest.TestCase):
             with server.connect() as connection:
                 connection.ask(b"stats reset\r\n", b"RESET\r\n")
             server.restart()
-            server.take_over()
             self.assertEqual(self.losses(server), {"lost_killed": 5})
 
     def test_what_a_stop_cannot_write_without_a_journal_is_counted(self):
@@ -163,6 +165,27 @@ class Losses(unittest.TestCase):
                 file.write(b"x" * 4096)
             with self.assertRaisesRegex(AssertionError, "move it away"):
                 server.start()
+            os.unlink(server.database + ".losses")
+            server.start()
+
+
+class ReadBack(unittest.TestCase):
+    def test_a_row_that_vanished_is_noticed_and_written_again(self):
+        with Server(RULE, "--session-read-back=60000", sessions=True) as server, server.connect() as connection:
+            with contextlib.closing(sqlite3.connect(server.database, timeout=30)) as database:
+                count = itertools.count()
+
+                def lose_one():
+                    connection.ask(b"set s:%d 0 1000 1\r\nx\r\n" % next(count), b"STORED\r\n")
+                    wait_until_clean(connection)
+                    database.execute("DELETE FROM sessions")
+                    database.commit()
+                    return numbers(connection)["sample_misses"] > 0
+
+                wait_until(lose_one, timeout_s=60)
+                wait_until(lambda: database.execute("SELECT count(*) FROM sessions").fetchone()[0] > 0)
+                self.assertGreater(numbers(connection)["samples_read"], 0)
+            self.assertIn("were not there when they were read back", server.stderr())
 
 
 class OneSession(unittest.TestCase):
