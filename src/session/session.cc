@@ -206,12 +206,19 @@ uint32_t Sessions::SyncIntervalOf(const Rule& rule) const {
   return rule.sync_interval_s != 0 ? rule.sync_interval_s : settings_.sync_interval_s;
 }
 
-int64_t Sessions::LazyDue(const Rule& rule, Seconds synced_at, Seconds expiry, Seconds now) const {
+// By N or a quarter of the session's life after the last sync, whichever is sooner: of the life that it is to have, and
+// of that which the row has, which would be over before.
+int64_t Sessions::LazyDue(const Rule& rule, Seconds synced_at, Seconds expiry_before, Seconds expiry,
+                          Seconds now) const {
   const int64_t now_us = clock_.SteadyMicros();
   if (synced_at == 0) return now_us;
   int64_t delay_us = int64_t{SyncIntervalOf(rule)} * 1'000'000;
   if (expiry != base::kNever) {
     const int64_t ttl_us = expiry > now ? int64_t{expiry - now} * 1'000'000 : 0;
+    delay_us = std::min(delay_us, ttl_us / 4);
+  }
+  if (expiry_before != base::kNever) {
+    const int64_t ttl_us = expiry_before > synced_at ? int64_t{expiry_before - synced_at} * 1'000'000 : 0;
     delay_us = std::min(delay_us, ttl_us / 4);
   }
   return std::max(now_us, clock_.SteadyMicrosAt(synced_at) + delay_us);
@@ -279,7 +286,8 @@ int64_t Sessions::ChargeAllowance(const WriteRequest& request, const Slot& slot,
     --stamps->allowance;
     return now_us;
   }
-  return LazyDue(request.rule, stamps->synced_at, draft.expiry(), request.now);
+  const Seconds expiry_before = overwrites ? slot.item().expiry() : base::kNever;
+  return LazyDue(request.rule, stamps->synced_at, expiry_before, draft.expiry(), request.now);
 }
 
 bool Sessions::Journalled(RecordKind kind, const Key& key, const SessionStamps& stamps, Seconds expiry,
@@ -374,8 +382,8 @@ WriteOutcome Sessions::Touch(Slot& slot, const Rule& rule, const Key& key, Secon
     slot.SetStamps(stamps);
     return slot.SetExpiry(expiry) ? WriteOutcome::kStored : WriteOutcome::kRefused;
   }
-  const int64_t due_us =
-      IsShorter(expiry, expiry_before) ? clock_.SteadyMicros() : LazyDue(rule, before.synced_at, expiry, now);
+  const int64_t due_us = IsShorter(expiry, expiry_before) ? clock_.SteadyMicros()
+                                                          : LazyDue(rule, before.synced_at, expiry_before, expiry, now);
   const bool on_list =
       IsProvisional(item) || (item.is_dirty() && before.seen_by != 0 && static_cast<int64_t>(before.seen_by) <= due_us);
   if (!on_list) stamps.seen_by = static_cast<uint64_t>(due_us);

@@ -216,7 +216,7 @@ class Sessions {
 
   // For the parts and tests: N of a rule, and when a change is due that came now and need not be sent at once.
   uint32_t SyncIntervalOf(const Rule& rule) const;
-  int64_t LazyDue(const Rule& rule, Seconds synced_at, Seconds expiry, Seconds now) const;
+  int64_t LazyDue(const Rule& rule, Seconds synced_at, Seconds expiry_before, Seconds expiry, Seconds now) const;
 
  private:
   Verdict JudgeDoubted(LoadOutcome in_hand);

@@ -390,6 +390,27 @@ TEST(SessionWrite, TheWriterIsWokenForWhatIsEarlierAndNotForTheRest) {
   EXPECT_EQ(woken, 2);
 }
 
+// A login form's session of seconds becomes one of hours.
+TEST(SessionWrite, ALongerLifeIsWrittenBeforeTheRowsOwnIsOver) {
+  SessionSite site;
+  site.Set("web:1", "v", 1, 8);
+  ASSERT_EQ(site.WriteDue(), 1u);
+  site.Touch("web:1", 2000);
+  site.clock.AdvanceSeconds(3);
+  EXPECT_EQ(site.WriteDue(), 1u);
+  for (int i = 0; i < 5; ++i) {
+    site.Set("web:2", std::to_string(i), 1, 8);
+    site.WriteDue();
+  }
+  site.WriteDue();
+  site.clock.AdvanceSeconds(2);
+  site.WriteDue();
+  ASSERT_FALSE(site.IsDirty("web:2"));
+  site.Set("web:2", "longer", 1, 2000);
+  site.clock.AdvanceSeconds(3);
+  EXPECT_EQ(site.WriteDue(), 1u);
+}
+
 TEST(SessionWrite, AnExpiredSessionThatNobodyWroteDownIsForgotten) {
   SessionSite site;
   site.Get("web:1", 1);
