@@ -261,11 +261,16 @@ class Meaning(unittest.TestCase):
 
     def test_as_many_workers_as_asked(self):
         with Server("-t", "7") as server:
-            names = []
-            for task in os.listdir(f"/proc/{server.pid}/task"):
-                with open(f"/proc/{server.pid}/task/{task}/comm") as file:
-                    names.append(file.read().strip())
-            self.assertEqual(len([name for name in names if name.startswith("worker")]), 7, names)
+            def workers():
+                names = []
+                for task in os.listdir(f"/proc/{server.pid}/task"):
+                    with open(f"/proc/{server.pid}/task/{task}/comm") as file:
+                        names.append(file.read().strip())
+                return sum(name.startswith("worker") for name in names)
+
+            # A thread takes its name when it first runs, which may be after the server began to answer.
+            wait_until(lambda: workers() >= 7, what="seven threads called worker")
+            self.assertEqual(workers(), 7)
             self.assertEqual(server.stats()["threads"], "7")
 
     def test_more_is_said_when_asked(self):
