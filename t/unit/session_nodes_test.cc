@@ -117,12 +117,13 @@ TEST_F(Nodes, read_what_another_has_not_written_yet) {
 }
 
 TEST_F(Nodes, read_what_another_has_only_prolonged) {
-  ASSERT_EQ(a_.Set("php:1", "v", 1, 10), Answer::kStored);
+  ASSERT_EQ(a_.Set("php:1", "v", 1, 100), Answer::kStored);
   a_.WriteDue();
   ASSERT_EQ(a_.Touch("php:1", 5000), Answer::kTouched);
-  a_.Pass(12'000);  // the touch is due later, and the row has expired meanwhile
-  ASSERT_LT(a_.RowTtl("php:1"), 0);
+  a_.Pass(12'000);
+  ASSERT_LT(a_.RowTtl("php:1"), 100'000'000) << "the touch is due later";
   EXPECT_EQ(b_.Value("php:1"), "v");
+  EXPECT_GT(b_.RowTtl("php:1"), 4'000'000'000) << "its owner wrote it down when it was asked";
 }
 
 TEST_F(Nodes, hand_a_session_to_and_fro_and_lose_no_change) {
