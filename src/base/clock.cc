@@ -16,6 +16,8 @@ int64_t Micros(clockid_t id) {
 
 }  // namespace
 
+int64_t MonotonicMicros() { return Micros(CLOCK_MONOTONIC); }
+
 SystemClock::SystemClock() : start_steady_micros_(Micros(CLOCK_BOOTTIME)) {}
 
 int64_t SystemClock::SteadyMicros() const { return Micros(CLOCK_BOOTTIME); }

@@ -17,6 +17,9 @@ using Seconds = uint32_t;
 inline constexpr Seconds kNever = 0;
 inline constexpr Seconds kAlreadyPast = 1;
 
+// Microseconds of CLOCK_MONOTONIC, for how long something takes: whatever clock the product goes by.
+int64_t MonotonicMicros();
+
 class Clock {
  public:
   virtual ~Clock() = default;

@@ -5,7 +5,6 @@
 #include "network/busy_poll.h"
 
 #include <sched.h>
-#include <time.h>
 
 #include <algorithm>
 
@@ -20,12 +19,6 @@ constexpr int64_t kRestMicrosMin = 10'000, kRestMicrosMax = 1'000'000;
 
 }  // namespace
 
-int64_t BusyPoll::NowMicros() {
-  timespec now;
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
-}
-
 void BusyPoll::SetLimit(uint32_t micros) {
   limit_us_ = micros;
   short_waits_ = 0;
@@ -35,7 +28,7 @@ bool BusyPoll::Pays() { return short_waits_ * 2 > kAllShort && began_us_ >= rest
 
 int64_t BusyPoll::LetOthersRun(int64_t before_us) {
   ::sched_yield();
-  const int64_t now_us = NowMicros();
+  const int64_t now_us = base::MonotonicMicros();
   if (now_us - before_us > kTakenMicros) {
     counters_.contended.Add();
     rest_us_ = std::clamp(2 * rest_us_, kRestMicrosMin, kRestMicrosMax);
@@ -47,13 +40,13 @@ int64_t BusyPoll::LetOthersRun(int64_t before_us) {
 void BusyPoll::Finish(bool found) {
   spare_->GiveBack();
   (found ? counters_.won : counters_.lost).Add();
-  counters_.micros.Add(static_cast<uint64_t>(NowMicros() - began_us_));
+  counters_.micros.Add(static_cast<uint64_t>(base::MonotonicMicros() - began_us_));
   // A long time without others: the next rest may be short again.
   if (found && rest_us_ > 0 && began_us_ > rest_until_us_ + kRestMicrosMax) rest_us_ = 0;
 }
 
 void BusyPoll::NoteWork() {
-  const bool was_short = NowMicros() - began_us_ <= limit_us_ + kWakeUpMicros;
+  const bool was_short = base::MonotonicMicros() - began_us_ <= limit_us_ + kWakeUpMicros;
   short_waits_ += ((was_short ? kAllShort : 0) - short_waits_) / kMemory;
 }
 

@@ -12,6 +12,7 @@
 #include <atomic>
 #include <cstdint>
 
+#include "base/clock.h"
 #include "base/counter.h"
 
 namespace holdfast::network {
@@ -47,7 +48,7 @@ class BusyPoll {
   // True: there is work. False at once when looking does not pay now.
   template <class Poll>
   bool Look(Poll&& poll) {
-    began_us_ = NowMicros();
+    began_us_ = base::MonotonicMicros();
     if (!Pays()) return false;
     bool found = false;
     int64_t now_us = began_us_;
@@ -63,7 +64,6 @@ class BusyPoll {
   void NoteWork();
 
  private:
-  static int64_t NowMicros();
   bool Pays();
   int64_t LetOthersRun(int64_t before_us);
   void Finish(bool found);

@@ -8,11 +8,12 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 #include <sys/un.h>
-#include <time.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
+
+#include "base/clock.h"
 
 namespace holdfast::network {
 namespace {
@@ -29,11 +30,7 @@ static_assert(sizeof(Head) == 16);
 
 constexpr int kRetryMicros = 1000;  // while too many descriptors are on their way
 
-int64_t NowMillis() {
-  timespec now;
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{now.tv_sec} * 1000 + now.tv_nsec / 1'000'000;
-}
+int64_t NowMillis() { return base::MonotonicMicros() / 1000; }
 
 union Control {
   char bytes[CMSG_SPACE(Channel::kDescriptorsMax * sizeof(int))];

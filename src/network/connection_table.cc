@@ -1,8 +1,7 @@
 #include "network/connection_table.h"
 
-#include <time.h>
-
 #include "base/check.h"
+#include "base/clock.h"
 #include "network/socket_connection.h"
 
 namespace holdfast::network {
@@ -18,9 +17,7 @@ constexpr size_t kFirstBuckets = 64;
 ConnectionTable::ConnectionTable(int worker_index)
     : worker_index_(static_cast<uint64_t>(worker_index)), buckets_(kFirstBuckets) {
   CHECK(worker_index >= 0 && worker_index < 1 << kWorkerBits);
-  timespec now;
-  CHECK(::clock_gettime(CLOCK_MONOTONIC, &now) == 0);
-  sequence_ = static_cast<uint64_t>(now.tv_sec) * 1'000'000 + static_cast<uint64_t>(now.tv_nsec) / 1000;
+  sequence_ = static_cast<uint64_t>(base::MonotonicMicros());
 }
 
 void ConnectionTable::Add(SocketConnection& connection) {

@@ -8,7 +8,6 @@
 
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -17,6 +16,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "base/clock.h"
 #include "network/quiet_thread.h"
 
 namespace holdfast::network {
@@ -30,12 +30,6 @@ constexpr int kEphemeralTries = 16;
 constexpr std::string_view kTooMany = "ERROR Too many open connections\r\n";
 
 enum Polled : size_t { kWake, kRelease, kFirstSocket };
-
-int64_t NowMicros() {
-  timespec now;
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
-}
 
 // What accept reports of a connection that broke while it waited, or that the firewall refuses.
 bool OnlyThatClientIsGone(int error) {
@@ -235,13 +229,13 @@ void Listener::Reject(int socket) {
 void Listener::Pause(int retry_ms) {
   if (!retrying_) counters_.listen_disabled.Add();
   retry_ms_ = retry_ms;
-  paused_since_us_ = NowMicros();
+  paused_since_us_ = base::MonotonicMicros();
   accepting_.store(false);
 }
 
 void Listener::Continue() {
   retrying_ = true;
-  counters_.disabled_us.Add(static_cast<uint64_t>(NowMicros() - paused_since_us_));
+  counters_.disabled_us.Add(static_cast<uint64_t>(base::MonotonicMicros() - paused_since_us_));
   accepting_.store(true);
 }
 

@@ -22,14 +22,10 @@
 #include <utility>
 #include <vector>
 
+#include "base/clock.h"
+
 namespace holdfast::network {
 namespace {
-
-int64_t NowMicros() {
-  timespec now;
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
-}
 
 uint32_t NowSeconds() {
   timespec now;
@@ -93,7 +89,7 @@ void Loop::Run() {
   while (!stop_requested_.load(std::memory_order_acquire)) {
     Wait();
     ReadMail();
-    if (timers_.size() > 0) timers_.RunDue(NowMicros());
+    if (timers_.size() > 0) timers_.RunDue(base::MonotonicMicros());
     GiveTurns();
   }
   stopping_ = true;
@@ -150,7 +146,7 @@ void Loop::ArmTimer() {
     event_del(&timer_event_);
     return;
   }
-  const int64_t delay_us = std::max<int64_t>(due_us - NowMicros(), 0);
+  const int64_t delay_us = std::max<int64_t>(due_us - base::MonotonicMicros(), 0);
   const timeval delay{delay_us / 1'000'000, delay_us % 1'000'000};
   event_add(&timer_event_, &delay);
 }
@@ -190,7 +186,7 @@ void Loop::Resume(uint64_t connection_id) {
 }
 
 uint64_t Loop::StartTimer(uint32_t delay_ms, std::function<void()> task) {
-  return timers_.Start(NowMicros() + int64_t{delay_ms} * 1000, std::move(task));
+  return timers_.Start(base::MonotonicMicros() + int64_t{delay_ms} * 1000, std::move(task));
 }
 
 void Loop::ForEachConnection(const std::function<void(Connection&)>& visit) {

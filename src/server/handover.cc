@@ -7,12 +7,12 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/socket.h>
-#include <time.h>
 
 #include <cerrno>
 #include <cstdlib>
 #include <utility>
 
+#include "base/clock.h"
 #include "config.h"
 #include "network/quiet_thread.h"
 #include "server/handover_messages.h"
@@ -32,12 +32,6 @@ constexpr uint32_t kStandMillis = 1000;
 constexpr uint32_t kDrainMillis = 1000;  // without a journal
 constexpr int kDoorBacklog = 4;
 constexpr mode_t kDoorMode = 0600;
-
-int64_t NowMicros() {
-  timespec now;
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
-}
 
 base::Status Send(Channel& channel, HandoverMessage kind, std::string_view body,
                   std::span<const int> descriptors = {}) {
@@ -172,14 +166,14 @@ base::Status Handover::Welcome(Channel& channel) {
 bool Handover::Cut(Channel& channel) {
   parts_.listener.Stop();
   parts_.listener.Join();
-  const int64_t stopped_us = NowMicros();
+  const int64_t stopped_us = base::MonotonicMicros();
   Standstill standstill(parts_.workers);
   Status status;
   if (!standstill.Begin(kStandMillis)) status = Status(ErrorKind::kUnavailable, "a worker is busy");
   if (status.ok()) status = Settle();
   if (status.ok()) status = SendAll(channel, standstill, stopped_us);
   if (status.ok()) {
-    const auto left_ms = static_cast<int>(kCutMillis - (NowMicros() - stopped_us) / 1000);
+    const auto left_ms = static_cast<int>(kCutMillis - (base::MonotonicMicros() - stopped_us) / 1000);
     auto ready = channel.Receive(std::max(left_ms, 0));
     if (!ready.ok()) {
       status = ready.status();
@@ -195,8 +189,8 @@ bool Handover::Cut(Channel& channel) {
     GoOn();
     parts_.log.Format(LogLevel::kWarning,
                       "hand-over to process %d failed, this process goes on after a pause of %lld ms: %s",
-                      static_cast<int>(channel.peer()), static_cast<long long>((NowMicros() - stopped_us) / 1000),
-                      status.message().c_str());
+                      static_cast<int>(channel.peer()),
+                      static_cast<long long>((base::MonotonicMicros() - stopped_us) / 1000), status.message().c_str());
     return false;
   }
   parts_.manager.MainProcess(channel.peer());

@@ -10,11 +10,12 @@
 #include <netinet/tcp.h>
 #include <poll.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <cerrno>
 #include <vector>
+
+#include "base/clock.h"
 
 namespace holdfast::server {
 
@@ -23,15 +24,9 @@ namespace {
 constexpr int64_t kAgainMicros = 3'000;
 constexpr size_t kReplyMax = 4096;
 
-int64_t NowMicros() {
-  timespec now{};
-  clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
-}
-
 bool WaitFor(int socket, short events, int64_t end_us) {
   for (;;) {
-    const int64_t left_us = end_us - NowMicros();
+    const int64_t left_us = end_us - base::MonotonicMicros();
     if (left_us <= 0) return false;
     pollfd wanted{socket, events, 0};
     const int ready = ::poll(&wanted, 1, static_cast<int>(left_us / 1000 + 1));
@@ -115,7 +110,7 @@ bool PeerLine::Converse(int socket, const std::string& line, int64_t end_us, std
 
 bool PeerLine::Yield(const std::string& address, const std::string& token, uint32_t asker,
                      std::span<const std::string> keys, uint32_t timeout_ms) {
-  const int64_t end_us = NowMicros() + int64_t{timeout_ms} * 1000;
+  const int64_t end_us = base::MonotonicMicros() + int64_t{timeout_ms} * 1000;
   std::vector<std::string> left(keys.begin(), keys.end());
   bool refused = false;
   bool fresh = sockets_.find(address) == sockets_.end();
@@ -126,7 +121,7 @@ bool PeerLine::Yield(const std::string& address, const std::string& token, uint3
     std::string reply;
     if (!Converse(socket, session::YieldLine(token, asker, asked) + "\r\n", end_us, &reply)) {
       Close(address);
-      if (fresh || NowMicros() >= end_us) return false;
+      if (fresh || base::MonotonicMicros() >= end_us) return false;
       fresh = true;
       continue;
     }
@@ -143,7 +138,7 @@ bool PeerLine::Yield(const std::string& address, const std::string& token, uint3
     const bool only_waiting = left.empty();
     left.insert(left.end(), waiting.begin(), waiting.end());
     if (left.empty()) break;
-    if (NowMicros() + kAgainMicros >= end_us) return false;
+    if (base::MonotonicMicros() + kAgainMicros >= end_us) return false;
     if (only_waiting) ::usleep(kAgainMicros);
   }
   return !refused;

@@ -3,23 +3,12 @@
 // How it works: everything that can take long or fail comes before the cut, for from the cut on clients wait; nothing
 // that can fail comes after Commit, for from then on nobody else serves.
 
-#include <time.h>
-
 #include <utility>
 
+#include "base/clock.h"
 #include "server/server.h"
 
 namespace holdfast::server {
-
-namespace {
-
-int64_t MonotonicMicros() {
-  timespec now;
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  return int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000;
-}
-
-}  // namespace
 
 base::Status Server::TakeOver() {
   auto begun = Takeover::Begin(HandoverDoor(settings_));
@@ -92,7 +81,7 @@ base::Status Server::Serve(Takeover& takeover) {
         std::move(transport), limit_.Take(), std::make_unique<network::ConnectionState>(std::move(arriving.state))});
   }
   if (base::Status status = listener_->Start(); !status.ok()) return status;
-  const int64_t pause_us = MonotonicMicros() - takeover.sealed().stopped_us;
+  const int64_t pause_us = base::MonotonicMicros() - takeover.sealed().stopped_us;
   MakeHandover();
   if (base::Status status = handover_->InheritDoor(takeover.TakeDoor().Release()); !status.ok()) return status;
   if (base::Status status = handover_->Start(); !status.ok()) return status;

@@ -6,13 +6,13 @@
 #include <fcntl.h>
 #include <sys/socket.h>
 #include <sys/un.h>
-#include <time.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cstdlib>
 #include <cstring>
 
+#include "base/clock.h"
 #include "network/channel.h"
 
 namespace holdfast::server {
@@ -60,9 +60,7 @@ ServiceManager::ServiceManager() {
 void ServiceManager::Ready(const std::string& status) const { Tell("READY=1\nSTATUS=" + status); }
 
 void ServiceManager::Reloading() const {
-  timespec now;
-  ::clock_gettime(CLOCK_MONOTONIC, &now);
-  Tell("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(int64_t{now.tv_sec} * 1'000'000 + now.tv_nsec / 1000));
+  Tell("RELOADING=1\nMONOTONIC_USEC=" + std::to_string(base::MonotonicMicros()));
 }
 
 void ServiceManager::Stopping() const { Tell("STOPPING=1"); }
