@@ -17,23 +17,18 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <filesystem>
 #include <iostream>
 #include <limits>
 #include <map>
-#include <memory>
 #include <set>
 #include <sstream>
 #include <string>
-#include <thread>
 #include <utility>
 #include <vector>
 
-#include "faults/server_process.h"
-#include "faults/site_client.h"
+#include "faults/trial.h"
 
 namespace holdfast::faults {
 namespace {
@@ -46,18 +41,14 @@ constexpr const char* kUsage =
     "\n"
     "Asks for the harms on standard output; t/faults/faults_on_databases.py is who answers.\n";
 
-constexpr int kWriters = 16;
 constexpr uint32_t kKeysACycle = 60;
 // The promise is 4.5 s, the longest budget of a rule and half a second; a busy machine is given more, a hang is not.
 constexpr int64_t kAnswerMicrosMax = 10'000'000;
 constexpr int64_t kWrittenMicrosMax = 60'000'000;
 constexpr int64_t kSettledMicros = 3'000'000;  // after the mending, until the server has surely noticed
 
-struct Options {
-  std::string server, sessions, password_file, directory, harms;
-  int cycles = 100;
-  int seconds = 0;
-  uint64_t seed = 1;
+struct Options : TrialOptions {
+  std::string password_file, harms;
 };
 
 // When the database could not be relied on.
@@ -85,94 +76,37 @@ std::string FromHex(const std::string& hex) {
   return bytes;
 }
 
-class Torment {
+class Torment final : Trial {
  public:
   explicit Torment(const Options& options);
-  ~Torment();
   int Run();
 
  private:
-  std::vector<std::string> Command() const;
   bool Ask(const std::string& question, std::vector<std::string>* lines);
   bool Harm(const std::string& harm);
   bool Cycle(int number);
   void Traffic(int64_t micros);
   void KillServer();
-  void CloseSite();
   bool WaitUntilWritten();
-  void Collect(std::vector<Operation>* from);
   void LookAtSessions();
   bool LookAtRows();
-  void MarkUncertain(std::vector<Operation>* operations) const;
-  void JudgeKeysBelow(uint32_t key);
-  void Fail(const std::string& what);
+  void Prepare(std::vector<Operation>* operations) const override;
   void Report() const;
 
-  const Options options_;
   const std::vector<std::string> harms_;
-  sim::Dice dice_;
-  const int port_;
-  ServerProcess server_;
-  Site site_;
-  std::atomic<bool> stop_{false};
-  std::vector<std::unique_ptr<Writer>> writers_;
-  std::vector<std::thread> threads_;
-  Writer checker_;
-  std::vector<Operation> history_;
   std::vector<Outage> outages_;
-  const int64_t begun_us_ = NowMicros();
 
   std::map<std::string, int> done_;
-  std::array<uint64_t, test::kFaults> faults_{};
-  uint64_t operations_ = 0, acknowledged_ = 0, acknowledged_away_ = 0, looks_ = 0, rows_ = 0;
-  int64_t longest_answer_us_ = 0, longest_written_us_ = 0;
-  int kills_ = 0, failures_ = 0;
+  uint64_t acknowledged_away_ = 0;
+  int64_t longest_written_us_ = 0;
+  int kills_ = 0;
 };
 
 Torment::Torment(const Options& options)
-    : options_(options),
-      harms_(Split(options.harms)),
-      dice_(options.seed),
-      port_(FreePort()),
-      server_(Command(), options.directory + "/server.log", port_),
-      checker_(site_, options.seed) {
-  site_.port = port_;
-  for (int i = 0; i < kWriters; ++i) writers_.push_back(std::make_unique<Writer>(site_, options.seed * 100 + i + 1));
-}
-
-Torment::~Torment() {
-  CloseSite();
-  stop_ = true;
-  for (std::thread& thread : threads_) thread.join();
-}
-
-std::vector<std::string> Torment::Command() const {
-  return {options_.server,
-          "-p",
-          std::to_string(port_),
-          "-l",
-          "127.0.0.1",
-          "-t",
-          "2",
-          "-m",
-          "64",
-          "-u",
-          "root",
-          "--sessions=" + options_.sessions,
-          "--database-password-file=" + options_.password_file,
-          "--journal=" + options_.directory + "/journal",
-          "--session-rule=php prefix=php:",
-          "--session-rule=prefix=web: connections=pooled action=error",
-          "--session-rule=prefix=dj: connections=request",
-          "--sync-interval=1s",
-          "--drain-timeout=60s"};
-}
-
-void Torment::Fail(const std::string& what) {
-  ++failures_;
-  std::printf("FAILED: %s\n", what.c_str());
-  std::fflush(stdout);
-}
+    : Trial(options, FreePort(),
+            {"--sessions=" + options.sessions, "--database-password-file=" + options.password_file,
+             "--journal=" + options.directory + "/journal", "--sync-interval=1s"}),
+      harms_(Split(options.harms)) {}
 
 bool Torment::Ask(const std::string& question, std::vector<std::string>* lines) {
   std::printf("%s\n", question.c_str());
@@ -190,16 +124,6 @@ bool Torment::Ask(const std::string& question, std::vector<std::string>* lines) 
 void Torment::Traffic(int64_t micros) {
   site_.open = true;
   ::usleep(static_cast<useconds_t>(micros));
-}
-
-void Torment::CloseSite() {
-  site_.open = false;
-  // A writer counts itself while it looks whether the site is open, too.
-  int quiet = 0;
-  while (quiet < 2) {
-    quiet = site_.writing.load() > 0 ? 0 : quiet + 1;
-    ::usleep(2000);
-  }
 }
 
 void Torment::KillServer() {
@@ -230,9 +154,7 @@ bool Torment::Harm(const std::string& harm) {
 }
 
 bool Torment::Cycle(int number) {
-  const auto first = static_cast<uint32_t>(number) * kKeysACycle;
-  site_.keys_first = first;
-  site_.keys_end = first + 2 * kKeysACycle;
+  SetCycle(number, kKeysACycle);
   Traffic(dice_.Between(200'000, 600'000));
   const bool mended = Harm(harms_[dice_.Below(static_cast<uint32_t>(harms_.size()))]);
   CloseSite();
@@ -249,7 +171,7 @@ bool Torment::Cycle(int number) {
   if (!mended || !WaitUntilWritten()) return false;
   LookAtSessions();
   if (!LookAtRows()) return false;
-  JudgeKeysBelow(first + kKeysACycle);
+  JudgeKeysBelow(site_.keys_first + kKeysACycle);
   return failures_ < 10;
 }
 
@@ -272,18 +194,8 @@ bool Torment::WaitUntilWritten() {
 
 // -- Looking and judging --------------------------------------------------------------------------
 
-void Torment::Collect(std::vector<Operation>* from) {
-  operations_ += from->size();
-  history_.insert(history_.end(), from->begin(), from->end());
-  from->clear();
-}
-
 void Torment::LookAtSessions() {
-  const int64_t pause_us = std::exchange(site_.pause_us, 0);
-  for (uint32_t key = site_.keys_first; key < site_.keys_end; ++key) checker_.Look(key, true);
-  site_.pause_us = pause_us;
-  looks_ += site_.keys_end - site_.keys_first;
-  checker_.acknowledged_at_us.clear();
+  Look(true);
   for (const Operation& op : checker_.history) {
     if (op.said == test::Said::kNothing) Fail("no answer although all is mended: " + Describe(op));
   }
@@ -331,7 +243,7 @@ bool Torment::LookAtRows() {
 
 // A set without a read before it may have been provisional when the database was away, and so may be what was built
 // upon it, until the database has settled it.
-void Torment::MarkUncertain(std::vector<Operation>* operations) const {
+void Torment::Prepare(std::vector<Operation>* operations) const {
   const auto during_outage = [this](const Operation& op) {
     return std::any_of(outages_.begin(), outages_.end(), [&op](const Outage& outage) {
       return op.ended_us >= outage.begun_us && op.begun_us <= outage.ended_us;
@@ -346,32 +258,12 @@ void Torment::MarkUncertain(std::vector<Operation>* operations) const {
   }
 }
 
-void Torment::JudgeKeysBelow(uint32_t key) {
-  const auto kept =
-      std::partition(history_.begin(), history_.end(), [key](const Operation& op) { return op.key < key; });
-  std::vector<Operation> done(history_.begin(), kept);
-  history_.erase(history_.begin(), kept);
-  MarkUncertain(&done);
-  test::JudgeRules rules;
-  rules.grain_us = 2'100'000;  // each process counts whole seconds from its own beginning
-  for (const test::Finding& finding : test::Judge(done, rules)) {
-    // A row does not say here how long it lives: only presence and value are judged.
-    if (finding.fault == test::Fault::kLostTouch) continue;
-    ++faults_[static_cast<size_t>(finding.fault)];
-    Fail(Describe(finding, done));
-    if (failures_ > 5) continue;
-    for (const Operation& op : done) {
-      if (op.key == done[finding.operation].key) std::printf("    %s\n", Describe(op).c_str());
-    }
-  }
-}
-
 void Torment::Report() const {
   int cycles = 0;
   for (const auto& [harm, count] : done_) cycles += count;
   const auto big = [](uint64_t number) { return static_cast<unsigned long long>(number); };
   std::printf("%d cycles in %.0f s, seed %llu\n", cycles, static_cast<double>(NowMicros() - begun_us_) / 1e6,
-              big(options_.seed));
+              big(trial_.seed));
   for (const auto& [harm, count] : done_) std::printf("  %-20s %d\n", harm.c_str(), count);
   std::printf("  and kill -9 of the server meanwhile: %d\n", kills_);
   std::printf(
@@ -385,50 +277,31 @@ void Torment::Report() const {
 }
 
 int Torment::Run() {
-  if (!server_.Start()) {
-    Fail("the server does not start; see its log");
-    return 1;
-  }
-  for (const auto& writer : writers_) threads_.emplace_back([this, &writer] { writer->Run(stop_); });
+  if (!Begin()) return 1;
   bool goes_on = true;
-  for (int cycle = 0; cycle < options_.cycles && goes_on; ++cycle) {
-    if (options_.seconds > 0 && NowMicros() - begun_us_ > int64_t{options_.seconds} * 1'000'000) break;
-    goes_on = Cycle(cycle);
-  }
+  for (int cycle = 0; cycle < trial_.cycles && goes_on && !TimeIsUp(); ++cycle) goes_on = Cycle(cycle);
   if (goes_on) {
     JudgeKeysBelow(std::numeric_limits<uint32_t>::max());
-    server_.Signal(SIGTERM);
-    const int status = server_.Wait();
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
-      Fail("the last stop ended with status " + std::to_string(status));
-    }
+    StopServer();
   }
   Report();
-  std::printf("%s\n", failures_ == 0 ? "passed" : "failed");
-  return failures_ == 0 ? 0 : 1;
+  return Verdict();
 }
 
 bool Parse(int argc, char** argv, Options* options) {
-  const std::map<std::string, std::string*> texts = {{"--server", &options->server},
-                                                     {"--sessions", &options->sessions},
-                                                     {"--password-file", &options->password_file},
-                                                     {"--directory", &options->directory},
-                                                     {"--harms", &options->harms}};
+  options->seed = 1;
   for (int i = 1; i + 1 < argc; i += 2) {
     const std::string name = argv[i], value = argv[i + 1];
-    if (const auto text = texts.find(name); text != texts.end()) {
-      *text->second = value;
-    } else if (name == "--cycles") {
-      options->cycles = std::atoi(value.c_str());
-    } else if (name == "--seconds") {
-      options->seconds = std::atoi(value.c_str());
-    } else if (name == "--seed") {
-      options->seed = std::strtoull(value.c_str(), nullptr, 10);
-    } else {
+    if (name == "--password-file") {
+      options->password_file = value;
+    } else if (name == "--harms") {
+      options->harms = value;
+    } else if (!options->Take(name, value)) {
       return false;
     }
   }
-  const bool all = std::all_of(texts.begin(), texts.end(), [](const auto& text) { return !text.second->empty(); });
+  const auto texts = {options->server, options->sessions, options->password_file, options->directory, options->harms};
+  const bool all = std::none_of(texts.begin(), texts.end(), [](const std::string& text) { return text.empty(); });
   return argc % 2 == 1 && all;
 }
 

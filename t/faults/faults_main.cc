@@ -17,15 +17,11 @@
 #include <cstdlib>
 #include <filesystem>
 #include <limits>
-#include <memory>
 #include <numeric>
 #include <string>
-#include <thread>
-#include <utility>
 #include <vector>
 
-#include "faults/server_process.h"
-#include "faults/site_client.h"
+#include "faults/trial.h"
 
 namespace holdfast::faults {
 namespace {
@@ -42,7 +38,6 @@ constexpr const char* kUsage =
     "  --sessions URL    the database; an SQLite file of its own if not given\n"
     "  --directory PATH  where its files go; a new one in /tmp if not given\n";
 
-constexpr int kWriters = 16;
 constexpr uint32_t kKeysACycle = 90;
 constexpr uint64_t kAcknowledgedBeforeKill = 200;
 constexpr int64_t kBeforeKillMicros = 100'000;
@@ -54,101 +49,32 @@ const char* const kHitNames[kHits] = {"kill -9",          "SIGTERM",           "
                                       "SIGSTOP, kill -9", "full disk, mended", "full disk, kill -9",
                                       "flush_all"};
 
-struct Options {
-  std::string server;
-  std::string sessions;
-  std::string directory;
-  int cycles = 100;
-  int seconds = 0;
-  uint64_t seed = 0;
-};
-
-class Torment {
+class Torment final : Trial {
  public:
-  explicit Torment(const Options& options);
-  ~Torment();
+  // data: of server and journal, which it outlives.
+  Torment(const TrialOptions& options, DataDirectory& data);
   int Run();
 
  private:
-  std::vector<std::string> Command() const;
   Hit Choose();
   bool Cycle(int number);
   void WaitForTraffic();
   void Strike(Hit hit);
   bool ComesBack(Hit hit);
-  void CloseSite();
-  void Look(bool is_final);
   void LookIntoDatabase();
-  void Collect(std::vector<Operation>* from);
-  void JudgeKeysBelow(uint32_t key);
-  void Fail(const std::string& what);
   void Report() const;
 
-  const Options options_;
-  sim::Dice dice_;
-  DataDirectory data_;
-  const int port_;
-  ServerProcess server_;
-  Site site_;
-  std::atomic<bool> stop_{false};
-  std::vector<std::unique_ptr<Writer>> writers_;
-  std::vector<std::thread> threads_;
-  Writer checker_;
-  std::vector<Operation> history_;
-  const int64_t begun_us_ = NowMicros();
-
+  DataDirectory& data_;
   std::array<int, kHits> hits_{};
-  std::array<uint64_t, test::kFaults> faults_{};
   std::vector<uint64_t> before_kill_;  // acknowledged in the last 100 ms, by kill
-  uint64_t operations_ = 0, acknowledged_ = 0, looks_ = 0, rows_ = 0;
-  int64_t longest_start_us_ = 0, longest_answer_us_ = 0;
-  int failures_ = 0;
+  int64_t longest_start_us_ = 0;
 };
 
-Torment::Torment(const Options& options)
-    : options_(options),
-      dice_(options.seed),
-      data_(options.directory + "/data"),
-      port_(FreePort()),
-      server_(Command(), options.directory + "/server.log", port_),
-      checker_(site_, options.seed) {
-  site_.port = port_;
-  for (int i = 0; i < kWriters; ++i) writers_.push_back(std::make_unique<Writer>(site_, options.seed * 100 + i + 1));
-}
-
-Torment::~Torment() {
-  CloseSite();
-  stop_ = true;
-  for (std::thread& thread : threads_) thread.join();
-}
-
-std::vector<std::string> Torment::Command() const {
-  const std::string url = options_.sessions.empty() ? "sqlite:" + data_.path() + "/s.db" : options_.sessions;
-  return {options_.server,
-          "-p",
-          std::to_string(port_),
-          "-l",
-          "127.0.0.1",
-          "-t",
-          "2",
-          "-m",
-          "64",
-          "-u",
-          "root",
-          "--sessions=" + url,
-          "--journal=" + data_.path() + "/journal",
-          "--session-rule=php prefix=php:",
-          "--session-rule=prefix=web: connections=pooled action=error",
-          "--session-rule=prefix=dj: connections=request",
-          "--sync-interval=5s",
-          "--drain-timeout=60s"};
-}
-
-void Torment::Fail(const std::string& what) {
-  ++failures_;
-  std::printf("FAILED: %s\n", what.c_str());
-  std::fflush(stdout);
-}
+Torment::Torment(const TrialOptions& options, DataDirectory& data)
+    : Trial(options, FreePort(),
+            {"--sessions=" + (options.sessions.empty() ? "sqlite:" + data.path() + "/s.db" : options.sessions),
+             "--journal=" + data.path() + "/journal", "--sync-interval=5s"}),
+      data_(data) {}
 
 Hit Torment::Choose() {
   const uint32_t drawn = dice_.Below(20);
@@ -231,19 +157,8 @@ bool Torment::ComesBack(Hit hit) {
   return true;
 }
 
-void Torment::CloseSite() {
-  site_.open = false;
-  while (site_.writing.load() > 0) {
-    ::usleep(200);
-    // A writer counts itself while it looks whether the site is open, too.
-    if (!site_.open.load() && site_.writing.load() == 0) break;
-  }
-}
-
 bool Torment::Cycle(int number) {
-  const auto first = static_cast<uint32_t>(number) * kKeysACycle;
-  site_.keys_first = first;
-  site_.keys_end = first + 2 * kKeysACycle;
+  SetCycle(number, kKeysACycle);
   site_.open = true;
   WaitForTraffic();
   const Hit hit = Choose();
@@ -273,31 +188,16 @@ bool Torment::Cycle(int number) {
   }
   if (!back) return false;
   Look(false);
-  JudgeKeysBelow(first + kKeysACycle);
+  Collect(&checker_.history);
+  JudgeKeysBelow(site_.keys_first + kKeysACycle);
   return failures_ < 10;
 }
 
 // -- Looking and judging --------------------------------------------------------------------------
 
-void Torment::Collect(std::vector<Operation>* from) {
-  operations_ += from->size();
-  history_.insert(history_.end(), from->begin(), from->end());
-  from->clear();
-}
-
-// The server has no traffic now: what it says is what stays.
-void Torment::Look(bool is_final) {
-  const int64_t pause_us = std::exchange(site_.pause_us, 0);
-  for (uint32_t key = site_.keys_first; key < site_.keys_end; ++key) checker_.Look(key, is_final);
-  site_.pause_us = pause_us;
-  looks_ += site_.keys_end - site_.keys_first;
-  checker_.acknowledged_at_us.clear();
-  Collect(&checker_.history);
-}
-
 // After a drained stop every session is a row.
 void Torment::LookIntoDatabase() {
-  if (!options_.sessions.empty()) return;
+  if (!trial_.sessions.empty()) return;
   sqlite3* database = nullptr;
   sqlite3_stmt* statement = nullptr;
   const std::string path = data_.path() + "/s.db";
@@ -333,31 +233,12 @@ void Torment::LookIntoDatabase() {
   sqlite3_close(database);
 }
 
-void Torment::JudgeKeysBelow(uint32_t key) {
-  const auto kept =
-      std::partition(history_.begin(), history_.end(), [key](const Operation& op) { return op.key < key; });
-  const std::vector<Operation> done(history_.begin(), kept);
-  history_.erase(history_.begin(), kept);
-  test::JudgeRules rules;
-  rules.grain_us = 2'100'000;  // each process counts whole seconds from its own beginning
-  for (const test::Finding& finding : test::Judge(done, rules)) {
-    // A row does not say how long it lives here: only presence and value are judged.
-    if (finding.fault == test::Fault::kLostTouch) continue;
-    ++faults_[static_cast<size_t>(finding.fault)];
-    Fail(Describe(finding, done));
-    if (failures_ > 5) continue;
-    for (const Operation& op : done) {
-      if (op.key == done[finding.operation].key) std::printf("    %s\n", Describe(op).c_str());
-    }
-  }
-}
-
 void Torment::Report() const {
   const double seconds = static_cast<double>(NowMicros() - begun_us_) / 1e6;
   std::vector<uint64_t> before = before_kill_;
   std::sort(before.begin(), before.end());
   std::printf("%d cycles in %.0f s, seed %llu\n", std::accumulate(hits_.begin(), hits_.end(), 0), seconds,
-              static_cast<unsigned long long>(options_.seed));
+              static_cast<unsigned long long>(trial_.seed));
   for (size_t i = 0; i < kHits; ++i) std::printf("  %-20s %d\n", kHitNames[i], hits_[i]);
   std::printf("  operations %llu, acknowledged %llu, looks at sessions %llu, at rows %llu\n",
               static_cast<unsigned long long>(operations_), static_cast<unsigned long long>(acknowledged_),
@@ -379,50 +260,33 @@ void Torment::Report() const {
 }
 
 int Torment::Run() {
-  if (!server_.Start()) {
-    Fail("the server does not start; see its log");
-    return 1;
-  }
-  for (const auto& writer : writers_) threads_.emplace_back([this, &writer] { writer->Run(stop_); });
-  for (int cycle = 0; cycle < options_.cycles; ++cycle) {
-    if (options_.seconds > 0 && NowMicros() - begun_us_ > int64_t{options_.seconds} * 1'000'000) break;
+  if (!Begin()) return 1;
+  for (int cycle = 0; cycle < trial_.cycles && !TimeIsUp(); ++cycle) {
     if (!Cycle(cycle)) break;
   }
   if (server_.running()) {
     site_.keys_first = site_.keys_first + kKeysACycle;  // the others have been judged
     Look(true);
-    server_.Signal(SIGTERM);
-    const int status = server_.Wait();
-    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0)
-      Fail("the last stop ended with status " + std::to_string(status));
+    Collect(&checker_.history);
+    StopServer();
     LookIntoDatabase();
     JudgeKeysBelow(std::numeric_limits<uint32_t>::max());
   }
   Report();
-  std::printf("%s\n", failures_ == 0 ? "passed" : "failed");
-  return failures_ == 0 ? 0 : 1;
+  return Verdict();
 }
 
-bool Parse(int argc, char** argv, Options* options) {
+bool Parse(int argc, char** argv, TrialOptions* options) {
   for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string name = argv[i], value = argv[i + 1];
-    if (name == "--server") {
-      options->server = value;
-    } else if (name == "--sessions") {
-      options->sessions = value;
-    } else if (name == "--directory") {
-      options->directory = value;
-    } else if (name == "--cycles") {
-      options->cycles = std::atoi(value.c_str());
-    } else if (name == "--seconds") {
-      options->seconds = std::atoi(value.c_str());
-    } else if (name == "--seed") {
-      options->seed = std::strtoull(value.c_str(), nullptr, 10);
-    } else {
-      return false;
-    }
+    if (!options->Take(argv[i], argv[i + 1])) return false;
   }
   return argc % 2 == 1 && !options->server.empty();
+}
+
+// The directory may be a file system of its own, which is unmounted when the server has ended.
+int RunIn(const std::string& directory, const TrialOptions& options) {
+  DataDirectory data(directory);
+  return Torment(options, data).Run();
 }
 
 }  // namespace
@@ -430,7 +294,7 @@ bool Parse(int argc, char** argv, Options* options) {
 
 int main(int argc, char** argv) {
   using namespace holdfast::faults;
-  Options options;
+  TrialOptions options;
   if (!Parse(argc, argv, &options)) {
     std::fputs(kUsage, stderr);
     return 64;
@@ -445,7 +309,7 @@ int main(int argc, char** argv) {
     if (mkdtemp(name) == nullptr) return 1;
     options.directory = name;
   }
-  const int result = Torment(options).Run();
+  const int result = RunIn(options.directory + "/data", options);
   if (own_directory && result == 0) {
     std::error_code ignored;
     std::filesystem::remove_all(options.directory, ignored);

@@ -1,0 +1,152 @@
+// The parts of a trial that do not depend on what the harm is.
+
+#include "faults/trial.h"
+
+#include <signal.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <utility>
+
+namespace holdfast::faults {
+namespace {
+
+constexpr int kWriters = 16;
+constexpr int kFailuresShown = 5;
+
+std::vector<std::string> Command(const TrialOptions& options, int port, const std::vector<std::string>& more) {
+  std::vector<std::string> words = {options.server,
+                                    "-p",
+                                    std::to_string(port),
+                                    "-l",
+                                    "127.0.0.1",
+                                    "-t",
+                                    "2",
+                                    "-m",
+                                    "64",
+                                    "-u",
+                                    "root",
+                                    "--session-rule=php prefix=php:",
+                                    "--session-rule=prefix=web: connections=pooled action=error",
+                                    "--session-rule=prefix=dj: connections=request",
+                                    "--drain-timeout=60s"};
+  words.insert(words.end(), more.begin(), more.end());
+  return words;
+}
+
+}  // namespace
+
+bool TrialOptions::Take(const std::string& name, const std::string& value) {
+  if (name == "--server") {
+    server = value;
+  } else if (name == "--sessions") {
+    sessions = value;
+  } else if (name == "--directory") {
+    directory = value;
+  } else if (name == "--cycles") {
+    cycles = std::atoi(value.c_str());
+  } else if (name == "--seconds") {
+    seconds = std::atoi(value.c_str());
+  } else if (name == "--seed") {
+    seed = std::strtoull(value.c_str(), nullptr, 10);
+  } else {
+    return false;
+  }
+  return true;
+}
+
+Trial::Trial(const TrialOptions& options, int port, const Words& more)
+    : trial_(options),
+      dice_(options.seed),
+      port_(port),
+      server_(Command(options, port, more), options.directory + "/server.log", port),
+      checker_(site_, options.seed) {
+  site_.port = port;
+  for (int i = 0; i < kWriters; ++i) writers_.push_back(std::make_unique<Writer>(site_, options.seed * 100 + i + 1));
+}
+
+Trial::~Trial() {
+  CloseSite();
+  stop_ = true;
+  for (std::thread& thread : threads_) thread.join();
+}
+
+bool Trial::Begin() {
+  if (!server_.Start()) {
+    Fail("the server does not start; see its log");
+    return false;
+  }
+  for (const auto& writer : writers_) threads_.emplace_back([this, &writer] { writer->Run(stop_); });
+  return true;
+}
+
+bool Trial::TimeIsUp() const {
+  return trial_.seconds > 0 && NowMicros() - begun_us_ > int64_t{trial_.seconds} * 1'000'000;
+}
+
+void Trial::Fail(const std::string& what) {
+  ++failures_;
+  std::printf("FAILED: %s\n", what.c_str());
+  std::fflush(stdout);
+}
+
+void Trial::SetCycle(int number, uint32_t keys) {
+  site_.keys_first = static_cast<uint32_t>(number) * keys;
+  site_.keys_end = site_.keys_first + 2 * keys;
+}
+
+void Trial::CloseSite() {
+  site_.open = false;
+  // A writer counts itself while it looks whether the site is open, too.
+  for (int quiet = 0; quiet < 2; ::usleep(500)) quiet = site_.writing.load() > 0 ? 0 : quiet + 1;
+}
+
+void Trial::Collect(std::vector<test::Operation>* from) {
+  operations_ += from->size();
+  history_.insert(history_.end(), from->begin(), from->end());
+  from->clear();
+}
+
+void Trial::Look(bool is_final) {
+  const int64_t pause_us = std::exchange(site_.pause_us, 0);
+  for (uint32_t key = site_.keys_first; key < site_.keys_end; ++key) checker_.Look(key, is_final);
+  site_.pause_us = pause_us;
+  looks_ += site_.keys_end - site_.keys_first;
+  checker_.acknowledged_at_us.clear();
+}
+
+void Trial::JudgeKeysBelow(uint32_t key) {
+  const auto kept =
+      std::partition(history_.begin(), history_.end(), [key](const test::Operation& op) { return op.key < key; });
+  std::vector<test::Operation> done(history_.begin(), kept);
+  history_.erase(history_.begin(), kept);
+  Prepare(&done);
+  test::JudgeRules rules;
+  rules.grain_us = 2'100'000;  // each process counts whole seconds from its own beginning
+  for (const test::Finding& finding : test::Judge(done, rules)) {
+    // A row does not say here how long it lives: only presence and value are judged.
+    if (finding.fault == test::Fault::kLostTouch) continue;
+    ++faults_[static_cast<size_t>(finding.fault)];
+    Fail(Describe(finding, done));
+    if (failures_ > kFailuresShown) continue;
+    for (const test::Operation& op : done) {
+      if (op.key == done[finding.operation].key) std::printf("    %s\n", Describe(op).c_str());
+    }
+  }
+}
+
+void Trial::StopServer() {
+  server_.Signal(SIGTERM);
+  const int status = server_.Wait();
+  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) Fail("the last stop ended with status " + std::to_string(status));
+}
+
+int Trial::Verdict() const {
+  std::printf("%s\n", failures_ == 0 ? "passed" : "failed");
+  return failures_ == 0 ? 0 : 1;
+}
+
+}  // namespace holdfast::faults
