@@ -161,7 +161,7 @@ uint64_t Cleaner::CopyItem(const ItemRef& item, uint64_t handle, const Verdict& 
     }
   }
   pool.SetLive(copy);
-  if (const Seconds expiry = copied.expiry(); expiry != base::kNever) pool.NoteDue(copy, expiry);
+  pool.NoteDue(copy, copied.expiry());
   return copy;
 }
 

@@ -23,12 +23,19 @@ constexpr uint32_t kSparseDenominator = 3;  // nearly empty: less than a third o
 
 uint32_t LiveWords(uint32_t page_bytes) { return (page_bytes / SizeClasses::kChunkBytesMin + 63) / 64; }
 
+// Zeroed records mean "nothing is due", so times are counted back from the end: what is due first is largest.
+constexpr base::Seconds kEndOfTime = UINT32_MAX;
+
 }  // namespace
 
 // A record of zeros is that of a page that was never used.
 size_t SlabPool::RecordBytes(uint32_t page_bytes, uint32_t pages_max) {
-  return (static_cast<size_t>(pages_max) + 1) *
-         (sizeof(Page) + LiveWords(page_bytes) * sizeof(uint64_t) + sizeof(uint32_t));
+  return (static_cast<size_t>(pages_max) + 1) * PageRecordBytes(LiveWords(page_bytes));
+}
+
+// In all three arrays.
+size_t SlabPool::PageRecordBytes(uint32_t live_words) {
+  return sizeof(Page) + live_words * sizeof(uint64_t) + sizeof(uint32_t);
 }
 
 SlabPool::SlabPool(Arena& arena, std::unique_ptr<Arena> records, const SizeClasses& classes, uint32_t page_bytes,
@@ -125,12 +132,8 @@ uint32_t SlabPool::TakePage(uint32_t size_class, Queue queue, Purpose purpose) {
   return number;
 }
 
-namespace {
-// Zeroed records mean "nothing is due", so times are counted back from the end: what is due first is largest.
-constexpr base::Seconds kEndOfTime = UINT32_MAX;
-}  // namespace
-
 void SlabPool::NoteDue(uint64_t handle, base::Seconds at) {
+  if (at == base::kNever) return;
   std::atomic<uint32_t>& due = due_[PageOf(handle)];
   const uint32_t wanted = kEndOfTime - at;
   uint32_t noted = due.load(std::memory_order_seq_cst);
@@ -356,8 +359,7 @@ std::vector<SlabPool::ClassUse> SlabPool::ClassUses() const {
 }
 
 uint64_t SlabPool::metadata_bytes() const {
-  return pages_high() * (sizeof(Page) + live_words_ * sizeof(uint64_t) + sizeof(uint32_t)) +
-         classes_.count() * sizeof(Class);
+  return pages_high() * PageRecordBytes(live_words_) + classes_.count() * sizeof(Class);
 }
 
 }  // namespace holdfast::store

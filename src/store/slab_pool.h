@@ -58,7 +58,7 @@ class SlabPool {
 
   // When something on a page is to be looked at. NoteDue after SetLive, and after what it is due by was stored with a
   // sequentially consistent read-modify-write: then either TakeDue's caller sees it in its walk, or it is noted for the
-  // next.
+  // next. kNever is nothing to note.
   void NoteDue(uint64_t handle, base::Seconds at);
   // Whether the page is due; from then on nothing is noted for it.
   bool TakeDue(uint32_t page, base::Seconds now);
@@ -153,6 +153,7 @@ class SlabPool {
     std::atomic<uint64_t> oldest{0}, newest{0};  // sequences
   };
 
+  static size_t PageRecordBytes(uint32_t live_words);
   bool InYoungerHalf(const Page& page) const;
   template <class F>
   void WalkLive(uint32_t page, uint32_t chunk_bytes, F&& visit) const;

@@ -79,7 +79,7 @@ void Slot::Publish(Draft&& draft, const PublishOptions& options) {
       at = reinterpret_cast<const PieceHead*>(pool.At(at))->next.load(std::memory_order_relaxed);
     }
   }
-  if (const Seconds expiry = item.expiry(); expiry != base::kNever) pool.NoteDue(handle, expiry);
+  pool.NoteDue(handle, item.expiry());
   if (options.dirty) state.NoteDirty(item, +1);
   local.counters.total_items.Add();
   if (old) {
@@ -109,7 +109,7 @@ bool Slot::SetExpiry(Seconds expiry) {
   if ((found_.item.state() & State::kHasExpiry) == 0) return expiry == base::kNever;
   StoreState& state = access_->state_;
   found_.item.Expiry().exchange(expiry, std::memory_order_seq_cst);
-  if (expiry != base::kNever) state.pool.NoteDue(state.pool.HandleOf(found_.item.chunk()), expiry);
+  state.pool.NoteDue(state.pool.HandleOf(found_.item.chunk()), expiry);
   found_.state = access_->state_.StateOf(found_.item, now_);
   return true;
 }
