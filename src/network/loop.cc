@@ -1,8 +1,8 @@
 // One round:
 //
-//     wait        hooks.BeforeWait, event_base_loop (with --busy-poll several that do not block, first),
-//     hooks.AfterWait. It does not block when somebody is ready or there
-//                 is mail. Event callbacks, timers included, only collect: nothing runs while the hooks say "waiting".
+//     wait        hooks.BeforeWait, event_base_loop, hooks.AfterWait. It does not block when somebody is ready or there
+//                 is mail; with --busy-poll some that do not block come first. Event callbacks, timers included, only
+//                 collect: nothing runs while the hooks say "waiting".
 //     mail        new connections, posted tasks, resumed connections
 //     timers      what is due
 //     turns       one for each connection that was ready when the turns began; who becomes ready meanwhile, or yields,
@@ -108,7 +108,7 @@ void Loop::RequestStop() {
 void Loop::Wait() {
   ArmTimer();
   hooks_->BeforeWait();
-  if (!ready_.empty() || mailbox_.HasMail()) {
+  if (IsRunnable()) {
     event_base_loop(base_.get(), EVLOOP_ONCE | EVLOOP_NONBLOCK);
   } else {
     WaitForWork();
@@ -124,21 +124,18 @@ void Loop::WaitForWork() {
   }
   const bool found = busy_poll_.Look([this] {
     event_base_loop(base_.get(), EVLOOP_ONCE | EVLOOP_NONBLOCK);
-    return HasWork();
+    return IsRunnable() || TimerHasFired() || stop_requested_.load(std::memory_order_relaxed);
   });
   if (!found) event_base_loop(base_.get(), EVLOOP_ONCE);
   busy_poll_.NoteWork();
 }
 
-bool Loop::HasWork() {
-  return !ready_.empty() || mailbox_.HasMail() || stop_requested_.load(std::memory_order_relaxed) ||
-         (armed_due_us_ != TimerQueue::kNothingDue && !event_pending(&timer_event_, EV_TIMEOUT, nullptr));
+bool Loop::TimerHasFired() const {
+  return armed_due_us_ != TimerQueue::kNothingDue && !event_pending(&timer_event_, EV_TIMEOUT, nullptr);
 }
 
 void Loop::ArmTimer() {
-  if (armed_due_us_ != TimerQueue::kNothingDue && !event_pending(&timer_event_, EV_TIMEOUT, nullptr)) {
-    armed_due_us_ = TimerQueue::kNothingDue;  // it has fired
-  }
+  if (TimerHasFired()) armed_due_us_ = TimerQueue::kNothingDue;
   const int64_t due_us = timers_.next_due_us();
   if (due_us == armed_due_us_) return;
   armed_due_us_ = due_us;

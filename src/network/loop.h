@@ -82,7 +82,8 @@ class Loop {
 
   void Wait();
   void WaitForWork();
-  bool HasWork();
+  bool IsRunnable() const { return !ready_.empty() || mailbox_.HasMail(); }
+  bool TimerHasFired() const;
   void ArmTimer();
   void ReadMail();
   void Welcome(Arrival arrival);
