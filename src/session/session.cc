@@ -213,13 +213,10 @@ int64_t Sessions::LazyDue(const Rule& rule, Seconds synced_at, Seconds expiry_be
   const int64_t now_us = clock_.SteadyMicros();
   if (synced_at == 0) return now_us;
   int64_t delay_us = int64_t{SyncIntervalOf(rule)} * 1'000'000;
-  if (expiry != base::kNever) {
-    const int64_t ttl_us = expiry > now ? int64_t{expiry - now} * 1'000'000 : 0;
-    delay_us = std::min(delay_us, ttl_us / 4);
-  }
-  if (expiry_before != base::kNever) {
-    const int64_t ttl_us = expiry_before > synced_at ? int64_t{expiry_before - synced_at} * 1'000'000 : 0;
-    delay_us = std::min(delay_us, ttl_us / 4);
+  for (const auto& [begin, end] : {std::pair(now, expiry), std::pair(synced_at, expiry_before)}) {
+    if (end == base::kNever) continue;
+    const int64_t life_us = end > begin ? int64_t{end - begin} * 1'000'000 : 0;
+    delay_us = std::min(delay_us, life_us / 4);
   }
   return std::max(now_us, clock_.SteadyMicrosAt(synced_at) + delay_us);
 }
