@@ -21,6 +21,8 @@ namespace {
 constexpr int64_t kSecondMicros = 1'000'000;
 // The stamp of a delete and its entry in the record of ends are made one after the other.
 constexpr int64_t kSameMomentMicros = 5 * kSecondMicros;
+constexpr const char* kNothingKnown =
+    "Nothing is known of it: it never was here, or it ended so long ago that it is forgotten.";
 
 std::string Utc(int64_t wall_us) {
   const auto seconds = static_cast<time_t>(wall_us / kSecondMicros);
@@ -102,7 +104,11 @@ std::string Remembered(const SessionFacts& facts) {
     case End::kRefused:
       break;
   }
-  return "Nothing is known of it: it never was here, or it ended so long ago that it is forgotten.";
+  return kNothingKnown;
+}
+
+std::string Expired(const SessionFacts& facts) {
+  return "It expired at " + Utc(facts.expires_wall_us) + "; " + Written(facts) + ".";
 }
 
 std::string WhatStands(const SessionFacts& facts) {
@@ -116,20 +122,18 @@ std::string WhatStands(const SessionFacts& facts) {
     case InDatabase::kDeleted:
       return Deleted(facts);
     case InDatabase::kExpired:
-      return "It expired at " + Utc(facts.expires_wall_us) + "; " + Written(facts) + ".";
+      return Expired(facts);
     case InDatabase::kNotAsked:
     case InDatabase::kNothing:
     case InDatabase::kAway:
       break;
   }
-  if (facts.memory == Memory::kExpired) {
-    return "It expired at " + Utc(facts.expires_wall_us) + "; " + Written(facts) + ".";
-  }
+  if (facts.memory == Memory::kExpired) return Expired(facts);
   if (facts.end && facts.end->how != End::kRefused) return Remembered(facts);
   if (facts.database == InDatabase::kAway) {
     return "It is not in memory, and the database cannot be asked (" + facts.away + ").";
   }
-  return "Nothing is known of it: it never was here, or it ended so long ago that it is forgotten.";
+  return kNothingKnown;
 }
 
 const char* StateOf(const SessionFacts& facts) {
