@@ -182,6 +182,7 @@ class OptionSet {
 
  private:
   void AddRow(const OptionRow& row, const void* owner, void* settings);
+  Option& FindOwn(std::string_view name) { return const_cast<Option&>(Find(name)); }
   Option* FindName(std::string_view name, bool extended);
   Option* FindLetter(char letter);
   Option* FindAbbreviated(std::string_view name);

@@ -226,14 +226,14 @@ std::vector<OptionSet::Change> OptionSet::ChangesTo(const OptionSet& wanted) con
 
 void OptionSet::Follows(std::string_view name, std::string_view cause) {
   const Option& from = Find(cause);
-  Option& to = options_[static_cast<size_t>(&Find(name) - options_.data())];
+  Option& to = FindOwn(name);
   to.source = from.source;
   to.place = from.place;
 }
 
 void OptionSet::Adopt(const OptionSet& wanted, std::string_view name) {
   const Option& from = wanted.Find(name);
-  Option& to = options_[static_cast<size_t>(&from - wanted.options_.data())];
+  Option& to = FindOwn(name);
   CHECK(to.row == from.row && to.settings != nullptr);
   to.row->field.set(to.settings, to.row->field.get(from.settings));
   to.source = from.source;
