@@ -108,7 +108,8 @@ struct Ground {
 
 class SessionSite {
  public:
-  static constexpr const char* kRules = "php prefix=php: ; prefix=web: connections=pooled budget=1s; prefix=fresh: ids=fresh";
+  static constexpr const char* kRules =
+      "php prefix=php: ; prefix=web: connections=pooled budget=1s; prefix=fresh: ids=fresh";
 
   explicit SessionSite(const session::SessionSettings& settings = {}, const store::StoreSettings& store_settings = {},
                        std::shared_ptr<Ground> ground = std::make_shared<Ground>())
@@ -357,6 +358,18 @@ class SessionSite {
     const std::optional<session::Row> row = InDatabase(name);
     if (!row) return "(none)";
     return row->state == session::RowState::kLive ? row->data : "(deleted)";
+  }
+
+  // As another server would, seconds later than what the row has.
+  void OverwriteRow(const std::string& name, std::string_view data) {
+    session::Change change;
+    change.row = *InDatabase(name);
+    change.row.version += uint64_t{5'000'000} << session::kNodeBits;
+    change.row.data = data;
+    const std::unique_ptr<session::Driver> driver = database_->NewDriver();
+    CHECK(driver->Open().ok());
+    std::vector<session::ChangeOutcome> outcomes;
+    CHECK(driver->Write({&change, 1}, &outcomes).ok());
   }
 
   // How long the row has to live.

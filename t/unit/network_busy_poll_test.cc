@@ -13,110 +13,101 @@ namespace {
 constexpr uint32_t kLongMicros = 5'000'000;
 constexpr uint32_t kShortMicros = 1000;
 
-void Talk(Client& client, int times) {
-  for (int i = 0; i < times; ++i) {
-    ASSERT_TRUE(client.Send("x\n"));
-    ASSERT_EQ("x\n", client.ReceiveLine());
-  }
-}
+// A worker that may look for so long, with a client.
+struct PollingWorker {
+  explicit PollingWorker(uint32_t micros) : line(size_t{64} << 20, SettingsOf(micros)), client(Connect()) {}
 
-WorkerSettings Polling(SpareProcessor* spare, uint32_t micros) {
-  WorkerSettings settings;
-  settings.busy_poll_us = micros;
-  settings.spare_processor = spare;
-  return settings;
-}
+  WorkerSettings SettingsOf(uint32_t micros) {
+    WorkerSettings settings;
+    settings.busy_poll_us = micros;
+    settings.spare_processor = &spare;
+    return settings;
+  }
+  Client Connect() {
+    line.Start();
+    return line.Connect();
+  }
+  void Talk(int times) {
+    for (int i = 0; i < times; ++i) {
+      ASSERT_TRUE(client.Send("x\n"));
+      ASSERT_EQ("x\n", client.ReceiveLine());
+    }
+  }
+  const BusyPollCounters& counters() { return line.worker.counters().busy_poll; }
+  // How often it has looked until somebody came, or the processor was wanted by others.
+  uint64_t won_or_contended() { return counters().won.value() + counters().contended.value(); }
+  uint64_t looks() { return counters().won.value() + counters().lost.value(); }
+
+  SpareProcessor spare;
+  LineWorker line;
+  Client client;
+};
 
 TEST(BusyPoll, PaysOnceWaitsAreShort) {
-  SpareProcessor spare;
-  LineWorker line(size_t{64} << 20, Polling(&spare, kLongMicros));
-  line.Start();
-  Client client = line.Connect();
-  Talk(client, 200);
-  const BusyPollCounters& counters = line.worker.counters().busy_poll;
-  EXPECT_GT(counters.won.value() + counters.contended.value(), 0u);
+  PollingWorker worker(kLongMicros);
+  worker.Talk(200);
+  EXPECT_GT(worker.won_or_contended(), 0u);
 }
 
 TEST(BusyPoll, IsOffWithoutALimit) {
-  SpareProcessor spare;
-  LineWorker line(size_t{64} << 20, Polling(&spare, 0));
-  line.Start();
-  Client client = line.Connect();
-  Talk(client, 200);
-  EXPECT_EQ(0u, line.worker.counters().busy_poll.won.value());
-  EXPECT_EQ(0u, line.worker.counters().busy_poll.lost.value());
+  PollingWorker worker(0);
+  worker.Talk(200);
+  EXPECT_EQ(0u, worker.counters().won.value());
+  EXPECT_EQ(0u, worker.counters().lost.value());
 }
 
 TEST(BusyPoll, CanBeSwitchedOnAndOff) {
-  SpareProcessor spare;
-  LineWorker line(size_t{64} << 20, Polling(&spare, 0));
-  line.Start();
-  Client client = line.Connect();
-  line.worker.SetBusyPoll(kLongMicros);
-  Talk(client, 200);
-  const BusyPollCounters& counters = line.worker.counters().busy_poll;
-  EXPECT_GT(counters.won.value() + counters.contended.value(), 0u);
-  line.worker.SetBusyPoll(0);
-  Talk(client, 2);  // the first may still have been waited for
-  const uint64_t won = counters.won.value();
-  Talk(client, 100);
-  EXPECT_EQ(won, counters.won.value());
+  PollingWorker worker(0);
+  worker.line.worker.SetBusyPoll(kLongMicros);
+  worker.Talk(200);
+  EXPECT_GT(worker.won_or_contended(), 0u);
+  worker.line.worker.SetBusyPoll(0);
+  worker.Talk(2);  // the first may still have been waited for
+  const uint64_t won = worker.counters().won.value();
+  worker.Talk(100);
+  EXPECT_EQ(won, worker.counters().won.value());
 }
 
 TEST(BusyPoll, IsForOneWorkerAtATime) {
-  SpareProcessor spare;
-  ASSERT_TRUE(spare.TryTake());  // as another worker
-  LineWorker line(size_t{64} << 20, Polling(&spare, kLongMicros));
-  line.Start();
-  Client client = line.Connect();
-  Talk(client, 200);
-  EXPECT_EQ(0u, line.worker.counters().busy_poll.won.value());
-  spare.GiveBack();
-  Talk(client, 200);
-  const BusyPollCounters& counters = line.worker.counters().busy_poll;
-  EXPECT_GT(counters.won.value() + counters.contended.value(), 0u);
+  PollingWorker worker(kLongMicros);
+  ASSERT_TRUE(worker.spare.TryTake());  // as another worker; this one has had no reason to yet
+  worker.Talk(200);
+  EXPECT_EQ(0u, worker.counters().won.value());
+  worker.spare.GiveBack();
+  worker.Talk(200);
+  EXPECT_GT(worker.won_or_contended(), 0u);
 }
 
 TEST(BusyPoll, EndsWhenRequestsAreRare) {
-  SpareProcessor spare;
-  LineWorker line(size_t{64} << 20, Polling(&spare, kLongMicros));
-  line.Start();
-  Client client = line.Connect();
-  Talk(client, 100);
-  line.worker.SetBusyPoll(kShortMicros);
-  const BusyPollCounters& counters = line.worker.counters().busy_poll;
+  PollingWorker worker(kLongMicros);
+  worker.Talk(100);
+  worker.line.worker.SetBusyPoll(kShortMicros);
   uint64_t looked = 0;
   for (int i = 0; i < 40; ++i) {
     std::this_thread::sleep_for(std::chrono::milliseconds(10));
-    if (i == 30) looked = counters.won.value() + counters.lost.value();
-    Talk(client, 1);
+    if (i == 30) looked = worker.looks();
+    worker.Talk(1);
   }
-  EXPECT_EQ(looked, counters.won.value() + counters.lost.value());
-  const uint64_t micros = counters.micros.value();
+  EXPECT_EQ(looked, worker.looks());
+  const uint64_t micros = worker.counters().micros.value();
   std::this_thread::sleep_for(std::chrono::milliseconds(100));  // nobody comes at all
-  EXPECT_EQ(micros, counters.micros.value());
+  EXPECT_EQ(micros, worker.counters().micros.value());
 }
 
 TEST(BusyPoll, StopsAtOnceWhileItLooks) {
-  SpareProcessor spare;
-  LineWorker line(size_t{64} << 20, Polling(&spare, kLongMicros));
-  line.Start();
-  Client client = line.Connect();
-  Talk(client, 100);
+  PollingWorker worker(kLongMicros);
+  worker.Talk(100);
   const auto before = std::chrono::steady_clock::now();
-  line.Stop();
+  worker.line.Stop();
   EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::microseconds(kLongMicros));
 }
 
 TEST(BusyPoll, FindsTimersAndTasksToo) {
-  SpareProcessor spare;
-  LineWorker line(size_t{64} << 20, Polling(&spare, kLongMicros));
-  line.Start();
-  Client client = line.Connect();
-  Talk(client, 100);
+  PollingWorker worker(kLongMicros);
+  worker.Talk(100);
   const auto before = std::chrono::steady_clock::now();
   std::promise<void> rang;
-  line.Do([&] { line.worker.StartTimer(1, [&] { rang.set_value(); }); });
+  worker.line.Do([&] { worker.line.worker.StartTimer(1, [&] { rang.set_value(); }); });
   rang.get_future().wait();
   EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::microseconds(kLongMicros));
 }

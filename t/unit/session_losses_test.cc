@@ -119,12 +119,7 @@ TEST(LossStats, a_value_that_was_overtaken_is_a_loss) {
   SessionSite site;
   site.Set("web:1", "mine");
   site.WriteDue();
-  Change change;
-  change.row = *site.InDatabase("web:1");
-  change.row.version += uint64_t{5'000'000} << kNodeBits;
-  change.row.data = "theirs";
-  std::vector<ChangeOutcome> outcomes;
-  ASSERT_TRUE(site.driver().Write({&change, 1}, &outcomes).ok());
+  site.OverwriteRow("web:1", "theirs");
   site.Set("web:1", "older than theirs");
   site.WriteDue();
   EXPECT_EQ(site.sessions().losses().value(Loss::kSuperseded), 1u);

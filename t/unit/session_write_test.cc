@@ -279,14 +279,7 @@ TEST(SessionWrite, WhatSomebodyElseWroteLaterIsNotOverwritten) {
   SessionSite site;
   site.Set("web:1", "mine");
   site.WriteDue();
-  Change change;
-  change.row = *site.InDatabase("web:1");
-  change.row.version += uint64_t{5'000'000} << kNodeBits;
-  change.row.data = "theirs";
-  const std::unique_ptr<Driver> driver = site.database().NewDriver();
-  ASSERT_TRUE(driver->Open().ok());
-  std::vector<ChangeOutcome> outcomes;
-  ASSERT_TRUE(driver->Write({&change, 1}, &outcomes).ok());
+  site.OverwriteRow("web:1", "theirs");
   site.Set("web:1", "older than theirs");
   site.WriteDue();
   EXPECT_EQ(site.sessions().stats().overtaken.value(), 1u);
