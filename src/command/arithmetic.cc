@@ -78,7 +78,8 @@ Progress Create(Context& context, const Request& request, Place& place, Reply* r
   if (place.Decide(slot) != Presence::kAbsent) return Progress::kRetry;
   store::Slot::PublishOptions options;
   if (request.has_new_cas) options.cas = request.new_cas;
-  if (!place.Publish(slot, std::move(draft), session::WriteKind::kAdd, options, reply)) return Progress::kDone;
+  if (auto interrupted = place.Publish(slot, std::move(draft), session::WriteKind::kAdd, options, reply))
+    return *interrupted;
   return ShowNumber(slot, life, request.initial, reply);
 }
 
@@ -127,7 +128,8 @@ Progress Arithmetic(Context& context, const Request& request, Frame& frame, Repl
       options = {.stale = seen.is_stale(), .won = seen.is_won(), .keep_history = true};
     }
     if (request.has_new_cas) options.cas = request.new_cas;
-    if (!place.Publish(slot, std::move(draft), session::WriteKind::kRewrite, options, reply)) return Progress::kDone;
+    if (auto interrupted = place.Publish(slot, std::move(draft), session::WriteKind::kRewrite, options, reply))
+      return *interrupted;
     CountHit(context, request);
     return ShowNumber(slot, life, number, reply);
   }

@@ -32,7 +32,8 @@ Progress Create(Context& context, const Request& request, Place& place, Reply* r
   if (place.Decide(slot) != Presence::kAbsent) return Progress::kRetry;
   store::Slot::PublishOptions options;
   if (request.has_new_cas) options.cas = request.new_cas;
-  if (!place.Publish(slot, std::move(draft), session::WriteKind::kAdd, options, reply)) return Progress::kDone;
+  if (auto interrupted = place.Publish(slot, std::move(draft), session::WriteKind::kAdd, options, reply))
+    return *interrupted;
   if (slot.item()) reply->cas = slot.item().cas();
   reply->value_size = request.value_size;
   (void)context;
@@ -75,7 +76,8 @@ Progress Extend(Context& context, const Request& request, Frame& frame, Reply* r
       continue;
     store::Slot::PublishOptions options;
     if (request.has_new_cas) options.cas = request.new_cas;
-    if (!place.Publish(slot, std::move(draft), session::WriteKind::kRewrite, options, reply)) return Progress::kDone;
+    if (auto interrupted = place.Publish(slot, std::move(draft), session::WriteKind::kRewrite, options, reply))
+      return *interrupted;
     if (request.has_compare_cas) context.counters.cas_hits.Add();
     if (slot.item()) reply->cas = slot.item().cas();
     reply->value_size = size;

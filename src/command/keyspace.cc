@@ -8,6 +8,7 @@
 #include <limits>
 
 #include "base/check.h"
+#include "session/journal_format.h"
 
 namespace holdfast::command {
 
@@ -109,32 +110,55 @@ std::optional<Progress> Place::NewDraft(uint64_t value_size, uint32_t client_fla
   return Refused(context_.access.NewDraft(shape, draft), reply);
 }
 
-bool Place::Publish(store::Slot& slot, store::Draft&& draft, session::WriteKind kind,
-                    const store::Slot::PublishOptions& options, Reply* reply) {
+std::optional<Progress> Place::Publish(store::Slot& slot, store::Draft&& draft, session::WriteKind kind,
+                                       const store::Slot::PublishOptions& options, Reply* reply) {
   if (rule_ == nullptr) {
     slot.Publish(std::move(draft), options);
-    return true;
+    return std::nullopt;
   }
-  const WriteOutcome outcome = context_.sessions->Write(
-      slot, std::move(draft), {*rule_, key_, kind, frame_.connection, context_.now, options, provisional_});
-  if (outcome == WriteOutcome::kTooLarge) {
-    reply->code = ReplyCode::kTooLarge;
-    context_.counters.store_too_large.Add();
-    return false;
+  if (StandsInLine()) return AwaitRoom(reply);
+  return Settled(context_.sessions->Write(slot, std::move(draft),
+                                          {*rule_, key_, kind, frame_.connection, context_.now, options, provisional_}),
+                 reply);
+}
+
+std::optional<Progress> Place::Settled(WriteOutcome outcome, Reply* reply) {
+  switch (outcome) {
+    case WriteOutcome::kStored:
+    case WriteOutcome::kDropped:
+      return std::nullopt;
+    case WriteOutcome::kNoRoom:
+      return AwaitRoom(reply);
+    case WriteOutcome::kTooLarge:
+      reply->code = ReplyCode::kTooLarge;
+      context_.counters.store_too_large.Add();
+      return Progress::kDone;
+    case WriteOutcome::kRefused:
+      break;
   }
-  if (outcome != WriteOutcome::kRefused) return true;
   reply->code = ReplyCode::kNoMemory;
   context_.counters.store_no_memory.Add();
-  return false;
+  return Progress::kDone;
+}
+
+// The wake-up may come at once: until the connection is parked it waits in the worker's mailbox.
+Progress Place::AwaitRoom(Reply* reply) {
+  const session::Waiter waiter{context_.worker, frame_.connection, frame_.request};
+  const size_t bytes = session::kRecordBytesMin + request_.key.size() + request_.value_size;
+  if (context_.sessions->AwaitRoom(*rule_, waiter, frame_.in_hand, bytes, &frame_.room_until_us)) {
+    frame_.in_hand = session::LoadOutcome::kNone;
+    return Progress::kParked;
+  }
+  reply->code = ReplyCode::kNoMemory;
+  context_.counters.store_no_memory.Add();
+  return Progress::kDone;
 }
 
 std::optional<Progress> Place::Touch(store::Slot slot, Seconds expiry, Reply* reply) {
   if (rule_ != nullptr) {
     if (expiry == base::kAlreadyPast) return Remove(std::move(slot), reply);
-    if (context_.sessions->Touch(slot, *rule_, key_, expiry, context_.now) != WriteOutcome::kRefused)
-      return std::nullopt;
-    reply->code = ReplyCode::kNoMemory;
-    return Progress::kDone;
+    if (StandsInLine()) return AwaitRoom(reply);
+    return Settled(context_.sessions->Touch(slot, *rule_, key_, expiry, context_.now), reply);
   }
   if (slot.SetExpiry(expiry)) return std::nullopt;
   const store::ItemRef seen = slot.item();
@@ -145,7 +169,7 @@ std::optional<Progress> Place::Touch(store::Slot slot, Seconds expiry, Reply* re
 void Place::KeepExpiry(store::Slot& slot, Seconds expiry_before) {
   if (rule_ == nullptr) {
     CHECK(slot.SetExpiry(expiry_before));
-  } else if (context_.sessions->Touch(slot, *rule_, key_, expiry_before, context_.now) == WriteOutcome::kRefused) {
+  } else if (context_.sessions->Touch(slot, *rule_, key_, expiry_before, context_.now) != WriteOutcome::kStored) {
     context_.counters.store_no_memory.Add();  // the journal is full: the new expiry stands
   }
 }
@@ -179,10 +203,9 @@ std::optional<Progress> Place::Remove(store::Slot slot, Reply* reply) {
   const Presence presence = Decide(again.state());
   if (presence == Presence::kAbsent) return std::nullopt;  // another's delete came first
   if (presence == Presence::kUnknown && !unavailable()) return Progress::kRetry;
-  if (context_.sessions->Delete(again, std::move(tombstone), *rule_, key_, context_.now) == WriteOutcome::kRefused) {
-    reply->code = ReplyCode::kNoMemory;
-    return Progress::kDone;
-  }
+  if (StandsInLine()) return AwaitRoom(reply);
+  const WriteOutcome outcome = context_.sessions->Delete(again, std::move(tombstone), *rule_, key_, context_.now);
+  if (const auto interrupted = Settled(outcome, reply)) return interrupted;
   { const store::Slot gone = std::move(again); }
   const bool is_delete = request_.verb == protocol::Verb::kDelete;
   context_.sessions->NoteEnd(key_, is_delete ? session::End::kDeleted : session::End::kExpiredByClient,

@@ -57,9 +57,9 @@ class Place {
   // A draft for this key with the fields of a store command. Empty when reply says why not, or when to be retried.
   std::optional<Progress> NewDraft(uint64_t value_size, uint32_t client_flags, Seconds expiry, store::Draft* draft,
                                    Reply* reply);
-  // Puts the draft in place; false when it was refused and reply says so.
-  bool Publish(store::Slot& slot, store::Draft&& draft, session::WriteKind kind,
-               const store::Slot::PublishOptions& options, Reply* reply);
+  // Puts the draft in place. Empty: done.
+  std::optional<Progress> Publish(store::Slot& slot, store::Draft&& draft, session::WriteKind kind,
+                                  const store::Slot::PublishOptions& options, Reply* reply);
   // Changes the expiry of the live item in the slot. kRetry and kDone are for the caller to return; empty: done.
   // Gives the slot back, for it may have to be locked anew.
   std::optional<Progress> Touch(store::Slot slot, Seconds expiry, Reply* reply);
@@ -74,6 +74,10 @@ class Place {
  private:
   Presence Decide(store::ItemState state);
   bool MayRetry();
+  bool StandsInLine() const { return context_.sessions->MustAwaitRoom(frame_.room_until_us); }
+  // What a change of a session came to. Empty: it was made.
+  std::optional<Progress> Settled(session::WriteOutcome outcome, Reply* reply);
+  Progress AwaitRoom(Reply* reply);
   std::optional<Progress> Refused(store::Reserve reserve, Reply* reply);
   std::optional<Progress> RepublishWith(const store::ItemRef& seen, Seconds expiry, Reply* reply);
 

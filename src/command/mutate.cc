@@ -70,10 +70,10 @@ Progress StorePast(Context& context, const Request& request, Place& place, Reply
   }
   bool stale = false;
   const ReplyCode code = Decision(request, presence, slot, &stale);
-  CountCas(context, request, code);
   if (code == ReplyCode::kStored && presence == Presence::kLive) {
     if (auto interrupted = place.Remove(std::move(slot), reply)) return *interrupted;
   }
+  CountCas(context, request, code);
   return Done(reply, code);
 }
 
@@ -116,8 +116,8 @@ Progress StoreValue(Context& context, const Request& request, Frame& frame, Repl
   }
   store::Slot::PublishOptions options;
   reply->code = Decision(request, presence, slot, &options.stale);
-  CountCas(context, request, reply->code);
   if (reply->code != ReplyCode::kStored) {
+    CountCas(context, request, reply->code);
     if (presence == Presence::kLive) {
       if (reply->code == ReplyCode::kNotStored) context.access.NoteUse(slot.item(), context.now);
       reply->cas = reply->code == ReplyCode::kNotStored ? 0 : slot.item().cas();
@@ -127,7 +127,8 @@ Progress StoreValue(Context& context, const Request& request, Frame& frame, Repl
   if (request.has_new_cas) options.cas = request.new_cas;
   options.won = options.stale && slot.item().is_won();  // whoever is on it already goes on
   const Seconds expiry_before = slot.item() ? slot.item().expiry() : base::kNever;
-  if (!place.Publish(slot, std::move(draft), KindOf(request), options, reply)) return Progress::kDone;
+  if (auto interrupted = place.Publish(slot, std::move(draft), KindOf(request), options, reply)) return *interrupted;
+  CountCas(context, request, ReplyCode::kStored);
   if (slot.item()) {
     if (options.stale) place.KeepExpiry(slot, expiry_before);
     reply->cas = slot.item().cas();

@@ -28,7 +28,8 @@ Progress Republish(const Request& request, Place& place, const store::ItemRef& s
   if (!(slot.item() == seen) || place.Decide(slot) != Presence::kLive) return Progress::kRetry;
   store::Slot::PublishOptions options{.stale = request.flags.Has('I'), .keep_history = true};
   if (request.has_new_cas) options.cas = request.new_cas;
-  if (!place.Publish(slot, std::move(draft), session::WriteKind::kRewrite, options, reply)) return Progress::kDone;
+  if (auto interrupted = place.Publish(slot, std::move(draft), session::WriteKind::kRewrite, options, reply))
+    return *interrupted;
   if (slot.item()) reply->cas = slot.item().cas();
   return Done(reply, ReplyCode::kDeleted);
 }

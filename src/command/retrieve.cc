@@ -73,7 +73,8 @@ Progress Vivify(Context& context, const Request& request, Frame& frame, Reply* r
   if (place.Decide(slot) != Presence::kAbsent) return Progress::kRetry;
   store::Slot::PublishOptions options{.won = true};
   if (request.has_new_cas) options.cas = request.new_cas;
-  if (!place.Publish(slot, std::move(draft), session::WriteKind::kAdd, options, reply)) return Progress::kDone;
+  if (auto interrupted = place.Publish(slot, std::move(draft), session::WriteKind::kAdd, options, reply))
+    return *interrupted;
   CountMiss(context, request, store::ItemState::kAbsent);
   NoteFetched(context, request, slot.item());
   ShowItem(context, slot.item(), reply);

@@ -195,9 +195,15 @@ void FileJournal::Run() {
 void FileJournal::Round(Sessions& sessions, store::Access& access) {
   sessions_ = &sessions;
   const bool moved = MoveRing();
+  TellOfRoom();  // also of what was there before somebody began to wait
+  sessions.journal_room().Tick(clock_.SteadyMicros());
   SyncWhenDue();
   RetireWhenDue(access, moved);
   sessions.stats().journal_bytes.Set(segments_->bytes() + ring_->bytes_waiting());
+}
+
+void FileJournal::TellOfRoom() {
+  if (sessions_ != nullptr) sessions_->journal_room().OnRoom(ring_->bytes() - ring_->bytes_waiting());
 }
 
 // Not what is appended meanwhile: under load that has no end.
@@ -211,6 +217,7 @@ bool FileJournal::MoveRing() {
       return false;
     }
     ring_->Consume(records.size());
+    TellOfRoom();
   }
   return true;
 }
@@ -346,7 +353,7 @@ void FileJournal::Stop(bool empty) {
 void FileJournal::Complain(const base::Status& status) {
   if (sessions_ != nullptr) sessions_->stats().journal_failures.Add();
   log_.Limited(complain_limit_, base::LogLevel::kError,
-               status.message() + "; session writes are refused when the journal's memory is full");
+               status.message() + "; session writes wait when the journal's memory is full, and are then refused");
 }
 
 }  // namespace holdfast::session

@@ -10,7 +10,7 @@
 // Blocks:  Replay for the database; Stop for the disk.
 // Errors:  Open, Replay: one line with cause and remedy. Later: failed writes are retried, counted (journal_failures)
 // and logged; while they
-//          fail the ring fills, and then Append is false.
+//          fail the ring fills, and then Append is false; when there is room again Sessions' journal_room() is told.
 
 #ifndef HOLDFAST_SESSION_FILE_JOURNAL_H_
 #define HOLDFAST_SESSION_FILE_JOURNAL_H_
@@ -62,6 +62,7 @@ class FileJournal final : public Journal {
   ~FileJournal() override;
 
   bool Append(const JournalRecord& record) override { return ring_->Append(record); }
+  size_t record_bytes_max() const override { return ring_->record_bytes_max(); }
 
   // Once, before Start: brings back what the process before left behind.
   base::Status Replay(Sessions& sessions, Driver& driver);
@@ -98,6 +99,7 @@ class FileJournal final : public Journal {
   // What the ring holds by now goes to a segment. False: it could not be written.
   bool MoveRing();
   bool MoveRingUpTo(uint64_t end);
+  void TellOfRoom();
   void SyncWhenDue();
   bool OldestIsDue() const;
   // may_copy: false while nothing can be written; what need not be copied goes all the same.

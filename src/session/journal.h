@@ -5,12 +5,15 @@
 //
 // Threads: any.
 // Blocks:  never. Append copies into memory that outlives the process; files are another thread's business.
-// Errors:  false: the record could not be taken, the write must be refused.
+// Errors:  false: there is no room for the record now, the write waits or is refused. One of more than
+//          record_bytes_max will never find any.
 
 #ifndef HOLDFAST_SESSION_JOURNAL_H_
 #define HOLDFAST_SESSION_JOURNAL_H_
 
+#include <cstddef>
 #include <cstdint>
+#include <limits>
 #include <string_view>
 
 #include "store/item.h"
@@ -32,6 +35,7 @@ class Journal {
  public:
   virtual ~Journal() = default;
   [[nodiscard]] virtual bool Append(const JournalRecord& record) = 0;
+  virtual size_t record_bytes_max() const { return std::numeric_limits<size_t>::max(); }
 };
 
 // No journal: kill -9 keeps only what was synced.

@@ -43,6 +43,7 @@ static_assert(sizeof(RecordHead) == 64);
 inline constexpr size_t kRecordAlignment = 16;
 inline constexpr uint8_t kRecordFiller = 255;  // takes the place up to the ring's end
 inline constexpr size_t kRecordBytesMax = size_t{1} << 30;
+inline constexpr size_t kRecordBytesMin = sizeof(RecordHead) + kRecordAlignment;
 
 struct DecodedRecord {
   RecordKind kind;

@@ -193,7 +193,7 @@ std::string JournalRing::CollectWhole() const {
 
 bool JournalRing::Append(const JournalRecord& record) {
   const size_t bytes = RecordBytes(record);
-  if (bytes > bytes_ / 2) return false;
+  if (bytes > record_bytes_max()) return false;
   char* to = nullptr;
   {
     const std::lock_guard guard(lock_);

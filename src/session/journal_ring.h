@@ -49,6 +49,7 @@ class JournalRing {
   void Consume(size_t bytes);
 
   uint64_t bytes() const { return bytes_; }
+  size_t record_bytes_max() const { return bytes_ / 2; }
   uint64_t bytes_waiting() const;
   // Where the next record goes, and whether everything before a place has been read.
   uint64_t end() const;

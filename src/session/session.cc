@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "session/journal_format.h"
 #include "session/marks.h"
 
 namespace holdfast::session {
@@ -62,6 +63,7 @@ Sessions::Sessions(const SessionSettings& settings, Rules rules, Doors doors)
       stamp_clock_(clock_, settings_.node),
       write_behind_(*this),
       read_through_(*this),
+      journal_room_(settings_.parked_max, wake_),
       reaper_(*this),
       nodes_(*this),
       change_poll_(*this),
@@ -287,9 +289,24 @@ int64_t Sessions::ChargeAllowance(const WriteRequest& request, const Slot& slot,
   return LazyDue(request.rule, stamps->synced_at, expiry_before, draft.expiry(), request.now);
 }
 
-bool Sessions::Journalled(RecordKind kind, const Key& key, const SessionStamps& stamps, Seconds expiry,
-                          const ItemRef& item) {
-  if (journal_.Append(JournalRecord{kind, key.bytes, stamps, expiry, item})) return true;
+WriteOutcome Sessions::Journalled(RecordKind kind, const Key& key, const SessionStamps& stamps, Seconds expiry,
+                                  const ItemRef& item) {
+  const JournalRecord record{kind, key.bytes, stamps, expiry, item};
+  if (journal_.Append(record)) return WriteOutcome::kStored;
+  if (RecordBytes(record) <= journal_.record_bytes_max()) return WriteOutcome::kNoRoom;
+  stats_.refused_too_large.Add();
+  return WriteOutcome::kTooLarge;
+}
+
+bool Sessions::AwaitRoom(const Rule& rule, const Waiter& waiter, LoadOutcome in_hand, size_t bytes, int64_t* until_us) {
+  const int64_t now_us = clock_.SteadyMicros();
+  if (*until_us == 0) {
+    *until_us = now_us + int64_t{rule.budget_ms} * 1000;
+    stats_.journal_waits.Add();
+  }
+  // What the database said of the key may be no longer so when the wait is over; that it could not be asked, is.
+  if (in_hand != LoadOutcome::kUnavailable) in_hand = LoadOutcome::kNone;
+  if (now_us < *until_us && journal_room_.Await(waiter, in_hand, bytes, *until_us)) return true;
   stats_.refused_journal.Add();
   return false;
 }
@@ -334,8 +351,10 @@ WriteOutcome Sessions::Write(Slot& slot, store::Draft&& draft, const WriteReques
                        static_cast<int64_t>(before.seen_by) <= due_us && dirty;
   stamps.seen_by = !dirty || provisional ? 0 : on_list ? before.seen_by : static_cast<uint64_t>(due_us);
   draft.SetStamps(stamps);
-  if (!reservation && !Journalled(RecordKind::kValue, request.key, stamps, draft.item().expiry(), draft.item())) {
-    return WriteOutcome::kRefused;
+  if (!reservation) {
+    const WriteOutcome journalled =
+        Journalled(RecordKind::kValue, request.key, stamps, draft.item().expiry(), draft.item());
+    if (journalled != WriteOutcome::kStored) return journalled;
   }
 
   const int64_t bytes_before = DirtyBytesOf(old);
@@ -384,7 +403,8 @@ WriteOutcome Sessions::Touch(Slot& slot, const Rule& rule, const Key& key, Secon
   const bool on_list =
       IsProvisional(item) || (item.is_dirty() && before.seen_by != 0 && static_cast<int64_t>(before.seen_by) <= due_us);
   if (!on_list) stamps.seen_by = static_cast<uint64_t>(due_us);
-  if (!Journalled(RecordKind::kExpiry, key, stamps, expiry, ItemRef())) return WriteOutcome::kRefused;
+  const WriteOutcome journalled = Journalled(RecordKind::kExpiry, key, stamps, expiry, ItemRef());
+  if (journalled != WriteOutcome::kStored) return journalled;
 
   if (item.is_dirty() && Has(before, kMarkQuarantined)) {
     stamps.marks &= static_cast<uint8_t>(~kMarkQuarantined);
@@ -423,7 +443,8 @@ WriteOutcome Sessions::Delete(Slot& slot, store::Draft&& tombstone, const Rule& 
   stamps.rule = rule.number;
   stamps.seen_by = static_cast<uint64_t>(clock_.SteadyMicros());
   tombstone.SetStamps(stamps);
-  if (!Journalled(RecordKind::kDelete, key, stamps, base::kNever, ItemRef())) return WriteOutcome::kRefused;
+  const WriteOutcome journalled = Journalled(RecordKind::kDelete, key, stamps, base::kNever, ItemRef());
+  if (journalled != WriteOutcome::kStored) return journalled;
 
   const ItemRef old = slot.item();
   const int64_t bytes_before = DirtyBytesOf(old);

@@ -35,7 +35,7 @@
 //          (write_behind, read_through, reaper) say their own; SessionThreads drives them, or a test does.
 // Owns:    rules, stamp clock, dirty list, parked waiters, negative answers. Borrows clock, store, journal.
 // Blocks:  never: short critical sections, memory only.
-// Errors:  Write and Delete say kRefused (dirty memory full, journal full); the previous value stays.
+// Errors:  Write, Touch and Delete say kRefused (dirty memory full) or kNoRoom; the previous value stays.
 // Limits:  SessionSettings.
 // Invariants
 // (1) A session item is dirty in the store exactly while the database may lack something of it.
@@ -60,6 +60,7 @@
 #include "session/change_poll.h"
 #include "session/doubt_walk.h"
 #include "session/journal.h"
+#include "session/journal_room.h"
 #include "session/loss_record.h"
 #include "session/negative_cache.h"
 #include "session/nodes.h"
@@ -93,7 +94,8 @@ enum class WriteOutcome : uint8_t {
   kStored,
   kDropped,   // answer as if stored; nothing was: a write from before the latest delete
   kRefused,   // SERVER_ERROR out of memory storing object; the previous value stays
-  kTooLarge,  // SERVER_ERROR object too large for cache: the database does not take it; the previous value stays
+  kTooLarge,  // SERVER_ERROR object too large for cache: database or journal do not take it; the previous value stays
+  kNoRoom,    // the journal is full now: AwaitRoom, and then all over again; the previous value stays
 };
 
 // `add KEY 0 2678400 0`: libmemcached asks whether a key exists. (31 days as an absolute time are long past.)
@@ -163,8 +165,15 @@ class Sessions {
   // Under the slot. The draft was made with session = true and holds its whole value.
   WriteOutcome Write(store::Slot& slot, store::Draft&& draft, const WriteRequest& request);
 
-  // Under a live slot: another expiry, not a past one. kRefused only when the journal is full.
+  // Under a live slot: another expiry, not a past one.
   WriteOutcome Touch(store::Slot& slot, const Rule& rule, const store::Key& key, Seconds expiry, Seconds now);
+
+  // Parks a request whose write found no room in the journal, or that must stand behind those who wait for some. False:
+  // it is refused, for it has waited for its rule's budget, or too many wait. *until_us is 0 before a request's first
+  // call. A slot may be held.
+  [[nodiscard]] bool AwaitRoom(const Rule& rule, const Waiter& waiter, LoadOutcome in_hand, size_t bytes,
+                               int64_t* until_us);
+  bool MustAwaitRoom(int64_t until_us) const { return until_us == 0 && journal_room_.is_crowded(); }
 
   static store::DraftShape TombstoneShape(const store::Key& key);
   // Under the slot: the key is deleted, here at once, in the database soon, and stays so.
@@ -206,6 +215,7 @@ class Sessions {
   void Say(const std::string& line) const {
     if (say_) say_(line);
   }
+  JournalRoom& journal_room() { return journal_room_; }
   NegativeCache& negative_cache() { return negative_cache_; }
   Provisional& provisional() { return provisional_; }
   const Provisional& provisional() const { return provisional_; }
@@ -227,8 +237,9 @@ class Sessions {
   store::SessionStamps StampsOf(const WriteRequest& request, const store::Slot& slot, const store::ItemRef& draft);
   int64_t ChargeAllowance(const WriteRequest& request, const store::Slot& slot, const store::ItemRef& draft,
                           store::SessionStamps* stamps) const;
-  bool Journalled(RecordKind kind, const store::Key& key, const store::SessionStamps& stamps, Seconds expiry,
-                  const store::ItemRef& item);
+  // kStored: the journal has it.
+  WriteOutcome Journalled(RecordKind kind, const store::Key& key, const store::SessionStamps& stamps, Seconds expiry,
+                          const store::ItemRef& item);
 
   const SessionSettings settings_;
   const Rules rules_;
@@ -244,6 +255,7 @@ class Sessions {
   Provisional provisional_;
   WriteBehind write_behind_;
   ReadThrough read_through_;
+  JournalRoom journal_room_;
   Reaper reaper_;
   Nodes nodes_;
   ChangePoll change_poll_;

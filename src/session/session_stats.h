@@ -54,7 +54,8 @@ struct SessionStats {
   SharedCounter reservations;              // empty values kept in memory only
   SharedCounter refused_dirty_full;        // writes refused: too much unsynced
   SharedCounter refused_too_large;         // writes refused: more than the database takes
-  SharedCounter refused_journal;           // writes refused by the journal
+  SharedCounter refused_journal;           // writes for which the journal had no room in time
+  SharedCounter journal_waits;             // writes that waited for room in the journal
   SharedCounter journal_bytes;             // a gauge: ring and segments
   SharedCounter journal_replayed;          // records found at start
   SharedCounter journal_forwarded;         // records copied to a newer segment

@@ -163,6 +163,7 @@ base::Status SessionThreads::Loops::Start() {
   if (base::Status status = Open(); !status.ok()) return status;
   sessions_.write_behind().SetWake([this] { write_alarm_.Ring(); });
   sessions_.read_through().SetWakes([this] { read_alarm_.Ring(); }, [this] { tick_alarm_.Ring(); });
+  sessions_.journal_room().SetWakeTicker([this] { tick_alarm_.Ring(); });
   writer_ = std::thread([this] { Write(); });
   reader_ = std::thread([this] { Read(); });
   sessions_.verification().Beat();
@@ -342,7 +343,8 @@ void SessionThreads::Loops::Tick() {
       sessions_.settings().shared ? int64_t{sessions_.settings().stall_ms} * 1000 / 8 : kSleepMicrosMax;
   while (!stopping_.load()) {
     sessions_.verification().Beat();
-    tick_alarm_.SleepUntil(std::min(sessions_.read_through().Tick(), Now() + beat_us), sessions_.clock());
+    const int64_t due_us = std::min(sessions_.read_through().Tick(), sessions_.journal_room().Tick(Now()));
+    tick_alarm_.SleepUntil(std::min(due_us, Now() + beat_us), sessions_.clock());
   }
 }
 

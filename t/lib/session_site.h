@@ -449,7 +449,8 @@ class SessionSite {
       if (kind == WriteKind::kRewrite && !live) return Answer::kNotStored;
       const WriteOutcome outcome =
           sessions_->Write(slot, std::move(draft), {rule, key, kind, connection, Now(), {}, provisional});
-      return outcome == WriteOutcome::kRefused ? Answer::kRefused : Answer::kStored;
+      const bool stored = outcome == WriteOutcome::kStored || outcome == WriteOutcome::kDropped;
+      return stored ? Answer::kStored : Answer::kRefused;
     });
   }
 

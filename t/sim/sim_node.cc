@@ -87,6 +87,7 @@ class SimNode::Door final : public session::Journal {
     if (node_.crash_point_ == CrashPoint::kAfterAppend) throw Crash();
     return appended;
   }
+  size_t record_bytes_max() const override { return node_.journal_->record_bytes_max(); }
 
  private:
   SimNode& node_;
@@ -208,6 +209,7 @@ bool SimNode::Start() {
   context_.emplace(command::Context{*access_, sessions_.get(), clock_, *control_, counters_});
   sessions_->write_behind().SetWake([this] { ScheduleWriter(world_.now_us()); });
   sessions_->read_through().SetWakes([this] { ScheduleReader(world_.now_us()); }, [this] { ScheduleTick(); });
+  sessions_->journal_room().SetWakeTicker([this] { ScheduleTick(); });
   BeatTurn();
   if (shared_) {
     sessions_->read_through().SetWakeAsker([this] {
@@ -554,7 +556,8 @@ void SimNode::ScheduleTick() {
   wakes_scheduled_ = true;
   world_.In(world_.dice.Skewed(0, 500), Later([this] {
               wakes_scheduled_ = false;
-              const int64_t next_us = sessions_->read_through().Tick();
+              const int64_t room_us = sessions_->journal_room().Tick(clock_.SteadyMicros());
+              const int64_t next_us = std::min(sessions_->read_through().Tick(), room_us);
               auto woken = std::move(woken_);
               woken_.clear();
               for (const auto& [waiter, outcome] : woken) {
