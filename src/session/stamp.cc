@@ -1,7 +1,8 @@
 // How it works: last_micros_ is the microsecond part of the highest version issued or adopted. Next takes the first
 // microsecond that is above it, above seen's and not before now, by compare-and-swap, so two threads never get the
 // same. A `seen` from too far ahead (a row written under a broken clock) is outdone for its own key, but last_micros_
-// does not follow it.
+// does not follow it. One of our own is followed however far ahead it is: then it is our clock that was set back, and
+// what we write now must not come before what we wrote then.
 //
 // A wall clock that has stepped forward makes what was stamped before look older than it is, so a version's age is
 // taken by the least offset of the two clocks that was ever seen.
@@ -40,7 +41,7 @@ uint64_t StampClock::Next(uint64_t seen) {
 
 void StampClock::Observe(uint64_t version) {
   const int64_t micros = MicrosOf(version);
-  if (micros > clock_.WallMicros() + kFutureMaxMicros) return;
+  if (NodeOf(version) != node() && micros > clock_.WallMicros() + kFutureMaxMicros) return;
   int64_t last = last_micros_.load(std::memory_order_relaxed);
   while (micros > last && !last_micros_.compare_exchange_weak(last, micros, std::memory_order_relaxed)) {
   }

@@ -6,8 +6,9 @@
 // whatever the wall clock does, and two nodes never issue the same one.
 //
 // Threads: any.
-// Limits:  63 bits, so that databases with signed integers hold it. A version more than kFutureMax ahead of the wall
-//          clock is not adopted for other keys: one broken clock must not carry all others away.
+// Limits:  63 bits, so that databases with signed integers hold it. Another node's version more than kFutureMax ahead
+// of
+//          the wall clock is not adopted for other keys: one broken clock must not carry all others away.
 
 #ifndef HOLDFAST_SESSION_STAMP_H_
 #define HOLDFAST_SESSION_STAMP_H_

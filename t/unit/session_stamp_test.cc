@@ -46,14 +46,23 @@ TEST(StampClock, WhatWasObservedIsOutdone) {
   EXPECT_GT(stamps.Next(0), observed);
 }
 
-TEST(StampClock, AFarFutureIsOutdoneForItsKeyAndNotAdopted) {
+TEST(StampClock, AnotherNodesFarFutureIsOutdoneForItsKeyAndNotAdopted) {
   VirtualClock clock;
   StampClock stamps(clock, 0);
-  const uint64_t far = static_cast<uint64_t>(clock.WallMicros() + kFutureMaxMicros + 1'000'000) << kNodeBits;
+  const uint64_t far = static_cast<uint64_t>(clock.WallMicros() + kFutureMaxMicros + 1'000'000) << kNodeBits | 7;
   stamps.Observe(far);
   EXPECT_LT(stamps.Next(0), far);
   EXPECT_GT(stamps.Next(far), far);
   EXPECT_LT(stamps.Next(0), far);
+}
+
+// The wall clock was set back by an hour, and the server started anew.
+TEST(StampClock, WhatThisNodeHasIssuedIsOutdoneHoweverFarAheadItIs) {
+  VirtualClock clock;
+  StampClock stamps(clock, 3);
+  const uint64_t before = static_cast<uint64_t>(clock.WallMicros() + int64_t{3600} * 1'000'000) << kNodeBits | 3;
+  stamps.Observe(before);
+  EXPECT_GT(stamps.Next(0), before);
 }
 
 TEST(StampClock, FitsInASignedNumber) {
