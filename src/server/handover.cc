@@ -55,7 +55,8 @@ std::string HandoverDoor(const Settings& settings) {
   const std::string runtime = DirectoryFromEnvironment("RUNTIME_DIRECTORY");
   if (!runtime.empty()) return runtime + "/takeover";
   if (const std::string journal = JournalDirectory(settings.session); !journal.empty()) return journal + "/takeover";
-  const std::string user = DirectoryFromEnvironment("XDG_RUNTIME_DIR");
+  std::string user = DirectoryFromEnvironment("XDG_RUNTIME_DIR");
+  if (user.empty() && !settings.session.database.empty()) user = StateDirectory();
   if (user.empty() || !server.unix_path.empty() || server.port <= 0) return "";
   return user + "/holdfast-takeover-" + std::to_string(server.port);
 }

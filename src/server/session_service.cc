@@ -62,24 +62,56 @@ session::SessionSettings NodeSettings(session::SessionSettings settings, const s
   return settings;
 }
 
-// Beside a file; of a server's, where systemd lets us keep state, else with the journal. Empty: nowhere.
+std::string FromEnvironment(const char* name) {
+  const char* const value = std::getenv(name);
+  return value == nullptr ? "" : value;
+}
+
+// Ours, for nobody else to read.
+void MakeStateDirectory(const std::string& path) {
+  std::error_code ignored;  // who uses it says what is wrong
+  std::filesystem::create_directories(std::filesystem::path(path).parent_path(), ignored);
+  ::mkdir(path.c_str(), 0700);
+}
+
+// Beside a file; of a server's, where systemd lets us keep state, else with the journal, for a state directory that
+// nobody gave us may be that of other servers of this database too. Empty: nowhere.
 std::string LossPathOf(const session::SessionSettings& settings, const session::Database& database) {
   if (!database.local_path().empty()) return database.local_path() + ".losses";
-  const char* const state = std::getenv("STATE_DIRECTORY");
-  if (state != nullptr) return std::string(state) + "/" + database.identity().uuid + ".losses";
-  if (settings.journal.empty() || settings.journal == "none") return "";
+  if (settings.journal.empty() || !FromEnvironment("STATE_DIRECTORY").empty()) {
+    const std::string state = StateDirectory();
+    return state.empty() ? "" : state + "/" + database.identity().uuid + ".losses";
+  }
+  if (settings.journal == "none") return "";
   ::mkdir(settings.journal.c_str(), 0700);  // if it cannot be made, the next step says so
   return settings.journal + "/losses";
 }
 
-// Beside a file; of a server's, where systemd lets us keep state. Empty: nobody knows.
+// Beside a file; of a server's, where state is kept on this machine. Empty: nobody knows.
 std::string JournalPathOf(const session::Database& database) {
   if (!database.local_path().empty()) return database.local_path() + ".journal";
-  const char* const state = std::getenv("STATE_DIRECTORY");
-  return state == nullptr ? "" : std::string(state) + "/" + database.identity().uuid + ".journal";
+  const std::string state = StateDirectory();
+  return state.empty() ? "" : state + "/" + database.identity().uuid + ".journal";
 }
 
 }  // namespace
+
+std::string StateDirectory() {
+  if (const std::string given = FromEnvironment("STATE_DIRECTORY"); !given.empty()) {
+    return given.substr(0, given.find(':'));
+  }
+  constexpr const char* kSystem = "/var/lib/holdfast";
+  if (::access(kSystem, W_OK | X_OK) == 0) return kSystem;
+  std::string path = FromEnvironment("XDG_STATE_HOME");
+  if (path.empty()) {
+    path = FromEnvironment("HOME");
+    if (path.empty()) return "";
+    path += "/.local/state";
+  }
+  path += "/holdfast";
+  MakeStateDirectory(path);
+  return path;
+}
 
 std::string JournalDirectory(const session::SessionSettings& settings) {
   if (settings.database.empty() || settings.journal == "none") return "";
@@ -218,9 +250,10 @@ base::Status SessionService::OpenJournal(const base::Clock& clock, Inherited* in
   const std::string& uuid = database_->identity().uuid;
   journal.directory = session.journal.empty() ? JournalPathOf(*database_) : session.journal;
   if (journal.directory.empty()) {
-    return base::Status(base::ErrorKind::kUsage,
-                        "with a database server it must be said where the journal lies: give a directory on a disk of "
-                        "this machine, or none");
+    return base::Status(
+        base::ErrorKind::kUsage,
+        "nobody knows where to keep the journal ($STATE_DIRECTORY, $XDG_STATE_HOME and $HOME are not set): give a "
+        "directory on a disk of this machine, or none");
   }
   journal.ring_path = RingPathOf(journal.directory, *database_);
   journal.ring_bytes = session.journal_memory_bytes / 4096 * 4096;

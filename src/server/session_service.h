@@ -31,6 +31,10 @@ namespace holdfast::server {
 // Where the journal lies; empty when there is none.
 std::string JournalDirectory(const session::SessionSettings& settings);
 
+// Where a server keeps what must outlive it: $STATE_DIRECTORY (systemd sets it), else /var/lib/holdfast where that may
+// be written, else holdfast in $XDG_STATE_HOME or in $HOME/.local/state, which is made. Empty: there is none of these.
+std::string StateDirectory();
+
 class SessionService {
  public:
   // What another process that hands over has locked.
