@@ -90,7 +90,7 @@ class Torment final : Trial {
   bool WaitUntilWritten();
   void LookAtSessions();
   bool LookAtRows();
-  void Prepare(std::vector<Operation>* operations) const override;
+  void Prepare(std::vector<Operation>* operations) override;
   void Report() const;
 
   const std::vector<std::string> harms_;
@@ -243,7 +243,7 @@ bool Torment::LookAtRows() {
 
 // A set without a read before it may have been provisional when the database was away, and so may be what was built
 // upon it, until the database has settled it.
-void Torment::Prepare(std::vector<Operation>* operations) const {
+void Torment::Prepare(std::vector<Operation>* operations) {
   const auto during_outage = [this](const Operation& op) {
     return std::any_of(outages_.begin(), outages_.end(), [&op](const Outage& outage) {
       return op.ended_us >= outage.begun_us && op.begun_us <= outage.ended_us;

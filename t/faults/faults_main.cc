@@ -4,7 +4,8 @@
 // How it works: each cycle has keys of its own; writers work on those of this cycle and of the one before. In the
 // middle of their work the fault comes. Then the server is started again, if it is gone, and a checker reads all keys
 // of the two cycles. When a cycle's keys have been through two faults, their history is judged and forgotten. After a
-// SIGTERM, which writes everything down, the rows in the database are looked at too.
+// SIGTERM, which writes everything down, the rows in the database are looked at too. Clocks and disk are those of a
+// machine.h.
 
 #include <signal.h>
 #include <sqlite3.h>
@@ -16,11 +17,15 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <iterator>
 #include <limits>
 #include <numeric>
 #include <string>
+#include <utility>
 #include <vector>
 
+#include "faults/machine.h"
+#include "faults/power_loss.h"
 #include "faults/trial.h"
 
 namespace holdfast::faults {
@@ -35,6 +40,7 @@ constexpr const char* kUsage =
     "  --cycles N        how many faults; 100\n"
     "  --seconds N       ends after so long even if there were fewer; 0: never\n"
     "  --seed N          what happens and when; drawn and printed if not given, or 0\n"
+    "  --only N          the Nth kind of fault alone, counted from 0 as the report lists them\n"
     "  --sessions URL    the database; an SQLite file of its own if not given\n"
     "  --directory PATH  where its files go; a new one in /tmp if not given\n";
 
@@ -43,16 +49,58 @@ constexpr uint64_t kAcknowledgedBeforeKill = 200;
 constexpr int64_t kBeforeKillMicros = 100'000;
 constexpr int64_t kBudgetMicrosMax = 4'500'000;  // the longest budget of a rule, and half a second
 
-enum class Hit : uint8_t { kKill, kTerminate, kPause, kPauseAndKill, kFullDisk, kFullDiskAndKill, kFlush };
-constexpr size_t kHits = 7;
-const char* const kHitNames[kHits] = {"kill -9",          "SIGTERM",           "SIGSTOP, SIGCONT",
-                                      "SIGSTOP, kill -9", "full disk, mended", "full disk, kill -9",
-                                      "flush_all"};
+enum class Hit : uint8_t {
+  kKill,
+  kTerminate,
+  kPause,
+  kPauseAndKill,
+  kFullDisk,
+  kFullDiskAndKill,
+  kFlush,
+  kHandOver,
+  kFailedHandOver,
+  kClockStep,
+  kClockStepAndKill,
+  kSlowDisk,
+  kSyncFails,
+  kPowerLoss,
+  kOlderDatabase,
+};
+
+struct HitKind {
+  const char* name;
+  uint32_t weight;
+  bool ends_server;
+  bool may_refuse;  // writes for which there is no room
+};
+constexpr HitKind kHitKinds[] = {
+    {"kill -9", 48, true, false},
+    {"SIGTERM", 5, true, false},
+    {"SIGSTOP, SIGCONT", 5, false, false},
+    {"SIGSTOP, kill -9", 3, true, false},
+    {"full disk, mended", 4, false, true},
+    {"full disk, kill -9", 4, true, true},
+    {"flush_all", 2, false, false},
+    {"hand-over", 5, false, false},
+    {"failed hand-over", 5, false, false},
+    {"clock step", 4, false, false},
+    {"clock step, kill -9", 3, true, false},
+    {"slow disk", 3, false, false},
+    {"failing syncs", 3, false, false},
+    {"power loss", 4, true, false},
+    {"older database", 2, true, false},
+};
+constexpr size_t kHits = std::size(kHitKinds);
+constexpr int64_t kClockStepMicros = int64_t{3600} * 1'000'000;
+
+struct Options : TrialOptions {
+  int only = -1;  // this kind of fault alone
+};
 
 class Torment final : Trial {
  public:
-  // data: of server and journal, which it outlives.
-  Torment(const TrialOptions& options, DataDirectory& data);
+  // data, machine: the server's, which they outlive.
+  Torment(const Options& options, DataDirectory& data, Machine& machine);
   int Run();
 
  private:
@@ -60,31 +108,56 @@ class Torment final : Trial {
   bool Cycle(int number);
   void WaitForTraffic();
   void Strike(Hit hit);
+  void KeepCopyOfDatabase();
+  void RestoreDatabase();
   bool ComesBack(Hit hit);
+  void TakeFromWriters(Hit hit, int64_t struck_us);
   void LookIntoDatabase();
+  bool IsJudged(const test::Finding& finding, const std::vector<Operation>& done) override;
+  void Prepare(std::vector<Operation>* done) override;
   void Report() const;
 
+  const int only_;
   DataDirectory& data_;
+  Machine& machine_;
+  PowerLosses losses_;
   std::array<int, kHits> hits_{};
   std::vector<uint64_t> before_kill_;  // acknowledged in the last 100 ms, by kill
   int64_t longest_start_us_ = 0;
+  uint64_t errors_ = 0;
+  uint32_t stepped_below_ = 0;  // keys whose rows may have times of before a step of the clock
+  uint64_t unjudged_ = 0;       // findings on these
 };
 
-Torment::Torment(const TrialOptions& options, DataDirectory& data)
+ServerProcess::Environment EnvironmentOf(const Machine& machine) {
+  if (!machine.exists()) return {};
+  return {{"LD_PRELOAD", machine.library()}, {kMachineVariable, machine.control_path()}};
+}
+
+Torment::Torment(const Options& options, DataDirectory& data, Machine& machine)
     : Trial(options, FreePort(),
             {"--sessions=" + (options.sessions.empty() ? "sqlite:" + data.path() + "/s.db" : options.sessions),
-             "--journal=" + data.path() + "/journal", "--sync-interval=5s"}),
-      data_(data) {}
+             "--journal=" + data.path() + "/journal", "--sync-interval=5s", "--node-lease=2s"},
+            EnvironmentOf(machine)),
+      only_(options.only),
+      data_(data),
+      machine_(machine) {}
 
 Hit Torment::Choose() {
-  const uint32_t drawn = dice_.Below(20);
-  if (drawn < 12) return Hit::kKill;
-  if (drawn < 14) return Hit::kTerminate;
-  if (drawn < 15) return Hit::kPause;
-  if (drawn < 16) return Hit::kPauseAndKill;
-  if (drawn < 17) return Hit::kFlush;
-  if (!data_.can_be_full()) return Hit::kKill;
-  return drawn < 18 ? Hit::kFullDisk : Hit::kFullDiskAndKill;
+  const auto weight = [this](size_t i) {
+    const Hit hit = static_cast<Hit>(i);
+    if (only_ >= 0 && static_cast<int>(i) != only_) return 0u;
+    if ((hit == Hit::kFullDisk || hit == Hit::kFullDiskAndKill) && !data_.can_be_full()) return 0u;
+    if (hit >= Hit::kClockStep && hit <= Hit::kPowerLoss && !machine_.exists()) return 0u;
+    if (hit == Hit::kOlderDatabase && !trial_.sessions.empty()) return 0u;
+    return kHitKinds[i].weight;
+  };
+  uint32_t sum = 0;
+  for (size_t i = 0; i < kHits; ++i) sum += weight(i);
+  uint32_t drawn = dice_.Below(sum);
+  size_t i = 0;
+  while (drawn >= weight(i)) drawn -= weight(i++);
+  return static_cast<Hit>(i);
 }
 
 // -- A cycle --------------------------------------------------------------------------------------
@@ -108,20 +181,25 @@ void Torment::WaitForTraffic() {
 }
 
 void Torment::Strike(Hit hit) {
+  const auto pass = [this](int64_t least_us, int64_t most_us) {
+    ::usleep(static_cast<useconds_t>(dice_.Between(least_us, most_us)));
+  };
   switch (hit) {
     case Hit::kKill:
+    case Hit::kPowerLoss:
+    case Hit::kOlderDatabase:
       return server_.Signal(SIGKILL);
     case Hit::kTerminate:
       return server_.Signal(SIGTERM);
     case Hit::kPause:
     case Hit::kPauseAndKill:
       server_.Signal(SIGSTOP);
-      ::usleep(static_cast<useconds_t>(dice_.Between(50'000, 1'500'000)));
+      pass(50'000, dice_.OneIn(4) ? 3'500'000 : 1'500'000);
       return server_.Signal(hit == Hit::kPause ? SIGCONT : SIGKILL);
     case Hit::kFullDisk:
     case Hit::kFullDiskAndKill:
       data_.Fill();
-      ::usleep(static_cast<useconds_t>(dice_.Between(50'000, 800'000)));
+      pass(50'000, 800'000);
       if (hit == Hit::kFullDiskAndKill) server_.Signal(SIGKILL);
       return;
     case Hit::kFlush: {
@@ -129,17 +207,39 @@ void Torment::Strike(Hit hit) {
       if (connection.Open(port_)) connection.Ask("flush_all\r\n", false);
       return;
     }
+    case Hit::kHandOver:
+      if (!server_.HandOver(-1)) Fail("the hand-over did not come about; see the log");
+      return;
+    case Hit::kFailedHandOver:
+      server_.HandOver(dice_.Between(0, 150'000));
+      return;
+    case Hit::kClockStep:
+    case Hit::kClockStepAndKill:
+      stepped_below_ = site_.keys_end;
+      // There and back, so that the clock stays near the true time.
+      machine_.StepWall(machine_.wall_step_us() != 0 ? -machine_.wall_step_us()
+                        : dice_.OneIn(2)             ? kClockStepMicros
+                                                     : -kClockStepMicros);
+      pass(0, 400'000);
+      if (hit == Hit::kClockStepAndKill) server_.Signal(SIGKILL);
+      return;
+    case Hit::kSlowDisk:
+    case Hit::kSyncFails:
+      machine_.SetSync(hit == Hit::kSlowDisk ? 3000 : 0, hit == Hit::kSyncFails);
+      pass(200'000, 2'000'000);
+      return machine_.SetSync(0, false);
   }
 }
 
 bool Torment::ComesBack(Hit hit) {
-  if (hit == Hit::kPause || hit == Hit::kFlush || hit == Hit::kFullDisk) {
+  const bool ends = kHitKinds[static_cast<size_t>(hit)].ends_server;
+  if (!ends && server_.running()) {
     ::usleep(100'000);
     CloseSite();
     data_.Empty();
     return true;
   }
-  const int status = server_.Wait();
+  const int status = server_.running() ? server_.Wait() : SIGKILL;  // a successor that had taken over was killed
   CloseSite();
   data_.Empty();
   if (hit == Hit::kTerminate) {
@@ -149,6 +249,8 @@ bool Torment::ComesBack(Hit hit) {
   } else if (!WIFSIGNALED(status) || WTERMSIG(status) != SIGKILL) {
     Fail("the server ended by itself, with status " + std::to_string(status));
   }
+  if (hit == Hit::kPowerLoss) machine_.LosePower();
+  if (hit == Hit::kOlderDatabase) RestoreDatabase();
   if (!server_.Start()) {
     Fail("the server does not start again; see its log");
     return false;
@@ -157,40 +259,70 @@ bool Torment::ComesBack(Hit hit) {
   return true;
 }
 
+// As an administrator makes it, from the running server's file.
+void Torment::KeepCopyOfDatabase() {
+  sqlite3 *from = nullptr, *to = nullptr;
+  const std::string path = data_.path() + "/s.db", copy = trial_.directory + "/copy.db";
+  std::filesystem::remove(copy);
+  sqlite3_open_v2(path.c_str(), &from, SQLITE_OPEN_READONLY, nullptr);
+  sqlite3_open(copy.c_str(), &to);
+  sqlite3_busy_timeout(from, 10'000);
+  sqlite3_backup* const backup = sqlite3_backup_init(to, "main", from, "main");
+  if (backup == nullptr || sqlite3_backup_step(backup, -1) != SQLITE_DONE) Fail("the database cannot be copied");
+  sqlite3_backup_finish(backup);
+  sqlite3_close(to);
+  sqlite3_close(from);
+}
+
+void Torment::RestoreDatabase() {
+  const std::string path = data_.path() + "/s.db";
+  for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix);
+  std::filesystem::copy_file(trial_.directory + "/copy.db", path);
+}
+
 bool Torment::Cycle(int number) {
   SetCycle(number, kKeysACycle);
   site_.open = true;
-  WaitForTraffic();
   const Hit hit = Choose();
+  if (hit == Hit::kOlderDatabase) KeepCopyOfDatabase();
+  WaitForTraffic();
   ++hits_[static_cast<size_t>(hit)];
   const int64_t struck_us = NowMicros();
   Strike(hit);
+  if (hit == Hit::kPowerLoss) losses_.Add(NowMicros());
   const bool back = ComesBack(hit);
+  TakeFromWriters(hit, struck_us);
+  if (!back) return false;
+  Look(false);
+  Collect(&checker_.history);
+  JudgeKeysBelow(site_.keys_first + kKeysACycle);
+  return failures_ < 10;
+}
+
+void Torment::TakeFromWriters(Hit hit, int64_t struck_us) {
+  const HitKind& kind = kHitKinds[static_cast<size_t>(hit)];
+  const bool is_pause = hit == Hit::kPause || hit == Hit::kPauseAndKill;
   std::vector<int64_t> acknowledged_at_us;
   for (const auto& writer : writers_) {
-    longest_answer_us_ =
-        std::max(longest_answer_us_, hit == Hit::kPause || hit == Hit::kPauseAndKill ? 0 : writer->longest_us);
-    if (hit != Hit::kPause && hit != Hit::kPauseAndKill && writer->longest_us > kBudgetMicrosMax) {
-      Fail("an answer took " + std::to_string(writer->longest_us) + " us");
+    const int64_t longest_us = std::exchange(writer->longest_us, 0);
+    if (!is_pause) longest_answer_us_ = std::max(longest_answer_us_, longest_us);
+    if (!is_pause && longest_us > kBudgetMicrosMax) Fail("an answer took " + std::to_string(longest_us) + " us");
+    const uint64_t errors = std::exchange(writer->errors, 0);
+    if (errors > 0 && !kind.may_refuse) {
+      Fail(std::to_string(errors) + " errors during " + kind.name + ": " + writer->error);
     }
-    writer->longest_us = 0;
+    errors_ += errors;
     acknowledged_at_us.insert(acknowledged_at_us.end(), writer->acknowledged_at_us.begin(),
                               writer->acknowledged_at_us.end());
     writer->acknowledged_at_us.clear();
     Collect(&writer->history);
   }
   acknowledged_ += acknowledged_at_us.size();
-  if (hit == Hit::kKill) {
-    before_kill_.push_back(
-        static_cast<uint64_t>(std::count_if(acknowledged_at_us.begin(), acknowledged_at_us.end(), [&](int64_t at_us) {
-          return at_us > struck_us - kBeforeKillMicros && at_us <= struck_us;
-        })));
-  }
-  if (!back) return false;
-  Look(false);
-  Collect(&checker_.history);
-  JudgeKeysBelow(site_.keys_first + kKeysACycle);
-  return failures_ < 10;
+  if (hit != Hit::kKill) return;
+  before_kill_.push_back(
+      static_cast<uint64_t>(std::count_if(acknowledged_at_us.begin(), acknowledged_at_us.end(), [&](int64_t at_us) {
+        return at_us > struck_us - kBeforeKillMicros && at_us <= struck_us;
+      })));
 }
 
 // -- Looking and judging --------------------------------------------------------------------------
@@ -203,7 +335,7 @@ void Torment::LookIntoDatabase() {
   const std::string path = data_.path() + "/s.db";
   if (sqlite3_open_v2(path.c_str(), &database, SQLITE_OPEN_READONLY, nullptr) != SQLITE_OK ||
       sqlite3_prepare_v2(database,
-                         "SELECT flags, data FROM sessions WHERE sid = ?1 AND state = 0 AND expires_at > "
+                         "SELECT flags, data FROM sessions WHERE sid = ?1 AND state = 0 AND expires_at > ?2 + "
                          "(julianday('now') - 2440587.5) * 86400000000",
                          -1, &statement, nullptr) != SQLITE_OK) {
     Fail("the database cannot be read");
@@ -211,6 +343,7 @@ void Torment::LookIntoDatabase() {
   for (uint32_t key = site_.keys_first; statement != nullptr && key < site_.keys_end; ++key) {
     const std::string name = NameOf(key);
     sqlite3_bind_blob(statement, 1, name.data(), static_cast<int>(name.size()), SQLITE_STATIC);
+    sqlite3_bind_int64(statement, 2, machine_.wall_step_us());
     Operation op;
     op.act = test::Act::kRow;
     op.said = test::Said::kMiss;
@@ -233,13 +366,36 @@ void Torment::LookIntoDatabase() {
   sqlite3_close(database);
 }
 
+// A row does not say how long it lives here: only presence and value are judged. And it has wall-clock times: after a
+// step of the clock nobody can tell which of the two was right.
+bool Torment::IsJudged(const test::Finding& finding, const std::vector<Operation>& done) {
+  const Operation& found = done[finding.operation];
+  if (finding.fault == test::Fault::kLostTouch) return false;
+  if (found.key >= stepped_below_) return true;
+  if (found.act != test::Act::kRow && finding.fault != test::Fault::kOverAlive) return true;
+  ++unjudged_;
+  return false;
+}
+
+void Torment::Prepare(std::vector<Operation>* done) {
+  if (!losses_.Concern(*done)) return;
+  const uint64_t unjudged = unjudged_;
+  losses_.Measure(*done, [this](const std::vector<Operation>& doubted) {
+    const std::vector<test::Finding> findings = test::Judge(doubted, Rules());
+    return std::any_of(findings.begin(), findings.end(),
+                       [&](const auto& finding) { return IsJudged(finding, doubted); });
+  });
+  unjudged_ = unjudged;
+  *done = losses_.Doubted(std::move(*done), PowerLosses::kMicrosMax);
+}
+
 void Torment::Report() const {
   const double seconds = static_cast<double>(NowMicros() - begun_us_) / 1e6;
   std::vector<uint64_t> before = before_kill_;
   std::sort(before.begin(), before.end());
   std::printf("%d cycles in %.0f s, seed %llu\n", std::accumulate(hits_.begin(), hits_.end(), 0), seconds,
               static_cast<unsigned long long>(trial_.seed));
-  for (size_t i = 0; i < kHits; ++i) std::printf("  %-20s %d\n", kHitNames[i], hits_[i]);
+  for (size_t i = 0; i < kHits; ++i) std::printf("  %-20s %d\n", kHitKinds[i].name, hits_[i]);
   std::printf("  operations %llu, acknowledged %llu, looks at sessions %llu, at rows %llu\n",
               static_cast<unsigned long long>(operations_), static_cast<unsigned long long>(acknowledged_),
               static_cast<unsigned long long>(looks_), static_cast<unsigned long long>(rows_));
@@ -251,6 +407,13 @@ void Torment::Report() const {
         static_cast<unsigned long long>(before.front()), static_cast<unsigned long long>(before[before.size() / 2]),
         static_cast<ssize_t>(enough), before.size());
   }
+  if (unjudged_ > 0) {
+    std::printf("  not judged: %llu rows and late expiries of before a step of the clock\n",
+                static_cast<unsigned long long>(unjudged_));
+  }
+  std::printf("  errors answered %llu, syncs of the journal that failed %llu\n",
+              static_cast<unsigned long long>(errors_), static_cast<unsigned long long>(machine_.failures()));
+  losses_.Report();
   std::printf("  longest start %.3f s, longest answer %.3f s\n", static_cast<double>(longest_start_us_) / 1e6,
               static_cast<double>(longest_answer_us_) / 1e6);
   for (size_t i = 0; i < test::kFaults; ++i) {
@@ -276,17 +439,22 @@ int Torment::Run() {
   return Verdict();
 }
 
-bool Parse(int argc, char** argv, TrialOptions* options) {
+bool Parse(int argc, char** argv, Options* options) {
   for (int i = 1; i + 1 < argc; i += 2) {
-    if (!options->Take(argv[i], argv[i + 1])) return false;
+    if (argv[i] == std::string("--only")) {
+      options->only = std::atoi(argv[i + 1]);
+    } else if (!options->Take(argv[i], argv[i + 1])) {
+      return false;
+    }
   }
   return argc % 2 == 1 && !options->server.empty();
 }
 
 // The directory may be a file system of its own, which is unmounted when the server has ended.
-int RunIn(const std::string& directory, const TrialOptions& options) {
+int RunIn(const std::string& directory, const Options& options) {
   DataDirectory data(directory);
-  return Torment(options, data).Run();
+  Machine machine(options.directory, data.path());
+  return Torment(options, data, machine).Run();
 }
 
 }  // namespace
@@ -294,7 +462,7 @@ int RunIn(const std::string& directory, const TrialOptions& options) {
 
 int main(int argc, char** argv) {
   using namespace holdfast::faults;
-  TrialOptions options;
+  Options options;
   if (!Parse(argc, argv, &options)) {
     std::fputs(kUsage, stderr);
     return 64;

@@ -52,22 +52,56 @@ ServerProcess::~ServerProcess() {
   ::waitpid(process_, nullptr, 0);
 }
 
+pid_t ServerProcess::Spawn(const char* further_argument) {
+  const pid_t parent = ::getpid();
+  const pid_t process = ::fork();
+  if (process != 0) return process;
+  ::prctl(PR_SET_PDEATHSIG, SIGKILL);
+  if (::getppid() != parent) _exit(1);
+  const int log = ::open(log_path_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
+  ::dup2(log, 1);
+  ::dup2(log, 2);
+  for (const auto& [name, value] : environment_) ::setenv(name.c_str(), value.c_str(), 1);
+  std::vector<char*> arguments;
+  for (const std::string& word : command_) arguments.push_back(const_cast<char*>(word.c_str()));
+  if (further_argument != nullptr) arguments.push_back(const_cast<char*>(further_argument));
+  arguments.push_back(nullptr);
+  ::execv(arguments[0], arguments.data());
+  _exit(127);
+}
+
+bool ServerProcess::HasEnded(pid_t process, int* status) { return ::waitpid(process, status, WNOHANG) == process; }
+
+bool ServerProcess::HandOver(int64_t kill_after_us) {
+  const int64_t begun_us = NowMicros();
+  const pid_t successor = Spawn("--takeover");
+  if (kill_after_us >= 0) {
+    ::usleep(static_cast<useconds_t>(kill_after_us));
+    ::kill(successor, SIGKILL);
+    ::waitpid(successor, nullptr, 0);
+    // One that had taken over was told so by the other's end; that may be on its way.
+    ::usleep(100'000);
+    int status = 0;
+    if (HasEnded(process_, &status)) process_ = -1;
+    return true;
+  }
+  int status = 0;
+  while (NowMicros() - begun_us < kStartMicrosMax) {
+    if (HasEnded(process_, &status)) {
+      process_ = successor;
+      return true;
+    }
+    if (HasEnded(successor, &status)) return false;
+    ::usleep(500);
+  }
+  ::kill(successor, SIGKILL);
+  ::waitpid(successor, nullptr, 0);
+  return false;
+}
+
 bool ServerProcess::Start() {
   const int64_t begun_us = NowMicros();
-  const pid_t parent = ::getpid();
-  process_ = ::fork();
-  if (process_ == 0) {
-    ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (::getppid() != parent) _exit(1);
-    const int log = ::open(log_path_.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0600);
-    ::dup2(log, 1);
-    ::dup2(log, 2);
-    std::vector<char*> arguments;
-    for (const std::string& word : command_) arguments.push_back(const_cast<char*>(word.c_str()));
-    arguments.push_back(nullptr);
-    ::execv(arguments[0], arguments.data());
-    _exit(127);
-  }
+  process_ = Spawn(nullptr);
   while (NowMicros() - begun_us < kStartMicrosMax) {
     Connection connection;
     if (connection.Open(port_) && connection.Ask("version\r\n", false).line.starts_with("VERSION")) {

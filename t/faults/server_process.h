@@ -11,6 +11,7 @@
 
 #include <cstdint>
 #include <string>
+#include <utility>
 #include <vector>
 
 namespace holdfast::faults {
@@ -32,8 +33,12 @@ class DataDirectory {
 
 class ServerProcess {
  public:
-  ServerProcess(std::vector<std::string> command, std::string log_path, int port)
-      : command_(std::move(command)), log_path_(std::move(log_path)), port_(port) {}
+  using Environment = std::vector<std::pair<std::string, std::string>>;  // beside our own
+  ServerProcess(std::vector<std::string> command, std::string log_path, int port, Environment environment = {})
+      : command_(std::move(command)),
+        environment_(std::move(environment)),
+        log_path_(std::move(log_path)),
+        port_(port) {}
   ~ServerProcess();
 
   // Waits until it answers. False: it ended, or did not answer within a minute; the log says why.
@@ -42,10 +47,18 @@ class ServerProcess {
   // The exit status as of waitpid. Waits at most two minutes, then kills.
   int Wait();
   bool running() const { return process_ > 0; }
+  // Starts a successor that takes over, and kills it after so long; negative: never. False: neither serves any more, or
+  // it took longer than a minute. It may have taken over before it was killed: then nobody is running.
+  bool HandOver(int64_t kill_after_us);
   int64_t start_us() const { return start_us_; }  // how long the latest Start took
 
  private:
+  pid_t Spawn(const char* further_argument);
+  // Has this child ended by itself?
+  static bool HasEnded(pid_t process, int* status);
+
   const std::vector<std::string> command_;
+  const Environment environment_;
   const std::string log_path_;
   const int port_;
   pid_t process_ = -1;

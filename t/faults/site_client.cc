@@ -130,6 +130,10 @@ Connection::Answer Writer::Send(Connection& connection, const std::string& reque
   op->said = SaidOf(answer.line, op->act);
   const int64_t now_us = NowMicros();
   if (!answer.line.empty()) longest_us = std::max(longest_us, now_us - op->begun_us);
+  if (answer.line.starts_with("SERVER_ERROR")) {
+    ++errors;
+    error = answer.line;
+  }
   if (op->said == Said::kNothing) return answer;
   op->ended_us = now_us;
   acknowledged_at_us.push_back(now_us);

@@ -79,6 +79,8 @@ class Writer {
   std::vector<test::Operation> history;
   std::vector<int64_t> acknowledged_at_us;
   int64_t longest_us = 0;  // that an operation has waited for its answer
+  uint64_t errors = 0;     // answers that were SERVER_ERROR
+  std::string error;       // the latest
 
  private:
   struct Knowledge {

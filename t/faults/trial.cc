@@ -58,11 +58,11 @@ bool TrialOptions::Take(const std::string& name, const std::string& value) {
   return true;
 }
 
-Trial::Trial(const TrialOptions& options, int port, const Words& more)
+Trial::Trial(const TrialOptions& options, int port, const Words& more, ServerProcess::Environment environment)
     : trial_(options),
       dice_(options.seed),
       port_(port),
-      server_(Command(options, port, more), options.directory + "/server.log", port),
+      server_(Command(options, port, more), options.directory + "/server.log", port, std::move(environment)),
       checker_(site_, options.seed) {
   site_.port = port;
   for (int i = 0; i < kWriters; ++i) writers_.push_back(std::make_unique<Writer>(site_, options.seed * 100 + i + 1));
@@ -124,11 +124,8 @@ void Trial::JudgeKeysBelow(uint32_t key) {
   std::vector<test::Operation> done(history_.begin(), kept);
   history_.erase(history_.begin(), kept);
   Prepare(&done);
-  test::JudgeRules rules;
-  rules.grain_us = 2'100'000;  // each process counts whole seconds from its own beginning
-  for (const test::Finding& finding : test::Judge(done, rules)) {
-    // A row does not say here how long it lives: only presence and value are judged.
-    if (finding.fault == test::Fault::kLostTouch) continue;
+  for (const test::Finding& finding : test::Judge(done, Rules())) {
+    if (!IsJudged(finding, done)) continue;
     ++faults_[static_cast<size_t>(finding.fault)];
     Fail(Describe(finding, done));
     if (failures_ > kFailuresShown) continue;
@@ -136,6 +133,16 @@ void Trial::JudgeKeysBelow(uint32_t key) {
       if (op.key == done[finding.operation].key) std::printf("    %s\n", Describe(op).c_str());
     }
   }
+}
+
+bool Trial::IsJudged(const test::Finding& finding, const std::vector<test::Operation>&) {
+  return finding.fault != test::Fault::kLostTouch;
+}
+
+test::JudgeRules Trial::Rules() {
+  test::JudgeRules rules;
+  rules.grain_us = 2'100'000;  // each process counts whole seconds from its own beginning
+  return rules;
 }
 
 void Trial::StopServer() {

@@ -38,7 +38,7 @@ class Trial {
   using Words = std::vector<std::string>;
 
   // more: what is added to the flags that both programs give the server.
-  Trial(const TrialOptions& options, int port, const Words& more);
+  Trial(const TrialOptions& options, int port, const Words& more, ServerProcess::Environment environment = {});
   ~Trial();
   Trial(const Trial&) = delete;
   Trial& operator=(const Trial&) = delete;
@@ -56,7 +56,10 @@ class Trial {
   // Operations on the keys below, which nobody works on any more, are judged and forgotten.
   void JudgeKeysBelow(uint32_t key);
   // What a program knows that the judge must know, before it judges these.
-  virtual void Prepare(std::vector<test::Operation>*) const {}
+  virtual void Prepare(std::vector<test::Operation>*) {}
+  // Does this finding count? A row does not say here how long it lives: by default only presence and value do.
+  virtual bool IsJudged(const test::Finding& finding, const std::vector<test::Operation>& done);
+  static test::JudgeRules Rules();
   // SIGTERM, and an end without complaint.
   void StopServer();
   // The last line, and the exit status.
