@@ -1,6 +1,10 @@
 #include "base/clock.h"
 
 #include <time.h>
+#include <xxhash.h>
+
+#include <fstream>
+#include <string>
 
 #include "base/check.h"
 
@@ -14,11 +18,17 @@ int64_t Micros(clockid_t id) {
   return int64_t{now.tv_sec} * 1000000 + now.tv_nsec / 1000;
 }
 
+uint64_t ReadBootId() {
+  std::string id;
+  std::ifstream("/proc/sys/kernel/random/boot_id") >> id;
+  return id.empty() ? 0 : XXH3_64bits(id.data(), id.size());
+}
+
 }  // namespace
 
 int64_t MonotonicMicros() { return Micros(CLOCK_MONOTONIC); }
 
-SystemClock::SystemClock() : start_steady_micros_(Micros(CLOCK_BOOTTIME)) {}
+SystemClock::SystemClock() : start_steady_micros_(Micros(CLOCK_BOOTTIME)), boot_id_(ReadBootId()) {}
 
 int64_t SystemClock::SteadyMicros() const { return Micros(CLOCK_BOOTTIME); }
 

@@ -30,6 +30,9 @@ class Clock {
   virtual int64_t WallMicros() const = 0;
   // Steady whole seconds since this clock was made, plus 2.
   virtual Seconds Now() const = 0;
+  // Names the run of the machine that SteadyMicros counts in: between two of the same name a steady time means the
+  // same. 0: not known.
+  virtual uint64_t BootId() const { return 1; }
   // Steady microseconds at which Now becomes this second (not kNever): for times that leave the process.
   virtual int64_t SteadyMicrosAt(Seconds second) const = 0;
 };
@@ -39,11 +42,13 @@ class SystemClock final : public Clock {
   SystemClock();
   int64_t SteadyMicros() const override;
   int64_t WallMicros() const override;
+  uint64_t BootId() const override { return boot_id_; }
   Seconds Now() const override;
   int64_t SteadyMicrosAt(Seconds second) const override;
 
  private:
   const int64_t start_steady_micros_;
+  const uint64_t boot_id_;
 };
 
 }  // namespace holdfast::base

@@ -1,7 +1,7 @@
 // How it works: a hundred times a second the thread appends what is whole in the ring to the present segment. When the
 // oldest segment has become old, each of its records is held against memory: what is clean, or was written again later,
 // is of no use any more; the rest is appended anew, under the key's slot, so that the order of a key's records stays
-// the order of its versions.
+// the order of its versions. It goes when these copies have been synced.
 
 #include "session/file_journal.h"
 
@@ -21,7 +21,10 @@ namespace holdfast::session {
 namespace {
 constexpr int kRoundMillis = 10;
 constexpr int kForwardTries = 100;
-constexpr int64_t kRetirePauseMicros = 1'000'000;  // after a segment could not be removed
+constexpr int64_t kRetirePauseMicros = 1'000'000;   // after a segment could not be removed
+constexpr int64_t kRewritePauseMicros = 1'000'000;  // between syncs that fail
+constexpr int kRewriteRounds = 2;
+constexpr size_t kMoveBytes = 1 << 20;  // at a time: so soon others may use the room
 }  // namespace
 
 base::Result<std::unique_ptr<FileJournal>> FileJournal::Open(const FileJournalSettings& settings,
@@ -32,14 +35,14 @@ base::Result<std::unique_ptr<FileJournal>> FileJournal::Open(const FileJournalSe
   if (!segments.ok()) return segments.status();
   journal->segments_ = std::move(segments.value());
   std::string left_over;
-  auto ring = JournalRing::Open(settings.ring_path, database_uuid, settings.ring_bytes, clock, &left_over);
+  JournalBoot boot{};
+  auto ring = JournalRing::Open(settings.ring_path, database_uuid, settings.ring_bytes, clock, &left_over, &boot);
   if (!ring.ok()) return ring.status();
   journal->ring_ = std::move(ring.value());
   journal->LinkRing();
   if (!left_over.empty()) {
-    if (base::Status status = journal->segments_->Append(left_over); !status.ok()) return status;
-    if (base::Status status = journal->segments_->Sync(); !status.ok()) return status;
-    journal->segments_->Rotate();
+    if (base::Status status = journal->segments_->AppendFromBefore(left_over, boot); !status.ok()) return status;
+    if (base::Status status = journal->segments_->Sync(settings.sync); !status.ok()) return status;
   }
   journal->ring_->Reset();
   return journal;
@@ -99,7 +102,7 @@ struct FileJournal::Reading {
 };
 
 FileJournal::FileJournal(const FileJournalSettings& settings, const base::Clock& clock, const base::Log& log)
-    : settings_(settings), clock_(clock), log_(log) {}
+    : settings_(settings), clock_(clock), log_(log), sync_(settings.sync) {}
 
 base::Result<std::unique_ptr<FileJournal>> FileJournal::Inherit(const FileJournalSettings& settings, const Locks& locks,
                                                                 const std::string& database_uuid,
@@ -149,11 +152,12 @@ base::Status FileJournal::CatchUpToEnd(Sessions& sessions, Driver& driver) {
   if (status.ok() && !ring_->Collect(&whole)) {
     status = base::Status(base::ErrorKind::kCorrupt, settings_.ring_path + " is damaged");
   }
-  for (std::string_view left = whole; status.ok() && !left.empty();) {
-    const auto record = DecodeRecord(left);
+  for (size_t at = 0; status.ok() && at < whole.size();) {
+    // Of this boot: the process that wrote it has just handed over.
+    const auto record = DecodeRecord(std::string_view(whole).substr(at), at, true);
     if (!record) break;
     reading_->replay.Apply(*record);
-    left.remove_prefix(record->bytes);
+    at += record->bytes;
   }
   if (status.ok()) status = reading_->replay.Finish(driver);
   sessions.stats().journal_replayed.Add(reading_->replay.records());
@@ -169,13 +173,15 @@ void FileJournal::Seal() {
 }
 
 void FileJournal::Leave() {
-  if (base::Status status = segments_->Sync(); !status.ok()) Complain(status);
+  TakeSyncResult();
+  if (base::Status status = segments_->Sync(settings_.sync); !status.ok()) Complain(status);
   segments_->Rotate();
 }
 
 void FileJournal::Start(Sessions& sessions) {
   sessions_ = &sessions;
   stop_ = false;
+  sync_.Start();
   thread_ = std::thread([this] { Run(); });
 }
 
@@ -198,6 +204,7 @@ void FileJournal::Round(Sessions& sessions, store::Access& access) {
   TellOfRoom();  // also of what was there before somebody began to wait
   sessions.journal_room().Tick(clock_.SteadyMicros());
   SyncWhenDue();
+  RewriteWhenDue(access);
   RetireWhenDue(access, moved);
   sessions.stats().journal_bytes.Set(segments_->bytes() + ring_->bytes_waiting());
 }
@@ -210,12 +217,14 @@ void FileJournal::TellOfRoom() {
 bool FileJournal::MoveRing() {
   const uint64_t end = ring_->end();
   while (!ring_->HasRead(end)) {
-    const std::string_view records = ring_->Peek();
+    const std::string_view records = ring_->Peek(kMoveBytes);
     if (records.empty()) return true;
-    if (base::Status status = segments_->Append(records); !status.ok()) {
+    uint64_t bad = 0;
+    if (base::Status status = segments_->Append(records, ring_->seed_at_tail(), &bad); !status.ok()) {
       Complain(status);
       return false;
     }
+    if (bad != 0 && sessions_ != nullptr) sessions_->stats().journal_bad_extents.Add(bad);
     ring_->Consume(records.size());
     TellOfRoom();
   }
@@ -231,12 +240,93 @@ bool FileJournal::MoveRingUpTo(uint64_t end) {
 }
 
 void FileJournal::SyncWhenDue() {
+  TakeSyncResult();
   const int64_t now_us = clock_.SteadyMicros();
-  if (!segments_->needs_sync() || now_us < next_sync_us_) return;
+  if (sync_.busy() || !segments_->needs_sync() || now_us < next_sync_us_) return;
   next_sync_us_ = now_us + int64_t{settings_.fsync_ms} * 1000;
-  const base::Status status = segments_->Sync();
-  sessions_->stats().fsync_micros.Record(static_cast<uint64_t>(clock_.SteadyMicros() - now_us));
-  if (!status.ok()) Complain(status);
+  sync_.Begin(segments_->JobToSync());
+  TakeSyncResult();  // without a thread it is there
+}
+
+void FileJournal::TakeSyncResult() {
+  const auto result = sync_.Take();
+  if (!result.has_value()) return;
+  if (sessions_ != nullptr) sessions_->stats().fsync_micros.Record(static_cast<uint64_t>(result->took_us));
+  if (result->status.ok()) {
+    segments_->NoteSynced(result->place);
+    if (sync_fails_ && !rewrites_) log_.Notice("the journal is on the disk again");
+    sync_fails_ = sync_fails_ && rewrites_;
+    return;
+  }
+  segments_->Distrust();
+  retires_at_.reset();
+  next_rewrite_us_ = rewrites_ || sync_fails_ ? clock_.SteadyMicros() + kRewritePauseMicros : 0;
+  rewrites_ = true;
+  if (sessions_ != nullptr) sessions_->stats().journal_sync_failures.Add();
+  if (std::exchange(sync_fails_, true)) return;
+  log_.Error(result->status.message() +
+             ": what the database lacks is written anew to another segment; until that is synced, loss of the machine "
+             "loses more than --journal-sync says (journal_sync_failures in stats sessions)");
+}
+
+void FileJournal::RewriteWhenDue(store::Access& access) {
+  if (!rewrites_ || clock_.SteadyMicros() < next_rewrite_us_) return;
+  rewrites_ = !RewriteUnsynced(access);
+  next_rewrite_us_ = clock_.SteadyMicros() + kRewritePauseMicros;
+  if (!rewrites_) next_sync_us_ = 0;
+}
+
+// What is moved meanwhile a round may miss: two rounds, and the segments that are not trusted stay until it is their
+// time and their records have been looked at.
+bool FileJournal::RewriteUnsynced(store::Access& access) {
+  access.Online();
+  bool all = true;
+  for (int round = 0; all && round < kRewriteRounds; ++round) {
+    uint32_t page = 0;
+    int tries = 0;
+    do {
+      access.Offline();
+      const bool moved = MoveRing();
+      access.Online();
+      bool refused = false;
+      const uint32_t next =
+          sessions_->store().VisitSessions(access, page, 1, [&](store::Slot& slot, const store::Key& key) {
+            if (!refused) refused = !AppendUnsynced(slot, key);
+          });
+      if (!refused) {
+        page = next;
+        tries = 0;
+      }
+      all = moved && (!refused || ++tries < kForwardTries);
+    } while (all && (page != 0 || tries != 0));
+  }
+  access.Offline();
+  return all && MoveRing();
+}
+
+bool FileJournal::AppendUnsynced(const store::Slot& slot, const store::Key& key) {
+  if (!slot.item().is_dirty()) return true;
+  const store::SessionStamps stamps = slot.item().stamps();
+  JournalRecord record;
+  record.key = key.bytes;
+  record.stamps = stamps;
+  if (slot.item().kind() == store::ItemKind::kTombstone || IsReservation(slot.item())) {
+    MakeDelete(slot, &record);
+  } else {
+    const bool lacks_value = stamps.synced_version != stamps.version || Has(stamps, kMarkNeedsRow);
+    record.kind = lacks_value ? RecordKind::kValue : RecordKind::kExpiry;
+    record.expiry = slot.item().expiry();
+    if (lacks_value) record.item = slot.item();
+  }
+  return ring_->Append(record);
+}
+
+// A reservation over a delete that the database does not know yet keeps the floor, but not when that was.
+void FileJournal::MakeDelete(const store::Slot& slot, JournalRecord* record) const {
+  record->kind = RecordKind::kDelete;
+  if (!IsReservation(slot.item())) return;
+  const int64_t deleted_us = sessions_->stamp_clock().SteadyMicrosOf(record->stamps.floor);
+  record->stamps.seen_by = static_cast<uint64_t>(std::max<int64_t>(deleted_us, 0));
 }
 
 // By age; and by size, so that a busy site's journal stays readable within seconds. Twice what is unsynced: so at most
@@ -249,23 +339,39 @@ bool FileJournal::OldestIsDue() const {
 }
 
 void FileJournal::RetireWhenDue(store::Access& access, bool may_copy) {
-  if (held_.load() || clock_.SteadyMicros() < next_retire_us_ || !OldestIsDue()) return;
-  base::Status status;
-  if (segments_->oldest_is_open()) {
-    status = segments_->Sync();
-    segments_->Rotate();
+  if (held_.load() || rewrites_ || clock_.SteadyMicros() < next_retire_us_) return;
+  if (retires_at_.has_value()) {
+    // What was copied must be on the disk before the segment goes.
+    if (segments_->synced_place() < *retires_at_) return;
+    retires_at_.reset();
+    if (!RemoveOldest()) return;
   }
-  const bool rescued = status.ok() && RescueOldest(access, may_copy);
-  if (rescued) status = segments_->RemoveOldest();
-  if (!status.ok()) Complain(status);
-  if (!rescued || !status.ok()) next_retire_us_ = clock_.SteadyMicros() + kRetirePauseMicros;
+  if (!OldestIsDue()) return;
+  if (segments_->oldest_is_open()) segments_->Rotate();
+  bool copied = false;
+  if (!RescueOldest(access, may_copy, &copied)) {
+    next_retire_us_ = clock_.SteadyMicros() + kRetirePauseMicros;
+  } else if (copied) {
+    retires_at_ = segments_->place();
+    next_sync_us_ = 0;
+  } else {
+    static_cast<void>(RemoveOldest());
+  }
 }
 
-bool FileJournal::RescueOldest(store::Access& access, bool may_copy) {
-  bool all = true, copied = false;
+bool FileJournal::RemoveOldest() {
+  const base::Status status = segments_->RemoveOldest();
+  if (status.ok()) return true;
+  Complain(status);
+  next_retire_us_ = clock_.SteadyMicros() + kRetirePauseMicros;
+  return false;
+}
+
+bool FileJournal::RescueOldest(store::Access& access, bool may_copy, bool* copied) {
+  bool all = true;
   uint64_t bad_extents = 0;  // counted when it was replayed
   access.Online();
-  base::Status status = segments_->ForEachRecord(
+  const base::Status status = segments_->ForEachRecord(
       0,
       [&](const DecodedRecord& record) {
         if (!all) return;
@@ -279,19 +385,14 @@ bool FileJournal::RescueOldest(store::Access& access, bool may_copy) {
           if (forward != Forward::kRefused) break;
           forward = CopyForward(access, record, may_copy);
         }
-        copied = copied || forward == Forward::kCopied;
+        *copied = *copied || forward == Forward::kCopied;
         all = forward != Forward::kRefused;
       },
       &bad_extents);
   const uint64_t end = ring_->end();
   access.Offline();
-  // What was copied must be on the disk before this one goes.
-  if (status.ok() && all && copied) {
-    all = MoveRingUpTo(end);
-    if (all) status = segments_->Sync();
-  }
   if (!status.ok()) Complain(status);
-  return all && status.ok();
+  return status.ok() && all && (!*copied || MoveRingUpTo(end));
 }
 
 FileJournal::Forward FileJournal::CopyForward(store::Access& access, const DecodedRecord& record, bool may_copy) {
@@ -306,7 +407,7 @@ FileJournal::Forward FileJournal::CopyForward(store::Access& access, const Decod
   if (record.kind == RecordKind::kDelete) {
     if (stamps.floor != record.stamps.floor) return Forward::kNothing;
     if (slot.item().kind() == store::ItemKind::kValue && !IsReservation(slot.item())) return Forward::kNothing;
-    copy.kind = RecordKind::kDelete;
+    MakeDelete(slot, &copy);
   } else {
     if (slot.item().kind() == store::ItemKind::kTombstone || IsReservation(slot.item())) return Forward::kNothing;
     const bool lacks_value = stamps.synced_version != stamps.version || Has(stamps, kMarkNeedsRow);
@@ -333,6 +434,7 @@ void FileJournal::EndThread() {
   }
   wake_.notify_all();
   if (thread_.joinable()) thread_.join();
+  sync_.Stop();
 }
 
 void FileJournal::Stop(bool empty) {
@@ -346,7 +448,13 @@ void FileJournal::Stop(bool empty) {
   }
   // If the files cannot be written the ring stays, and the next process finds it.
   if (!MoveRing()) return;
-  if (base::Status status = segments_->Sync(); !status.ok()) return Complain(status);
+  TakeSyncResult();
+  if (rewrites_) {
+    store::Access access(sessions_->store());
+    access.Offline();
+    if (!RewriteUnsynced(access)) return;
+  }
+  if (base::Status status = segments_->Sync(settings_.sync); !status.ok()) return Complain(status);
   RemoveRing();
 }
 

@@ -2,23 +2,27 @@
 // the thread between them.
 //
 // An acknowledged session write is in the ring, which outlives kill -9 of the process; the thread carries it to a
-// segment within milliseconds and to the disk every fsync_ms. A segment is removed when it is old enough that nearly
-// all of it is in the database; the rest is copied forward first.
+// segment within milliseconds and to the disk every fsync_ms, by another thread, so that a slow disk does not fill the
+// ring. A segment is removed when it is old enough that nearly all of it is in the database; the rest is copied forward
+// first. When a sync fails, everything that the database lacks is written anew, to another segment.
 //
 // Threads: Append from any; the others from the main thread.
-// Owns:    ring, segments, one thread with an Access of its own. Borrows Sessions from Start to Stop.
+// Owns:    ring, segments, two threads, one of them with an Access. Borrows Sessions from Start to Stop.
 // Blocks:  Replay for the database; Stop for the disk.
-// Errors:  Open, Replay: one line with cause and remedy. Later: failed writes are retried, counted (journal_failures)
-// and logged; while they
-//          fail the ring fills, and then Append is false; when there is room again Sessions' journal_room() is told.
+// Errors:  Open, Replay: one line with cause and remedy. Later failed writes are retried, counted (journal_failures)
+//          and logged; failed syncs too (journal_sync_failures). While writes fail the ring fills, and then Append is
+//          false; when there is room again Sessions' journal_room() is told.
 
 #ifndef HOLDFAST_SESSION_FILE_JOURNAL_H_
 #define HOLDFAST_SESSION_FILE_JOURNAL_H_
+
+#include <unistd.h>
 
 #include <atomic>
 #include <condition_variable>
 #include <memory>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <thread>
 
@@ -28,6 +32,7 @@
 #include "session/journal.h"
 #include "session/journal_ring.h"
 #include "session/journal_segments.h"
+#include "session/journal_sync.h"
 #include "store/store.h"
 
 namespace holdfast::session {
@@ -42,6 +47,7 @@ struct FileJournalSettings {
   uint32_t fsync_ms = 1000;
   uint32_t keep_s = 150;          // older segments are copied forward and removed: a little more than the sync interval
   size_t bytes_max = 256u << 20;  // and so are the oldest beyond this much and twice what the database lacks
+  SyncFile sync = ::fdatasync;    // a test's disk may be slow, or fail
 };
 
 class FileJournal final : public Journal {
@@ -101,11 +107,18 @@ class FileJournal final : public Journal {
   bool MoveRingUpTo(uint64_t end);
   void TellOfRoom();
   void SyncWhenDue();
+  void TakeSyncResult();
+  void RewriteWhenDue(store::Access& access);
+  // Appends all that the database lacks anew. False: it could not be written.
+  bool RewriteUnsynced(store::Access& access);
   bool OldestIsDue() const;
   // may_copy: false while nothing can be written; what need not be copied goes all the same.
   void RetireWhenDue(store::Access& access, bool may_copy);
-  // Everything in the oldest segment that the database lacks is in a later one now.
-  bool RescueOldest(store::Access& access, bool may_copy);
+  // Everything in the oldest segment that the database lacks is in a later one now. *copied: something had to be.
+  bool RescueOldest(store::Access& access, bool may_copy, bool* copied);
+  bool RemoveOldest();
+  [[nodiscard]] bool AppendUnsynced(const store::Slot& slot, const store::Key& key);
+  void MakeDelete(const store::Slot& slot, JournalRecord* record) const;
   // What of this record the database lacks, to be appended anew; kNothing, or whether it was.
   enum class Forward : uint8_t { kNothing, kCopied, kRefused };
   Forward CopyForward(store::Access& access, const DecodedRecord& record, bool may_copy);
@@ -120,6 +133,11 @@ class FileJournal final : public Journal {
   Sessions* sessions_ = nullptr;  // null before Start
   int64_t next_sync_us_ = 0;
   int64_t next_retire_us_ = 0;
+  JournalSync sync_;
+  std::optional<uint64_t> retires_at_;  // the oldest segment goes when the journal is synced up to this place
+  bool rewrites_ = false;               // a sync has failed, and what it was to save has not been written anew yet
+  bool sync_fails_ = false;             // said so in the log
+  int64_t next_rewrite_us_ = 0;
 
   std::mutex mutex_;  // guards stop_
   std::condition_variable wake_;

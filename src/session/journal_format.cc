@@ -3,11 +3,11 @@
 
 #include "session/journal_format.h"
 
+#include <sys/random.h>
 #include <xxhash.h>
 
 #include <cstring>
 
-#include "session/driver.h"
 #include "session/marks.h"
 
 namespace holdfast::session {
@@ -18,9 +18,19 @@ size_t ValueBytes(const JournalRecord& record) {
   return record.kind == RecordKind::kValue ? static_cast<size_t>(record.item.value_size()) : 0;
 }
 
-uint64_t CheckOf(const char* record, size_t bytes) {
-  const uint64_t hash = XXH3_64bits(record + sizeof(uint64_t), bytes - sizeof(uint64_t));
+uint64_t CheckOf(const char* record, size_t bytes, uint64_t seed) {
+  const uint64_t hash = XXH3_64bits_withSeed(record + sizeof(uint64_t), bytes - sizeof(uint64_t), seed);
   return hash == 0 ? 1 : hash;
+}
+
+uint64_t CheckIn(const char* record) {
+  uint64_t check;
+  std::memcpy(&check, record, sizeof check);
+  return check;
+}
+
+bool IsFiller(std::string_view record) {
+  return static_cast<uint8_t>(record[offsetof(RecordHead, kind)]) == kRecordFiller;
 }
 
 }  // namespace
@@ -30,7 +40,7 @@ size_t RecordBytes(const JournalRecord& record) {
          kRecordAlignment;
 }
 
-uint64_t EncodeRecord(const JournalRecord& record, const base::Clock& clock, char* to) {
+uint64_t EncodeRecord(const JournalRecord& record, const base::Clock& clock, uint64_t seed, char* to) {
   RecordHead head{};
   head.bytes = static_cast<uint32_t>(RecordBytes(record));
   head.kind = static_cast<uint8_t>(record.kind);
@@ -41,9 +51,12 @@ uint64_t EncodeRecord(const JournalRecord& record, const base::Clock& clock, cha
   head.touched = record.stamps.touched;
   head.born = record.stamps.born;
   head.floor = record.stamps.floor;
-  head.expires_wall_us = record.expiry == base::kNever
-                             ? kNeverMicros
-                             : clock.WallMicros() + clock.SteadyMicrosAt(record.expiry) - clock.SteadyMicros();
+  if (record.kind == RecordKind::kDelete) {
+    head.when_us = static_cast<int64_t>(record.stamps.seen_by);
+  } else {
+    head.when_us = record.expiry == base::kNever ? kNeverMicros : clock.SteadyMicrosAt(record.expiry);
+  }
+  head.wall_ahead_us = clock.WallMicros() - clock.SteadyMicros();
   head.value_bytes = static_cast<uint32_t>(ValueBytes(record));
   if (record.kind == RecordKind::kValue) head.client_flags = record.item.client_flags();
 
@@ -59,7 +72,7 @@ uint64_t EncodeRecord(const JournalRecord& record, const base::Clock& clock, cha
     });
   }
   std::memset(at, 0, static_cast<size_t>(to + head.bytes - at));
-  return CheckOf(to, head.bytes);
+  return CheckOf(to, head.bytes, seed);
 }
 
 size_t ClaimedBytes(std::string_view bytes) {
@@ -69,14 +82,14 @@ size_t ClaimedBytes(std::string_view bytes) {
   return claimed < 2 * sizeof(uint64_t) || claimed % kRecordAlignment != 0 || claimed > bytes.size() ? 0 : claimed;
 }
 
-std::optional<DecodedRecord> DecodeRecord(std::string_view bytes) {
+std::optional<DecodedRecord> DecodeRecord(std::string_view bytes, uint64_t seed, bool of_this_boot) {
   const size_t claimed = ClaimedBytes(bytes);
   if (claimed < sizeof(RecordHead)) return std::nullopt;
   RecordHead head;
   std::memcpy(&head, bytes.data(), sizeof head);
   if (head.kind > static_cast<uint8_t>(RecordKind::kDelete) || head.key_bytes == 0 ||
       sizeof head + head.key_bytes + uint64_t{head.value_bytes} > claimed ||
-      head.check != CheckOf(bytes.data(), claimed)) {
+      head.check != CheckOf(bytes.data(), claimed, seed)) {
     return std::nullopt;
   }
   DecodedRecord record{};
@@ -89,10 +102,41 @@ std::optional<DecodedRecord> DecodeRecord(std::string_view bytes) {
   record.stamps.floor = head.floor;
   record.stamps.rule = head.rule;
   record.stamps.marks = head.marks & kMarkProvisional;
-  record.expires_wall_us = head.expires_wall_us;
+  record.when_us = head.when_us;
+  record.wall_ahead_us = head.wall_ahead_us;
+  record.of_this_boot = of_this_boot;
   record.client_flags = head.client_flags;
   record.bytes = claimed;
   return record;
+}
+
+size_t CopyRecords(std::string_view from, uint64_t from_seed, std::string* to, uint64_t to_seed) {
+  size_t bad = 0;
+  for (size_t at = 0; at < from.size();) {
+    const size_t claimed = ClaimedBytes(from.substr(at));
+    if (claimed == 0) return bad + 1;
+    const std::string_view record = from.substr(at, claimed);
+    if (IsFiller(record)) {
+      // nothing
+    } else if (CheckIn(record.data()) != CheckOf(record.data(), claimed, from_seed + at)) {
+      ++bad;
+    } else {
+      const size_t place = to->size();
+      to->append(record);
+      const uint64_t check = CheckOf(record.data(), claimed, to_seed + place);
+      std::memcpy(to->data() + place, &check, sizeof check);
+    }
+    at += claimed;
+  }
+  return bad;
+}
+
+uint64_t NewSeed() {
+  uint64_t seed = 0;
+  while (::getrandom(&seed, sizeof seed, 0) != sizeof seed || seed == 0) {
+    // Interrupted: it is there since the machine was started.
+  }
+  return seed;
 }
 
 }  // namespace holdfast::session

@@ -1,8 +1,12 @@
 // journal_format.h - a record of the journal as bytes, the same in the ring and in the segment files.
 //
 // A record is a RecordHead, the key, the value, and padding to 16. Its check is the XXH3 of all behind the check and
-// stands last when the record is written, so a record that was cut off by the end of the process is recognised. Times
-// that leave the process are wall-clock.
+// stands last when the record is written, so a record that was cut off by the end of the process is recognised. The
+// check is seeded by the file's own random number and by the record's place in it: what an earlier use of the same
+// blocks has left, or an earlier round of the same ring, passes nowhere.
+//
+// Times are steady ones, which no step of the wall clock moves; beside them stands how far the wall clock was ahead,
+// by which they are understood after the machine was started anew.
 //
 // Threads: pure functions.
 // Errors:  Decode answers null for what is no whole record.
@@ -17,6 +21,7 @@
 #include <string_view>
 
 #include "base/clock.h"
+#include "session/driver.h"
 #include "session/journal.h"
 
 namespace holdfast::session {
@@ -33,11 +38,12 @@ struct RecordHead {
   uint64_t touched;
   uint64_t born;
   uint64_t floor;
-  int64_t expires_wall_us;  // kNeverMicros: never
+  int64_t when_us;        // of a delete, when it was; else when it expires, kNeverMicros: never
+  int64_t wall_ahead_us;  // of the steady clock, when this was written
   uint32_t client_flags;
   uint32_t value_bytes;
 };
-static_assert(sizeof(RecordHead) == 64);
+static_assert(sizeof(RecordHead) == 72);
 
 // Of a record's length and place, so that what is left before the end of the ring always has room for a filler.
 inline constexpr size_t kRecordAlignment = 16;
@@ -50,16 +56,41 @@ struct DecodedRecord {
   std::string_view key;
   std::string_view value;
   store::SessionStamps stamps;  // version, touched, born, floor, rule, marks as above; the rest is zero
-  int64_t expires_wall_us;
+  int64_t when_us;
+  int64_t wall_ahead_us;
   uint32_t client_flags;
   size_t bytes;
+  bool of_this_boot;  // when_us is a time of the steady clock as it runs now
+
+  // The same moment by the steady clock as it runs now.
+  int64_t WhenBy(const base::Clock& clock) const {
+    if (of_this_boot || when_us == kNeverMicros) return when_us;
+    return when_us + wall_ahead_us - clock.WallMicros() + clock.SteadyMicros();
+  }
 };
 
+// The machine's run that a file was begun in.
+struct JournalBoot {
+  uint64_t id;
+  int64_t begun_us;  // steady: later than now means another run, whatever the id
+
+  static JournalBoot Now(const base::Clock& clock) { return {clock.BootId(), clock.SteadyMicros()}; }
+  bool IsNow(const base::Clock& clock) const {
+    return id != 0 && id == clock.BootId() && begun_us <= clock.SteadyMicros();
+  }
+};
+
+// Unlike that of any other file, and not 0.
+uint64_t NewSeed();
+
 size_t RecordBytes(const JournalRecord& record);
-// Writes all but the check, which is returned.
-uint64_t EncodeRecord(const JournalRecord& record, const base::Clock& clock, char* to);
+// Seeds are those of the record's place: the file's seed plus the offset. Writes all but the check, which is returned.
+uint64_t EncodeRecord(const JournalRecord& record, const base::Clock& clock, uint64_t seed, char* to);
 // The record at the front of bytes, if it is whole.
-std::optional<DecodedRecord> DecodeRecord(std::string_view bytes);
+std::optional<DecodedRecord> DecodeRecord(std::string_view bytes, uint64_t seed, bool of_this_boot);
+// Appends the whole records among `from`, whose checks have this seed at its front, to `to`, where they get
+// another that is seeded by to_seed and the place in `to`. Fillers go. Returns how many were not whole.
+size_t CopyRecords(std::string_view from, uint64_t from_seed, std::string* to, uint64_t to_seed);
 // How many bytes the thing at the front of `bytes` says that it has; 0 when that cannot be.
 size_t ClaimedBytes(std::string_view bytes);
 

@@ -23,8 +23,8 @@ constexpr int kDraftTries = 1000;
 }  // namespace
 
 int64_t JournalReplay::TtlMicros(const DecodedRecord& record) const {
-  if (record.expires_wall_us == kNeverMicros) return kNeverMicros;
-  return record.expires_wall_us - sessions_.clock().WallMicros();
+  if (record.when_us == kNeverMicros) return kNeverMicros;
+  return record.WhenBy(sessions_.clock()) - sessions_.clock().SteadyMicros();
 }
 
 Seconds JournalReplay::ExpiryAfter(int64_t ttl_us) const {
@@ -61,14 +61,14 @@ bool JournalReplay::NewDraft(const store::DraftShape& shape, store::Draft* draft
   return false;
 }
 
-void JournalReplay::Publish(Slot& slot, store::Draft&& draft, SessionStamps stamps, const Key& key) {
+void JournalReplay::Publish(Slot& slot, store::Draft&& draft, SessionStamps stamps, const DecodedRecord& record,
+                            const Key& key) {
   sessions_.NoteFloor(key, stamps.floor);
   const int64_t now_us = sessions_.clock().SteadyMicros();
   const int64_t bytes_before = DirtyBytesOf(slot.item());
   // A tombstone keeps when the session was deleted; anything else when it is due, and that the database may know of it.
   const bool is_delete = draft.item().kind() == ItemKind::kTombstone;
-  const int64_t age_us = sessions_.clock().WallMicros() - StampClock::MicrosOf(stamps.floor);
-  stamps.seen_by = static_cast<uint64_t>(is_delete ? now_us - std::max<int64_t>(age_us, 0) : now_us);
+  stamps.seen_by = static_cast<uint64_t>(is_delete ? std::min(record.WhenBy(sessions_.clock()), now_us) : now_us);
   const bool provisional = !is_delete && Has(stamps, kMarkProvisional);
   stamps.origin = kOriginJournal;
   if (!is_delete) stamps.marks = provisional ? kMarkProvisional : kMarkSent;
@@ -116,7 +116,7 @@ void JournalReplay::ApplyValue(const DecodedRecord& record, const Key& key) {
   stamps.allowance = static_cast<uint8_t>(sessions_.settings().immediate_writes);
   direct_.erase(std::string(record.key));
   Slot slot = access_.Lock(key, now);
-  Publish(slot, std::move(draft), stamps, key);
+  Publish(slot, std::move(draft), stamps, record, key);
 }
 
 void JournalReplay::ApplyExpiry(const DecodedRecord& record, const Key& key) {
@@ -161,7 +161,7 @@ void JournalReplay::ApplyDelete(const DecodedRecord& record, const Key& key) {
   stamps.rule = rule->number;
   direct_.erase(std::string(record.key));
   Slot slot = access_.Lock(key, now);
-  Publish(slot, std::move(tombstone), stamps, key);
+  Publish(slot, std::move(tombstone), stamps, record, key);
 }
 
 void JournalReplay::WriteDirectly(ChangeKind kind, const DecodedRecord& record, const Key& key) {

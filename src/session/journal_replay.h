@@ -39,7 +39,8 @@ class JournalReplay {
   void ApplyValue(const DecodedRecord& record, const store::Key& key);
   void ApplyExpiry(const DecodedRecord& record, const store::Key& key);
   void ApplyDelete(const DecodedRecord& record, const store::Key& key);
-  void Publish(store::Slot& slot, store::Draft&& draft, store::SessionStamps stamps, const store::Key& key);
+  void Publish(store::Slot& slot, store::Draft&& draft, store::SessionStamps stamps, const DecodedRecord& record,
+               const store::Key& key);
   bool NewDraft(const store::DraftShape& shape, store::Draft* draft);
   int64_t TtlMicros(const DecodedRecord& record) const;
   base::Seconds ExpiryAfter(int64_t ttl_us) const;

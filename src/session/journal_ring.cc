@@ -21,7 +21,7 @@ namespace holdfast::session {
 
 namespace {
 
-constexpr char kMagic[8] = {'H', 'F', 'R', 'I', 'N', 'G', '0', '1'};
+constexpr char kMagic[8] = {'H', 'F', 'R', 'I', 'N', 'G', '0', '2'};
 constexpr size_t kMagicOfAnyFormBytes = 6;  // the form's number follows
 constexpr size_t kHeadBytes = 4096;
 constexpr size_t kUuidBytes = 64;
@@ -42,6 +42,8 @@ struct JournalRing::Head {
   char uuid[kUuidBytes];
   std::atomic<uint64_t> head;
   std::atomic<uint64_t> tail;
+  uint64_t seed;
+  JournalBoot boot;  // when the seed was drawn
 };
 
 // The lock goes with the process, however that ends.
@@ -66,7 +68,7 @@ base::Result<int> JournalRing::OpenLocked(const std::string& path) {
 
 base::Result<std::unique_ptr<JournalRing>> JournalRing::Open(const std::string& path, const std::string& database_uuid,
                                                              size_t bytes, const base::Clock& clock,
-                                                             std::string* left_over) {
+                                                             std::string* left_over, JournalBoot* left_over_boot) {
   static_assert(sizeof(Head) <= kHeadBytes);
   const auto opened = OpenLocked(path);
   if (!opened.ok()) return opened.status();
@@ -99,6 +101,7 @@ base::Result<std::unique_ptr<JournalRing>> JournalRing::Open(const std::string& 
   if (is_new) {
     head.bytes = bytes;
     std::strncpy(head.uuid, database_uuid.c_str(), kUuidBytes - 1);
+    ring->Reset();
     // A killed process leaves its stores in program order: only the compiler could change that.
     std::atomic_signal_fence(std::memory_order_release);
     std::memcpy(head.magic, kMagic, sizeof kMagic);
@@ -121,6 +124,7 @@ base::Result<std::unique_ptr<JournalRing>> JournalRing::Open(const std::string& 
                             "last writes before the server ended");
   }
   *left_over = ring->CollectWhole();
+  *left_over_boot = head.boot;
   return ring;
 }
 
@@ -162,7 +166,8 @@ JournalRing::JournalRing(std::string path, int file, char* mapping, size_t bytes
       head_(reinterpret_cast<Head*>(mapping)),
       data_(mapping + kHeadBytes),
       bytes_(bytes),
-      clock_(clock) {}
+      clock_(clock),
+      seed_(head_->seed) {}
 
 JournalRing::~JournalRing() {
   ::munmap(head_, kHeadBytes + bytes_);
@@ -175,7 +180,8 @@ bool JournalRing::IsSound(size_t bytes) const {
          head % kRecordAlignment == 0 && tail <= head && head - tail <= bytes;
 }
 
-// Records of a process that is gone. One that is not whole was never acknowledged; its length leads to the next.
+// Records of a process that is gone, or writes no more. One that is not whole was never acknowledged; its length leads
+// to the next.
 std::string JournalRing::CollectWhole() const {
   std::string whole;
   uint64_t position = head_->tail.load();
@@ -185,7 +191,7 @@ std::string JournalRing::CollectWhole() const {
     const std::string_view here(data_ + offset, std::min<uint64_t>(bytes_ - offset, end - position));
     const size_t claimed = ClaimedBytes(here);
     if (claimed == 0) break;
-    if (DecodeRecord(here)) whole.append(here.substr(0, claimed));
+    CopyRecords(here.substr(0, claimed), seed_ + position, &whole, 0);
     position += claimed;
   }
   return whole;
@@ -195,6 +201,7 @@ bool JournalRing::Append(const JournalRecord& record) {
   const size_t bytes = RecordBytes(record);
   if (bytes > record_bytes_max()) return false;
   char* to = nullptr;
+  uint64_t seed = 0;
   {
     const std::lock_guard guard(lock_);
     const uint64_t position = head_->head.load(std::memory_order_relaxed);
@@ -206,19 +213,22 @@ bool JournalRing::Append(const JournalRecord& record) {
       CheckAt(data_ + offset).store(1, std::memory_order_release);
     }
     to = filler != 0 ? data_ : data_ + offset;
+    seed = seed_ + position + filler;
     WriteLength(to, static_cast<uint32_t>(bytes), static_cast<uint8_t>(record.kind));
     head_->head.store(position + filler + bytes, std::memory_order_release);
   }
-  CheckAt(to).store(EncodeRecord(record, clock_, to), std::memory_order_release);
+  CheckAt(to).store(EncodeRecord(record, clock_, seed, to), std::memory_order_release);
   return true;
 }
 
-std::string_view JournalRing::Peek() const {
+uint64_t JournalRing::seed_at_tail() const { return seed_ + head_->tail.load(std::memory_order_relaxed); }
+
+std::string_view JournalRing::Peek(size_t bytes_max) const {
   uint64_t position = head_->tail.load(std::memory_order_relaxed);
   const uint64_t end = head_->head.load(std::memory_order_acquire);
   const size_t begin = position % bytes_;
   size_t offset = begin;
-  while (position < end && offset < bytes_) {
+  while (position < end && offset < bytes_ && offset - begin < bytes_max) {
     char* const record = data_ + offset;
     if (CheckAt(record).load(std::memory_order_acquire) == 0) break;
     uint32_t bytes;
@@ -239,7 +249,11 @@ uint64_t JournalRing::end() const { return head_->head.load(std::memory_order_ac
 
 bool JournalRing::HasRead(uint64_t end) const { return head_->tail.load(std::memory_order_relaxed) >= end; }
 
-void JournalRing::Reset() { head_->tail.store(head_->head.load()); }
+void JournalRing::Reset() {
+  head_->tail.store(head_->head.load());
+  head_->seed = seed_ = NewSeed();
+  head_->boot = JournalBoot::Now(clock_);
+}
 
 void JournalRing::Remove() { ::unlink(path_.c_str()); }
 

@@ -1,6 +1,8 @@
 // journal_ring.h - where workers put records: a ring in a file of shared memory, which outlives the process that wrote
 // it.
 //
+// A record's check is seeded by the ring's number, drawn anew by every process, and by the record's position.
+//
 // The file lies on a file system without a disk (/dev/shm), so that writing to it never waits for one. What the last
 // process left in the ring unread is handed out by Open.
 //
@@ -30,10 +32,11 @@ namespace holdfast::session {
 
 class JournalRing {
  public:
-  // clock is borrowed. left_over gets the whole records of the process before, one after the other.
+  // clock is borrowed. left_over gets the whole records of the process before, one after the other, with
+  // checks as CopyRecords gives them from seed 0; left_over_boot when they were written.
   static base::Result<std::unique_ptr<JournalRing>> Open(const std::string& path, const std::string& database_uuid,
-                                                         size_t bytes, const base::Clock& clock,
-                                                         std::string* left_over);
+                                                         size_t bytes, const base::Clock& clock, std::string* left_over,
+                                                         JournalBoot* left_over_boot);
   // The ring of the process that hands over, by its descriptor; that one may still write. Its records are this one's to
   // read once it writes no more.
   static base::Result<std::unique_ptr<JournalRing>> Inherit(const std::string& path, int file,
@@ -44,8 +47,10 @@ class JournalRing {
 
   [[nodiscard]] bool Append(const JournalRecord& record);
 
-  // The whole records at the tail, in one piece. They stay until Consume.
-  std::string_view Peek() const;
+  // The whole records at the tail, in one piece; not many more bytes than bytes_max. They stay until Consume. Their
+  // checks are seeded from seed_at_tail on.
+  std::string_view Peek(size_t bytes_max) const;
+  uint64_t seed_at_tail() const;
   void Consume(size_t bytes);
 
   uint64_t bytes() const { return bytes_; }
@@ -54,10 +59,10 @@ class JournalRing {
   // Where the next record goes, and whether everything before a place has been read.
   uint64_t end() const;
   bool HasRead(uint64_t end) const;
-  // Empties it: what it held is safe elsewhere.
+  // Empties it: what it held is safe elsewhere. It begins anew, with another seed.
   void Reset();
   void Remove();
-  // The whole records in it; nobody may write meanwhile. They stay. False: it is damaged.
+  // The whole records in it, as left_over of Open; nobody may write meanwhile. They stay. False: it is damaged.
   bool Collect(std::string* whole) const;
   int lock() const { return file_; }
 
@@ -74,6 +79,7 @@ class JournalRing {
   char* const data_;
   const size_t bytes_;
   const base::Clock& clock_;
+  uint64_t seed_ = 0;    // head_->seed
   base::SpinLock lock_;  // guards the reservation of room: head_->head and the heads of records
 };
 

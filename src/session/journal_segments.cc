@@ -1,5 +1,9 @@
-// How it works: a segment is a head of 64 bytes (magic, the database's uuid) and records. Reading one that is damaged
-// goes on behind the damage: at every 16 bytes it looks for a record whose check is right.
+// How it works: a segment is a head and records. The head has the database's uuid, the seed of the records' checks and
+// the machine's run that it was begun in. Reading one that is damaged goes on behind the damage: at every 16 bytes it
+// looks for a record whose check is right. A head that is damaged, or was never written to the disk, leaves nothing to
+// read: without the seed no record can be told from what was in those blocks before.
+//
+// The file of a segment is kept open until what is in it has been synced, also when the next one has been begun.
 
 #include "session/journal_segments.h"
 
@@ -8,6 +12,7 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <xxhash.h>
 
 #include <algorithm>
 #include <cerrno>
@@ -20,18 +25,37 @@ namespace holdfast::session {
 
 namespace {
 
-constexpr char kMagic[] = "HFJRNL01";
+constexpr char kMagic[] = "HFJRNL02";
 constexpr size_t kMagicBytes = sizeof kMagic - 1;
 constexpr std::string_view kMagicOfAnyForm = "HFJRNL";
-constexpr size_t kHeadBytes = 64;
+constexpr size_t kUuidBytes = 64;
 constexpr size_t kStep = 16;  // records begin at multiples of this
 constexpr std::string_view kPrefix = "segment-";
 
-std::string HeadOf(const std::string& uuid) {
-  std::string head = kMagic + uuid;
-  head.resize(kHeadBytes, '\0');
+struct SegmentHead {
+  char magic[kMagicBytes];
+  char uuid[kUuidBytes];
+  uint64_t seed;
+  JournalBoot boot;
+  char spare[24];
+  uint64_t check;  // of all before
+};
+constexpr size_t kHeadBytes = sizeof(SegmentHead);
+static_assert(kHeadBytes == 128 && kHeadBytes % kStep == 0);
+
+uint64_t CheckOf(const SegmentHead& head) { return XXH3_64bits(&head, offsetof(SegmentHead, check)); }
+
+SegmentHead HeadOf(const std::string& uuid, const JournalBoot& boot) {
+  SegmentHead head{};
+  std::memcpy(head.magic, kMagic, kMagicBytes);
+  std::memcpy(head.uuid, uuid.data(), std::min(uuid.size(), kUuidBytes));
+  head.seed = NewSeed();
+  head.boot = boot;
+  head.check = CheckOf(head);
   return head;
 }
+
+std::string_view BytesOf(const SegmentHead& head) { return {reinterpret_cast<const char*>(&head), sizeof head}; }
 
 bool WriteAll(int file, std::string_view bytes) {
   while (!bytes.empty()) {
@@ -64,15 +88,6 @@ base::Status ReadFrom(const std::string& path, uint64_t offset, std::string* byt
   return error == 0 ? base::Status() : base::SystemError("cannot read " + path, error);
 }
 
-base::Status SyncDirectory(const std::string& path) {
-  const int directory = ::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-  if (directory < 0) return base::SystemError("cannot open " + path, errno);
-  const int result = ::fsync(directory);
-  const int error = errno;
-  ::close(directory);
-  return result == 0 ? base::Status() : base::SystemError("cannot sync " + path, error);
-}
-
 }  // namespace
 
 base::Result<std::unique_ptr<JournalSegments>> JournalSegments::Open(const std::string& directory,
@@ -89,6 +104,7 @@ base::Result<std::unique_ptr<JournalSegments>> JournalSegments::Open(const std::
   const base::Status locked = inherited_lock < 0 ? segments->Lock() : segments->Inherit(inherited_lock);
   if (!locked.ok()) return locked;
   if (base::Status status = segments->List(); !status.ok()) return status;
+  if (inherited_lock < 0) segments->OpenUnsynced();
   return segments;
 }
 
@@ -144,77 +160,155 @@ base::Status JournalSegments::List() {
   ::closedir(directory);
   std::sort(segments_.begin(), segments_.end(), [](const Segment& a, const Segment& b) { return a.number < b.number; });
   for (Segment& segment : segments_) {
-    const std::string path = PathOf(segment.number);
-    std::ifstream file(path, std::ios::binary);
-    std::string head(kHeadBytes, '\0');
-    const bool has_head = static_cast<bool>(file.read(head.data(), kHeadBytes));
-    // One that ends before its head does was just begun when its process ended: there is nothing in it.
-    if (has_head && head.starts_with(kMagicOfAnyForm) && !head.starts_with(kMagic)) {
-      return base::Status(
-          base::ErrorKind::kRefused,
-          path + " is a journal of another version (form " +
-              head.substr(kMagicOfAnyForm.size(), kMagicBytes - kMagicOfAnyForm.size()) +
-              ", this server knows 01): start the version that wrote it and stop it with SIGTERM, which "
-              "leaves no journal");
-    }
-    if (has_head && head != HeadOf(uuid_)) {
-      return base::Status(base::ErrorKind::kRefused,
-                          path +
-                              " is not a journal of this database: move it away, or give back the "
-                              "database that it belongs to");
-    }
-    struct stat status {};
-    if (::stat(path.c_str(), &status) == 0) segment.bytes = static_cast<uint64_t>(status.st_size);
+    if (base::Status status = ReadHead(segment); !status.ok()) return status;
   }
   if (!segments_.empty()) next_number_ = segments_.back().number + 1;
   return {};
 }
 
-base::Status JournalSegments::Begin() {
+// The process before may have been killed before it synced what it wrote: this one does it.
+void JournalSegments::OpenUnsynced() {
+  for (Segment& segment : segments_) {
+    const std::string path = PathOf(segment.number);
+    const int descriptor = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    if (descriptor < 0) continue;  // who reads it next will say why
+    segment.file = std::make_shared<OpenFile>(descriptor, path);
+    segment.synced = 0;
+    directory_unsynced_ = true;
+  }
+}
+
+base::Status JournalSegments::ReadHead(Segment& segment) const {
+  const std::string path = PathOf(segment.number);
+  SegmentHead head{};
+  std::ifstream file(path, std::ios::binary);
+  const bool has_head = static_cast<bool>(file.read(reinterpret_cast<char*>(&head), sizeof head));
+  struct stat status {};
+  if (::stat(path.c_str(), &status) == 0) segment.bytes = segment.synced = static_cast<uint64_t>(status.st_size);
+  // One that ends before its head does was just begun when its process ended: there is nothing in it.
+  if (!has_head) return {};
+  const std::string_view magic(head.magic, kMagicBytes);
+  if (magic.starts_with(kMagicOfAnyForm) && magic != kMagic) {
+    return base::Status(base::ErrorKind::kRefused,
+                        path + " is a journal of another version (form " +
+                            std::string(magic.substr(kMagicOfAnyForm.size())) +
+                            ", this server knows 02): start the version that wrote it and stop it with SIGTERM, which "
+                            "leaves no journal");
+  }
+  // The machine stopped before it was on the disk.
+  if (std::all_of(magic.begin(), magic.end(), [](char byte) { return byte == 0; })) return {};
+  if (magic == kMagic && head.check != CheckOf(head)) return {};
+  if (magic != kMagic || uuid_ != std::string_view(head.uuid, ::strnlen(head.uuid, kUuidBytes))) {
+    return base::Status(base::ErrorKind::kRefused,
+                        path +
+                            " is not a journal of this database: move it away, or give back the "
+                            "database that it belongs to");
+  }
+  segment.seed = head.seed;
+  segment.of_this_boot = head.boot.IsNow(clock_);
+  return {};
+}
+
+base::Status JournalSegments::Begin(const JournalBoot& boot) {
   const std::string path = PathOf(next_number_);
-  const int file = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_APPEND, 0600);
-  if (file < 0) return base::SystemError("cannot begin " + path, errno);
-  if (!WriteAll(file, HeadOf(uuid_))) {
+  const int descriptor = ::open(path.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_APPEND, 0600);
+  if (descriptor < 0) return base::SystemError("cannot begin " + path, errno);
+  auto file = std::make_shared<OpenFile>(descriptor, path);
+  const SegmentHead head = HeadOf(uuid_, boot);
+  if (!WriteAll(descriptor, BytesOf(head))) {
     const int error = errno;
-    ::close(file);
     ::unlink(path.c_str());
     return base::SystemError("cannot write " + path, error);
   }
-  file_ = file;
-  segments_.push_back({next_number_++, kHeadBytes, clock_.SteadyMicros()});
-  return SyncDirectory(directory_);
+  Segment segment{next_number_++, kHeadBytes, clock_.SteadyMicros()};
+  segment.seed = head.seed;
+  segment.of_this_boot = boot.IsNow(clock_);
+  segment.file = std::move(file);
+  segments_.push_back(std::move(segment));
+  is_open_ = directory_unsynced_ = true;
+  return {};
 }
 
-base::Status JournalSegments::Append(std::string_view records) {
-  if (file_ >= 0 && segments_.back().bytes >= segment_bytes_) {
-    if (base::Status status = Sync(); !status.ok()) return status;
-    Rotate();
-  }
-  if (file_ < 0) {
-    if (base::Status status = Begin(); !status.ok()) return status;
+base::Status JournalSegments::Append(std::string_view records, uint64_t seed, uint64_t* bad) {
+  if (is_open_ && segments_.back().bytes >= segment_bytes_) Rotate();
+  if (!is_open_) {
+    if (base::Status status = Begin(JournalBoot::Now(clock_)); !status.ok()) return status;
   }
   Segment& segment = segments_.back();
-  if (!WriteAll(file_, records)) {
+  std::string bytes;
+  bytes.reserve(records.size());
+  const size_t torn = CopyRecords(records, seed, &bytes, segment.seed + segment.bytes);
+  if (!WriteAll(segment.file->get(), bytes)) {
     const int error = errno;
-    if (::ftruncate(file_, static_cast<off_t>(segment.bytes)) != 0) Rotate();
+    if (::ftruncate(segment.file->get(), static_cast<off_t>(segment.bytes)) != 0) Rotate();
     return base::SystemError("cannot write " + PathOf(segment.number), error);
   }
-  segment.bytes += records.size();
-  unsynced_ = true;
+  *bad += torn;
+  segment.bytes += bytes.size();
+  place_ += bytes.size();
   return {};
 }
 
-base::Status JournalSegments::Sync() {
-  if (file_ < 0 || !unsynced_) return {};
-  if (::fdatasync(file_) != 0) return base::SystemError("cannot sync " + PathOf(segments_.back().number), errno);
-  unsynced_ = false;
-  return {};
+base::Status JournalSegments::AppendFromBefore(std::string_view records, const JournalBoot& boot) {
+  Rotate();
+  if (base::Status status = Begin(boot); !status.ok()) return status;
+  uint64_t bad = 0;  // they were whole
+  base::Status status = Append(records, 0, &bad);
+  Rotate();
+  return status;
 }
 
-void JournalSegments::Rotate() {
-  if (file_ >= 0) ::close(file_);
-  file_ = -1;
+bool JournalSegments::needs_sync() const {
+  return std::any_of(segments_.begin(), segments_.end(),
+                     [](const Segment& segment) { return segment.file != nullptr && segment.synced < segment.bytes; });
 }
+
+SyncJob JournalSegments::JobToSync() const {
+  SyncJob job;
+  for (const Segment& segment : segments_) {
+    if (segment.file != nullptr && segment.synced < segment.bytes) job.files.push_back(segment.file);
+  }
+  if (directory_unsynced_) job.directory = directory_;
+  job.place = place_;
+  return job;
+}
+
+// The bytes of a segment that were there at this place: all but those that came since, which are the last ones.
+void JournalSegments::NoteSynced(uint64_t place) {
+  uint64_t since = place_ - place;
+  bool has_new_name = false;
+  for (auto segment = segments_.rbegin(); segment != segments_.rend(); ++segment) {
+    const uint64_t records = segment->bytes - std::min<uint64_t>(segment->bytes, kHeadBytes);
+    const uint64_t later = std::min(since, records);
+    since -= later;
+    if (segment->file == nullptr) continue;
+    has_new_name = has_new_name || (later != 0 && later == records);
+    segment->synced = segment->bytes - later;
+    const bool takes_more = is_open_ && segment == segments_.rbegin();
+    if (later == 0 && !takes_more) segment->file = nullptr;
+  }
+  synced_place_ = place;
+  directory_unsynced_ = directory_unsynced_ && has_new_name;
+}
+
+void JournalSegments::Distrust() {
+  Rotate();
+  for (Segment& segment : segments_) segment.file = nullptr;
+}
+
+base::Status JournalSegments::Sync(const SyncFile& sync) {
+  if (!needs_sync()) return {};
+  const SyncJob job = JobToSync();
+  base::Status status = job.Run(sync);
+  if (status.ok()) {
+    NoteSynced(job.place);
+  } else {
+    Distrust();
+  }
+  return status;
+}
+
+void JournalSegments::Rotate() { is_open_ = false; }
 
 uint64_t JournalSegments::bytes() const {
   uint64_t bytes = 0;
@@ -243,17 +337,19 @@ base::Status JournalSegments::ForEachRecordFrom(size_t i, uint64_t* offset, bool
   std::string bytes;
   *offset = std::max<uint64_t>(*offset, kHeadBytes);
   if (base::Status status = ReadFrom(path, *offset, &bytes); !status.ok()) return status;
+  const Segment& segment = segments_[i];
   std::string_view left = bytes;
   bool in_bad_extent = false;
+  if (segment.seed == 0) {
+    if (!left.empty() && !while_written) ++*bad_extents;
+    return {};
+  }
   while (!left.empty()) {
-    const size_t claimed = ClaimedBytes(left);
     size_t step = std::min(kStep, left.size());
-    if (const auto record = DecodeRecord(left)) {
+    if (const auto record = DecodeRecord(left, segment.seed + *offset, segment.of_this_boot)) {
       visit(*record);
       step = record->bytes;
       in_bad_extent = false;
-    } else if (claimed != 0 && static_cast<uint8_t>(left[offsetof(RecordHead, kind)]) == kRecordFiller) {
-      step = claimed;
     } else if (while_written) {
       break;
     } else if (!in_bad_extent) {

@@ -1,7 +1,9 @@
 // journal_segments.h - the journal's files: numbered, written one after the other, removed oldest first.
 //
-// Threads: one at a time: the main thread at start, then the journal's.
-// Owns:    the directory, by a lock on it, and the descriptor of the segment being written.
+// The records in a segment have checks of the segment's own: whatever else was in the same blocks before is no record.
+//
+// Threads: one at a time: the main thread at start, then the journal's. A SyncJob may run on another.
+// Owns:    the directory, by a lock on it; descriptors of the segment being written and of those not synced yet.
 // Errors:  Statuses with the file's name. A failed Append leaves the file as it was before.
 // Blocks:  every call may wait for the disk.
 // Limits:  a new segment begins when the present one has segment_bytes.
@@ -19,6 +21,7 @@
 #include "base/clock.h"
 #include "base/status.h"
 #include "session/journal_format.h"
+#include "session/journal_sync.h"
 
 namespace holdfast::session {
 
@@ -34,10 +37,23 @@ class JournalSegments {
   JournalSegments(const JournalSegments&) = delete;
   JournalSegments& operator=(const JournalSegments&) = delete;
 
-  [[nodiscard]] base::Status Append(std::string_view records);
-  // What was appended so far survives the machine.
-  [[nodiscard]] base::Status Sync();
-  bool needs_sync() const { return unsynced_; }
+  // Whole records and fillers, whose checks are seeded from `seed` on. *bad counts those that are not whole; they stay
+  // out.
+  [[nodiscard]] base::Status Append(std::string_view records, uint64_t seed, uint64_t* bad);
+  // Into a segment of its own, as from the run of the machine that `boot` tells.
+  [[nodiscard]] base::Status AppendFromBefore(std::string_view records, const JournalBoot& boot);
+
+  // How many bytes were appended since Open, and up to where they survive the machine.
+  uint64_t place() const { return place_; }
+  uint64_t synced_place() const { return synced_place_; }
+  bool needs_sync() const;
+  SyncJob JobToSync() const;
+  void NoteSynced(uint64_t place);
+  // A sync failed: nothing in files that are not synced yet can be trusted to reach the disk, now or later. They stay,
+  // and the next Append begins another.
+  void Distrust();
+  // All of this at once: what was appended so far survives the machine, or is not to be trusted.
+  [[nodiscard]] base::Status Sync(const SyncFile& sync);
 
   // Closes the present segment; the next Append begins another.
   void Rotate();
@@ -45,7 +61,7 @@ class JournalSegments {
   uint64_t bytes() const;
   // Of the oldest segment; asked only when there is one.
   int64_t oldest_begun_us() const { return segments_.front().begun_us; }
-  bool oldest_is_open() const { return segments_.size() == 1 && file_ >= 0; }
+  bool oldest_is_open() const { return segments_.size() == 1 && is_open_; }
   [[nodiscard]] base::Status RemoveOldest();
 
   // Calls visit for every whole record of segment i, oldest first. *bad_extents counts stretches that are none.
@@ -65,7 +81,11 @@ class JournalSegments {
   struct Segment {
     uint64_t number;
     uint64_t bytes;
-    int64_t begun_us;  // steady; of one from before this process, when that began
+    int64_t begun_us;   // steady; of one from before this process, when that began
+    uint64_t seed = 0;  // 0: its head is damaged, and nothing in it can be read
+    bool of_this_boot = true;
+    std::shared_ptr<OpenFile> file{};  // null once it is synced and complete, or not to be trusted
+    uint64_t synced = 0;               // bytes of it that are on the disk
   };
 
   JournalSegments(std::string directory, std::string uuid, size_t segment_bytes, const base::Clock& clock)
@@ -74,7 +94,9 @@ class JournalSegments {
   base::Status Lock();
   base::Status Inherit(int lock);
   base::Status List();
-  base::Status Begin();
+  void OpenUnsynced();
+  base::Status ReadHead(Segment& segment) const;
+  base::Status Begin(const JournalBoot& boot);
 
   const std::string directory_;
   const std::string uuid_;
@@ -82,9 +104,11 @@ class JournalSegments {
   const base::Clock& clock_;
   std::deque<Segment> segments_;
   uint64_t next_number_ = 1;
-  int directory_file_ = -1;  // holds the lock
-  int file_ = -1;            // of the last segment; -1 when the next Append begins one
-  bool unsynced_ = false;
+  int directory_file_ = -1;          // holds the lock
+  bool is_open_ = false;             // the last segment takes more; else the next Append begins another
+  bool directory_unsynced_ = false;  // has names that may not survive the machine
+  uint64_t place_ = 0;
+  uint64_t synced_place_ = 0;
 };
 
 }  // namespace holdfast::session

@@ -84,7 +84,9 @@ constexpr base::OptionRow kOptions[] = {
      .field = Member<&SessionSettings::journal>,
      .help = "where acknowledged session writes are kept until the database has them; none: nowhere",
      .more = "Default: the SQLite file's name with .journal behind it; with a database server, a directory of the "
-             "database's name in $STATE_DIRECTORY, which systemd sets. With it kill -9 loses nothing that was "
+             "database's name in $STATE_DIRECTORY, which systemd sets, else in /var/lib/holdfast where that may be "
+             "written, "
+             "else in holdfast in $XDG_STATE_HOME or ~/.local/state. With it kill -9 loses nothing that was "
              "acknowledged; loss of the machine loses at most what was written since the last sync. The newest records "
              "are in shared memory (/dev/shm/holdfast-*), which outlives the process."},
     {.name = "journal-sync",
@@ -352,6 +354,9 @@ constexpr base::StatRow kStats[] = {
     {.name = "journal_failures",
      .field = Stat<&Count<&SessionStats::journal_failures>>,
      .help = "failed writes of the journal's files"},
+    {.name = "journal_sync_failures",
+     .field = Stat<&Count<&SessionStats::journal_sync_failures>>,
+     .help = "syncs of the journal's files that failed, after which all that the database lacks was written anew"},
     {.name = "refused_journal",
      .field = Stat<&Count<&SessionStats::refused_journal>>,
      .help = "writes refused because the journal had no room in time"},

@@ -61,6 +61,7 @@ struct SessionStats {
   SharedCounter journal_forwarded;         // records copied to a newer segment
   SharedCounter journal_bad_extents;       // damaged stretches skipped at start
   SharedCounter journal_failures;          // failed writes of its files
+  SharedCounter journal_sync_failures;     // failed syncs, after which the unsynced was written anew
   SharedCounter superseded;      // values that never reached the database and never will: a later one was there
   SharedCounter maybe_stale;     // rows taken over from a server that did not answer
   SharedCounter peer_questions;  // keys that other servers were asked for

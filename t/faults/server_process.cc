@@ -12,6 +12,8 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
+#include <fstream>
+#include <system_error>
 
 #include "faults/site_client.h"
 
@@ -72,8 +74,19 @@ pid_t ServerProcess::Spawn(const char* further_argument) {
 
 bool ServerProcess::HasEnded(pid_t process, int* status) { return ::waitpid(process, status, WNOHANG) == process; }
 
-bool ServerProcess::HandOver(int64_t kill_after_us) {
+bool ServerProcess::FoundDatabaseLocked(std::streamoff log_from) const {
+  std::ifstream log(log_path_);
+  log.seekg(log_from);
+  for (std::string line; std::getline(log, line);) {
+    if (line.starts_with("holdfast: --takeover: ") && line.ends_with("database is locked")) return true;
+  }
+  return false;
+}
+
+ServerProcess::HandOverEnd ServerProcess::HandOver(int64_t kill_after_us) {
   const int64_t begun_us = NowMicros();
+  std::error_code ignored;
+  const auto log_from = static_cast<std::streamoff>(std::filesystem::file_size(log_path_, ignored));
   const pid_t successor = Spawn("--takeover");
   if (kill_after_us >= 0) {
     ::usleep(static_cast<useconds_t>(kill_after_us));
@@ -83,20 +96,22 @@ bool ServerProcess::HandOver(int64_t kill_after_us) {
     ::usleep(100'000);
     int status = 0;
     if (HasEnded(process_, &status)) process_ = -1;
-    return true;
+    return HandOverEnd::kDone;
   }
   int status = 0;
   while (NowMicros() - begun_us < kStartMicrosMax) {
     if (HasEnded(process_, &status)) {
       process_ = successor;
-      return true;
+      return HandOverEnd::kDone;
     }
-    if (HasEnded(successor, &status)) return false;
+    if (HasEnded(successor, &status)) {
+      return FoundDatabaseLocked(log_from) ? HandOverEnd::kDatabaseLocked : HandOverEnd::kFailed;
+    }
     ::usleep(500);
   }
   ::kill(successor, SIGKILL);
   ::waitpid(successor, nullptr, 0);
-  return false;
+  return HandOverEnd::kFailed;
 }
 
 bool ServerProcess::Start() {

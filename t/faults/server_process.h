@@ -10,6 +10,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <ios>
 #include <string>
 #include <utility>
 #include <vector>
@@ -47,15 +48,22 @@ class ServerProcess {
   // The exit status as of waitpid. Waits at most two minutes, then kills.
   int Wait();
   bool running() const { return process_ > 0; }
-  // Starts a successor that takes over, and kills it after so long; negative: never. False: neither serves any more, or
-  // it took longer than a minute. It may have taken over before it was killed: then nobody is running.
-  bool HandOver(int64_t kill_after_us);
+  // Starts a successor that takes over, and kills it after so long; negative: never. It may have taken over before it
+  // was killed: then nobody is running.
+  enum class HandOverEnd : uint8_t {
+    kDone,
+    kDatabaseLocked,  // the successor could not get at the database and ended; the one before serves on
+    kFailed,          // it ended for another reason, or took longer than a minute
+  };
+  HandOverEnd HandOver(int64_t kill_after_us);
   int64_t start_us() const { return start_us_; }  // how long the latest Start took
 
  private:
   pid_t Spawn(const char* further_argument);
   // Has this child ended by itself?
   static bool HasEnded(pid_t process, int* status);
+  // Did a successor say so, in what the log has from this place on?
+  bool FoundDatabaseLocked(std::streamoff log_from) const;
 
   const std::vector<std::string> command_;
   const Environment environment_;

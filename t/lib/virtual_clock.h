@@ -31,6 +31,14 @@ class VirtualClock final : public base::Clock {
     return kStartMicros + (int64_t{second} - 2) * 1'000'000;
   }
 
+  uint64_t BootId() const override { return boot_id_.load(std::memory_order_relaxed); }
+
+  // The machine was off: steady time begins anew, wall time goes on.
+  void Reboot() {
+    boot_id_.fetch_add(1, std::memory_order_relaxed);
+    steady_micros_.store(kStartMicros, std::memory_order_relaxed);
+  }
+
   // Both clocks go on.
   void AdvanceMicros(int64_t micros) {
     CHECK(micros >= 0);
@@ -46,6 +54,7 @@ class VirtualClock final : public base::Clock {
  private:
   std::atomic<int64_t> steady_micros_{kStartMicros};
   std::atomic<int64_t> wall_micros_{kStartWallMicros};
+  std::atomic<uint64_t> boot_id_{1};
 };
 
 }  // namespace holdfast::test

@@ -127,7 +127,7 @@ void Simulation::DoFault() {
       world_.Tell("node %u: is stopped for a while", node.number());
       return node.Pause(world_.now_us() + dice().Skewed(100'000, 8 * kSecond));
     default:
-      // The wall clock of the machine steps. A journal has its expiries in wall time, so then nothing is killed.
+      // The wall clock of the machine steps. Rows have their expiries in wall time, so then nothing is killed.
       if (clock_steps_) {
         const int64_t step_us = dice().Between(-2, 2) * 1'800 * kSecond / 2;
         world_.Tell("node %u: the wall clock steps by %lld s", node.number(),

@@ -13,6 +13,7 @@
 #include <cstring>
 #include <filesystem>
 #include <fstream>
+#include <functional>
 #include <thread>
 
 #include "base/log.h"
@@ -46,13 +47,27 @@ JournalRecord DeleteOf(std::string_view key, uint64_t version) {
   return record;
 }
 
-std::vector<std::string> KeysIn(std::string_view bytes) {
+std::vector<std::string> KeysIn(std::string_view bytes, uint64_t seed = 0) {
   std::vector<std::string> keys;
   while (const size_t claimed = ClaimedBytes(bytes)) {
-    if (const auto record = DecodeRecord(bytes)) keys.emplace_back(record->key);
+    if (const auto record = DecodeRecord(bytes, seed, true)) keys.emplace_back(record->key);
     bytes.remove_prefix(claimed);
+    seed += claimed;
   }
   return keys;
+}
+
+constexpr size_t kAll = ~size_t{0};
+std::vector<std::string> KeysAtTail(const JournalRing& ring) { return KeysIn(ring.Peek(kAll), ring.seed_at_tail()); }
+
+struct LeftOver {
+  std::string bytes;
+  JournalBoot boot{};
+};
+
+auto OpenRing(const Folder& folder, const base::Clock& clock, LeftOver* left_over, size_t bytes = 4096,
+              const char* uuid = kUuid) {
+  return JournalRing::Open(folder.path + "/ring", uuid, bytes, clock, &left_over->bytes, &left_over->boot);
 }
 
 // -- The ring --------------------------------------------------------------------------------------
@@ -60,15 +75,16 @@ std::vector<std::string> KeysIn(std::string_view bytes) {
 TEST(JournalRing, what_was_appended_is_read_once_in_order_round_the_end) {
   Folder folder;
   const test::VirtualClock clock;
-  std::string left_over;
-  auto ring = JournalRing::Open(folder.path + "/ring", kUuid, 4096, clock, &left_over);
+  LeftOver left_over;
+  auto ring = OpenRing(folder, clock, &left_over);
   ASSERT_TRUE(ring.ok());
   uint64_t read = 0;
   for (uint64_t i = 0; i < 1000; ++i) {
     ASSERT_TRUE(ring.value()->Append(DeleteOf("key" + std::string(i % 90, 'x') + std::to_string(i), i)));
     if (i % 7 != 0) continue;
-    for (std::string_view records; !(records = ring.value()->Peek()).empty(); ring.value()->Consume(records.size())) {
-      for (const std::string& key : KeysIn(records)) {
+    for (std::string_view records; !(records = ring.value()->Peek(kAll)).empty();
+         ring.value()->Consume(records.size())) {
+      for (const std::string& key : KeysAtTail(*ring.value())) {
         ASSERT_EQ(key, "key" + std::string(read % 90, 'x') + std::to_string(read));
         ++read;
       }
@@ -80,21 +96,21 @@ TEST(JournalRing, what_was_appended_is_read_once_in_order_round_the_end) {
 TEST(JournalRing, a_full_ring_refuses_and_takes_again_when_it_was_read) {
   Folder folder;
   const test::VirtualClock clock;
-  std::string left_over;
-  auto ring = JournalRing::Open(folder.path + "/ring", kUuid, 4096, clock, &left_over);
+  LeftOver left_over;
+  auto ring = OpenRing(folder, clock, &left_over);
   int taken = 0;
   while (ring.value()->Append(DeleteOf("key", 1))) ++taken;
   EXPECT_EQ(taken, 4096 / 80);
-  ring.value()->Consume(ring.value()->Peek().size());
+  ring.value()->Consume(ring.value()->Peek(kAll).size());
   EXPECT_TRUE(ring.value()->Append(DeleteOf("key", 1)));
 }
 
 TEST(JournalRing, the_next_process_gets_what_was_left_but_nothing_that_is_torn) {
   Folder folder;
   const test::VirtualClock clock;
-  std::string left_over;
+  LeftOver left_over;
   {
-    auto ring = JournalRing::Open(folder.path + "/ring", kUuid, 4096, clock, &left_over);
+    auto ring = OpenRing(folder, clock, &left_over);
     for (const char* key : {"one", "two", "three"}) ASSERT_TRUE(ring.value()->Append(DeleteOf(key, 1)));
   }
   {
@@ -103,17 +119,17 @@ TEST(JournalRing, the_next_process_gets_what_was_left_but_nothing_that_is_torn) 
     file.seekp(4096 + 80);
     file.write("\0\0\0\0\0\0\0\0", 8);
   }
-  auto ring = JournalRing::Open(folder.path + "/ring", kUuid, 4096, clock, &left_over);
+  auto ring = OpenRing(folder, clock, &left_over);
   ASSERT_TRUE(ring.ok());
-  EXPECT_EQ(KeysIn(left_over), (std::vector<std::string>{"one", "three"}));
+  EXPECT_EQ(KeysIn(left_over.bytes), (std::vector<std::string>{"one", "three"}));
 }
 
 TEST(JournalRing, that_of_another_database_is_refused_by_name) {
   Folder folder;
   const test::VirtualClock clock;
-  std::string left_over;
-  { auto ring = JournalRing::Open(folder.path + "/ring", kUuid, 4096, clock, &left_over); }
-  auto ring = JournalRing::Open(folder.path + "/ring", "another", 4096, clock, &left_over);
+  LeftOver left_over;
+  { auto ring = OpenRing(folder, clock, &left_over); }
+  auto ring = OpenRing(folder, clock, &left_over, 4096, "another");
   ASSERT_FALSE(ring.ok());
   EXPECT_NE(ring.status().message().find(folder.path + "/ring"), std::string::npos);
 }
@@ -121,8 +137,8 @@ TEST(JournalRing, that_of_another_database_is_refused_by_name) {
 TEST(JournalRing, four_writers_and_a_reader_lose_nothing) {
   Folder folder;
   const test::VirtualClock clock;
-  std::string left_over;
-  auto opened = JournalRing::Open(folder.path + "/ring", kUuid, 64 * 1024, clock, &left_over);
+  LeftOver left_over;
+  auto opened = OpenRing(folder, clock, &left_over, 64 * 1024);
   JournalRing& ring = *opened.value();
   constexpr int kWriters = 4, kEach = 5000;
   std::vector<std::thread> writers;
@@ -136,8 +152,8 @@ TEST(JournalRing, four_writers_and_a_reader_lose_nothing) {
   std::vector<int> next(kWriters, 0);
   int read = 0;
   while (read < kWriters * kEach) {
-    const std::string_view records = ring.Peek();
-    for (const std::string& key : KeysIn(records)) {
+    const std::string_view records = ring.Peek(kAll);
+    for (const std::string& key : KeysIn(records, ring.seed_at_tail())) {
       const size_t writer = static_cast<size_t>(key[0] - '0');
       ASSERT_EQ(key, std::to_string(writer) + ":" + std::to_string(next[writer]));
       ++next[writer];
@@ -151,27 +167,27 @@ TEST(JournalRing, four_writers_and_a_reader_lose_nothing) {
 TEST(JournalRing, one_that_was_never_finished_is_made_anew) {
   Folder folder;
   const test::VirtualClock clock;
-  std::string left_over;
+  LeftOver left_over;
   // The process that made it was killed before it wrote the head.
   std::ofstream(folder.path + "/ring").close();
   fs::resize_file(folder.path + "/ring", 4096 + 8192);
-  auto ring = JournalRing::Open(folder.path + "/ring", kUuid, 4096, clock, &left_over);
+  auto ring = OpenRing(folder, clock, &left_over);
   ASSERT_TRUE(ring.ok()) << ring.status().message();
-  EXPECT_EQ(left_over, "");
+  EXPECT_EQ(left_over.bytes, "");
   EXPECT_TRUE(ring.value()->Append(DeleteOf("key", 1)));
-  EXPECT_EQ(KeysIn(ring.value()->Peek()), (std::vector<std::string>{"key"}));
+  EXPECT_EQ(KeysAtTail(*ring.value()), (std::vector<std::string>{"key"}));
 }
 
 TEST(JournalRing, one_in_use_is_refused_and_left_alone) {
   Folder folder;
   const test::VirtualClock clock;
-  std::string left_over;
-  auto ring = JournalRing::Open(folder.path + "/ring", kUuid, 4096, clock, &left_over);
+  LeftOver left_over;
+  auto ring = OpenRing(folder, clock, &left_over);
   ASSERT_TRUE(ring.value()->Append(DeleteOf("key", 1)));
-  auto second = JournalRing::Open(folder.path + "/ring", kUuid, 4096, clock, &left_over);
+  auto second = OpenRing(folder, clock, &left_over);
   ASSERT_FALSE(second.ok());
   EXPECT_NE(second.status().message().find("in use"), std::string::npos);
-  EXPECT_EQ(KeysIn(ring.value()->Peek()), (std::vector<std::string>{"key"}));
+  EXPECT_EQ(KeysAtTail(*ring.value()), (std::vector<std::string>{"key"}));
 }
 
 TEST(JournalRing, positions_that_cannot_be_are_refused_by_name) {
@@ -181,27 +197,67 @@ TEST(JournalRing, positions_that_cannot_be_are_refused_by_name) {
        {Positions{4095, 4095}, Positions{kLast - 8, 16}, Positions{16, 8}, Positions{4088, 4}, Positions{1 << 30, 0}}) {
     Folder folder;
     const test::VirtualClock clock;
-    std::string left_over;
-    { auto ring = JournalRing::Open(folder.path + "/ring", kUuid, 4096, clock, &left_over); }
+    LeftOver left_over;
+    { auto ring = OpenRing(folder, clock, &left_over); }
     {
       std::fstream file(folder.path + "/ring", std::ios::in | std::ios::out | std::ios::binary);
       file.seekp(8 + 8 + 64);
       file.write(reinterpret_cast<const char*>(positions.data()), sizeof positions);
     }
-    auto ring = JournalRing::Open(folder.path + "/ring", kUuid, 4096, clock, &left_over);
+    auto ring = OpenRing(folder, clock, &left_over);
     ASSERT_FALSE(ring.ok());
     EXPECT_NE(ring.status().message().find("damaged"), std::string::npos);
   }
+}
+
+// Lays bytes over the ring's head: head and tail.
+void SetPositions(const Folder& folder, uint64_t head, uint64_t tail) {
+  const std::array<uint64_t, 2> positions{head, tail};
+  std::fstream file(folder.path + "/ring", std::ios::in | std::ios::out | std::ios::binary);
+  file.seekp(8 + 8 + 64);
+  file.write(reinterpret_cast<const char*>(positions.data()), sizeof positions);
+}
+
+TEST(JournalRing, records_of_an_earlier_use_or_an_earlier_round_pass_nowhere) {
+  Folder folder;
+  const test::VirtualClock clock;
+  LeftOver left_over;
+  {
+    auto ring = OpenRing(folder, clock, &left_over);
+    for (const char* key : {"one", "two", "three"}) ASSERT_TRUE(ring.value()->Append(DeleteOf(key, 1)));
+    std::string whole;
+    ASSERT_TRUE(ring.value()->Collect(&whole));
+    EXPECT_EQ(KeysIn(whole).size(), 3u);
+    // The same places one round later, as if three records had been begun there and none written.
+    SetPositions(folder, 4096 + 240, 4096);
+    ASSERT_TRUE(ring.value()->Collect(&whole));
+    EXPECT_EQ(whole, "");
+    SetPositions(folder, 240, 0);
+    ring.value()->Reset();
+  }
+  SetPositions(folder, 240, 0);
+  auto ring = OpenRing(folder, clock, &left_over);
+  ASSERT_TRUE(ring.ok());
+  EXPECT_EQ(left_over.bytes, "");
 }
 
 // -- Segments --------------------------------------------------------------------------------------
 
 std::string Bytes(const JournalRecord& record, const base::Clock& clock) {
   std::string bytes(RecordBytes(record), '\0');
-  const uint64_t check = EncodeRecord(record, clock, bytes.data());
+  const uint64_t check = EncodeRecord(record, clock, 0, bytes.data());
   std::memcpy(bytes.data(), &check, sizeof check);
   return bytes;
 }
+
+base::Status Append(JournalSegments& segments, const std::string& records) {
+  uint64_t bad = 0;
+  const base::Status status = segments.Append(records, 0, &bad);
+  EXPECT_EQ(bad, 0u);
+  return status;
+}
+
+constexpr size_t kSegmentHeadBytes = 128;
 
 TEST(JournalSegments, reading_goes_on_behind_a_damaged_stretch_and_stops_at_a_cut_tail) {
   Folder folder;
@@ -210,15 +266,15 @@ TEST(JournalSegments, reading_goes_on_behind_a_damaged_stretch_and_stops_at_a_cu
     auto segments = JournalSegments::Open(folder.path, kUuid, 1 << 20, clock);
     ASSERT_TRUE(segments.ok());
     for (int i = 0; i < 10; ++i)
-      ASSERT_TRUE(segments.value()->Append(Bytes(DeleteOf("key" + std::to_string(i), 1), clock)).ok());
+      ASSERT_TRUE(Append(*segments.value(), Bytes(DeleteOf("key" + std::to_string(i), 1), clock)).ok());
   }
   const std::string path = folder.path + "/segment-000000000001";
   {
     std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
-    file.seekp(64 + 80 * 3 + 8);
+    file.seekp(kSegmentHeadBytes + 80 * 3 + 8);
     file.write("damage", 6);
   }
-  fs::resize_file(path, 64 + 80 * 9 + 33);
+  fs::resize_file(path, kSegmentHeadBytes + 80 * 9 + 33);
   auto segments = JournalSegments::Open(folder.path, kUuid, 1 << 20, clock);
   std::vector<std::string> keys;
   uint64_t bad_extents = 0;
@@ -230,12 +286,65 @@ TEST(JournalSegments, reading_goes_on_behind_a_damaged_stretch_and_stops_at_a_cu
   EXPECT_EQ(bad_extents, 2u);
 }
 
+TEST(JournalSegments, what_an_earlier_file_has_left_in_its_blocks_is_no_record) {
+  Folder folder;
+  const test::VirtualClock clock;
+  for (const char* key : {"one", "two"}) {
+    auto segments = JournalSegments::Open(folder.path, kUuid, 1 << 20, clock);
+    ASSERT_TRUE(Append(*segments.value(), Bytes(DeleteOf(key, 1), clock)).ok());
+  }
+  std::ifstream first(folder.path + "/segment-000000000001", std::ios::binary);
+  const std::string bytes((std::istreambuf_iterator<char>(first)), std::istreambuf_iterator<char>());
+  std::ofstream(folder.path + "/segment-000000000002", std::ios::binary | std::ios::app)
+      << bytes.substr(kSegmentHeadBytes);
+  // Its own record, where a write that failed and was repeated may have left it.
+  std::ofstream(folder.path + "/segment-000000000001", std::ios::binary | std::ios::app)
+      << bytes.substr(kSegmentHeadBytes);
+  auto segments = JournalSegments::Open(folder.path, kUuid, 1 << 20, clock);
+  std::vector<std::string> keys;
+  uint64_t bad_extents = 0;
+  for (size_t i = 0; i < 2; ++i) {
+    ASSERT_TRUE(segments.value()
+                    ->ForEachRecord(
+                        i, [&](const DecodedRecord& record) { keys.emplace_back(record.key); }, &bad_extents)
+                    .ok());
+  }
+  EXPECT_EQ(keys, (std::vector<std::string>{"one", "two"}));
+  EXPECT_EQ(bad_extents, 2u);
+}
+
+TEST(JournalSegments, one_whose_head_never_reached_the_disk_is_skipped_and_counted) {
+  Folder folder;
+  const test::VirtualClock clock;
+  for (const char* key : {"one", "two", "three"}) {
+    auto segments = JournalSegments::Open(folder.path, kUuid, 1 << 20, clock);
+    ASSERT_TRUE(Append(*segments.value(), Bytes(DeleteOf(key, 1), clock)).ok());
+  }
+  for (const auto& [name, damage] : {std::pair("/segment-000000000001", std::string(kSegmentHeadBytes, '\0')),
+                                     std::pair("/segment-000000000002", std::string("HFJRNL02x"))}) {
+    std::fstream file(folder.path + name, std::ios::in | std::ios::out | std::ios::binary);
+    file.write(damage.data(), static_cast<std::streamsize>(damage.size()));
+  }
+  auto segments = JournalSegments::Open(folder.path, kUuid, 1 << 20, clock);
+  ASSERT_TRUE(segments.ok()) << segments.status().message();
+  std::vector<std::string> keys;
+  uint64_t bad_extents = 0;
+  for (size_t i = 0; i < 3; ++i) {
+    ASSERT_TRUE(segments.value()
+                    ->ForEachRecord(
+                        i, [&](const DecodedRecord& record) { keys.emplace_back(record.key); }, &bad_extents)
+                    .ok());
+  }
+  EXPECT_EQ(keys, std::vector<std::string>{"three"});
+  EXPECT_EQ(bad_extents, 2u);
+}
+
 TEST(JournalSegments, those_of_another_database_are_refused_and_left_alone) {
   Folder folder;
   const test::VirtualClock clock;
   {
     auto segments = JournalSegments::Open(folder.path, kUuid, 1 << 20, clock);
-    ASSERT_TRUE(segments.value()->Append(Bytes(DeleteOf("key", 1), clock)).ok());
+    ASSERT_TRUE(Append(*segments.value(), Bytes(DeleteOf("key", 1), clock)).ok());
   }
   auto other = JournalSegments::Open(folder.path, "another", 1 << 20, clock);
   ASSERT_FALSE(other.ok());
@@ -246,8 +355,8 @@ TEST(JournalSegments, those_of_another_database_are_refused_and_left_alone) {
 TEST(JournalSegments, a_full_segment_is_followed_by_another) {
   Folder folder;
   const test::VirtualClock clock;
-  auto segments = JournalSegments::Open(folder.path, kUuid, 200, clock);
-  for (int i = 0; i < 10; ++i) ASSERT_TRUE(segments.value()->Append(Bytes(DeleteOf("key", 1), clock)).ok());
+  auto segments = JournalSegments::Open(folder.path, kUuid, 264, clock);
+  for (int i = 0; i < 10; ++i) ASSERT_TRUE(Append(*segments.value(), Bytes(DeleteOf("key", 1), clock)).ok());
   EXPECT_EQ(segments.value()->count(), 5u);
   while (segments.value()->count() > 0) ASSERT_TRUE(segments.value()->RemoveOldest().ok());
   EXPECT_TRUE(fs::is_empty(folder.path));
@@ -256,9 +365,9 @@ TEST(JournalSegments, a_full_segment_is_followed_by_another) {
 TEST(JournalSegments, a_directory_in_use_is_refused) {
   Folder folder;
   const test::VirtualClock clock;
-  auto segments = JournalSegments::Open(folder.path, kUuid, 200, clock);
+  auto segments = JournalSegments::Open(folder.path, kUuid, 264, clock);
   ASSERT_TRUE(segments.ok());
-  auto second = JournalSegments::Open(folder.path, kUuid, 200, clock);
+  auto second = JournalSegments::Open(folder.path, kUuid, 264, clock);
   ASSERT_FALSE(second.ok());
   EXPECT_NE(second.status().message().find("in use"), std::string::npos);
 }
@@ -273,6 +382,7 @@ struct Node {
     size_t segment_bytes = 16 << 20;
     size_t journal_bytes_max = 256 << 20;
     store::StoreSettings store{};
+    SyncFile sync = ::fdatasync;
     const Node* predecessor = nullptr;  // hands over; null: nobody runs
   };
 
@@ -294,6 +404,7 @@ struct Node {
     settings.keep_s = 5;
     settings.bytes_max = options.journal_bytes_max;
     settings.segment_bytes = options.segment_bytes;
+    settings.sync = options.sync;
     FileJournal::Locks locks;
     if (before != nullptr) {
       locks = {shared(before->journal->locks().directory), shared(before->journal->locks().ring)};
@@ -518,6 +629,51 @@ TEST(FileJournal, a_replay_moves_no_expiry_however_often) {
     Node node(folder, clock);
     ASSERT_EQ(node.access->Find(store::Key::Of("s:one"), clock.Now()).item.expiry(), expiry) << "replay " << i;
   }
+}
+
+TEST(FileJournal, a_step_of_the_wall_clock_before_the_replay_moves_nothing) {
+  for (const int64_t step_s : {-3600, 3600}) {
+    Folder folder;
+    test::VirtualClock clock;
+    const Seconds expiry = clock.Now() + 100;
+    uint64_t deleted_us = 0;
+    {
+      Node node(folder, clock);
+      node.Set("s:one", "v", expiry);
+      node.Set("s:ever", "v");
+      node.Set("s:gone", "v");
+      node.Delete("s:gone");
+      deleted_us = node.access->Lock(store::Key::Of("s:gone"), clock.Now()).item().stamps().seen_by;
+    }
+    clock.AdvanceSeconds(10);
+    clock.SetWallMicros(clock.WallMicros() + step_s * 1'000'000);
+    Node node(folder, clock);
+    EXPECT_EQ(node.access->Find(store::Key::Of("s:one"), clock.Now()).item.expiry(), expiry);
+    EXPECT_EQ(node.access->Find(store::Key::Of("s:ever"), clock.Now()).item.expiry(), base::kNever);
+    EXPECT_EQ(node.access->Lock(store::Key::Of("s:gone"), clock.Now()).item().stamps().seen_by, deleted_us);
+    clock.AdvanceSeconds(91);
+    EXPECT_EQ(node.Get("s:one"), "(none)");
+  }
+}
+
+TEST(FileJournal, after_the_machine_was_started_anew_the_wall_clock_says_how_long_that_took) {
+  Folder folder;
+  test::VirtualClock clock;
+  clock.AdvanceSeconds(5000);
+  {
+    Node node(folder, clock);
+    node.Set("s:one", "v", clock.Now() + 100);
+    node.Set("s:short", "v", clock.Now() + 5);
+    node.Set("s:gone", "v");
+    node.Delete("s:gone");
+  }
+  clock.AdvanceSeconds(10);
+  clock.Reboot();
+  Node node(folder, clock);
+  EXPECT_EQ(node.access->Find(store::Key::Of("s:one"), clock.Now()).item.expiry(), clock.Now() + 90);
+  EXPECT_EQ(node.Get("s:short"), "(none)");
+  EXPECT_EQ(static_cast<int64_t>(node.access->Lock(store::Key::Of("s:gone"), clock.Now()).item().stamps().seen_by),
+            clock.SteadyMicros() - 10'000'000);
 }
 
 TEST(FileJournal, replaying_twice_changes_nothing) {
@@ -750,6 +906,115 @@ TEST(FileJournal, on_a_full_disk_what_is_not_needed_goes_and_nothing_is_torn) {
   EXPECT_EQ(node.Get("s:three"), "w");
 }
 
+// -- The disk ---------------------------------------------------------------------------------------
+
+// A disk whose syncs wait, or fail.
+class Disk {
+ public:
+  SyncFile sync() {
+    return [this](int file) {
+      ++syncs;
+      while (stands.load()) usleep(1000);
+      if (fails.load()) {
+        errno = EIO;
+        return -1;
+      }
+      return ::fdatasync(file);
+    };
+  }
+  std::atomic<bool> stands{false};
+  std::atomic<bool> fails{false};
+  std::atomic<int> syncs{0};
+};
+
+bool WaitFor(const std::function<bool()>& condition) {
+  for (int i = 0; i < 3000; ++i) {
+    if (condition()) return true;
+    usleep(10'000);
+  }
+  return false;
+}
+
+TEST(Disk, a_sync_that_takes_long_does_not_keep_the_ring_from_being_emptied) {
+  Folder folder;
+  test::VirtualClock clock;
+  Disk disk;
+  Node::Options options;
+  options.ring_bytes = 64 << 10;
+  options.sync = disk.sync();
+  Node node(folder, clock, options);
+  disk.stands = true;
+  node.journal->Start(*node.sessions);
+  node.Set("s:one", "v");
+  ASSERT_TRUE(WaitFor([&] { return disk.syncs > 0; }));
+  for (int i = 0; i < 4000; ++i) {
+    ASSERT_TRUE(WaitFor([&] { return node.journal->Append(DeleteOf("s:x", 1)); })) << i;
+  }
+  EXPECT_EQ(disk.syncs, 1);
+  disk.stands = false;
+}
+
+TEST(Disk, a_segment_stays_until_what_was_copied_from_it_is_synced) {
+  Folder folder;
+  test::VirtualClock clock;
+  Disk disk;
+  Node::Options options;
+  options.sync = disk.sync();
+  Node node(folder, clock, options);
+  node.journal->Start(*node.sessions);
+  node.Set("s:one", "v");
+  const std::string first = folder.path + "/journal/segment-000000000001";
+  ASSERT_TRUE(node.WaitForFile(first));
+  ASSERT_TRUE(WaitFor([&] { return disk.syncs > 0; }));
+  disk.stands = true;
+  clock.AdvanceSeconds(6);
+  ASSERT_TRUE(WaitFor([&] { return node.sessions->stats().journal_forwarded.value() == 1; }));
+  usleep(100'000);
+  EXPECT_TRUE(fs::exists(first));
+  disk.stands = false;
+  EXPECT_TRUE(node.WaitForNoFile(first));
+}
+
+TEST(Disk, what_a_failed_sync_leaves_in_doubt_is_written_anew_elsewhere_and_told_once) {
+  Folder folder;
+  test::VirtualClock clock;
+  Disk disk;
+  Node::Options options;
+  options.sync = disk.sync();
+  testing::internal::CaptureStderr();
+  {
+    Node node(folder, clock, options);
+    disk.fails = true;
+    node.Set("s:synced", "v");
+    node.Sync();
+    node.Set("s:one", "v", clock.Now() + 100);
+    node.Set("s:gone", "v");
+    node.Delete("s:gone");
+    node.journal->Start(*node.sessions);
+    const auto failures = [&] { return node.sessions->stats().journal_sync_failures.value(); };
+    for (uint64_t n = 1; n <= 3; ++n) {
+      ASSERT_TRUE(WaitFor([&] { return failures() >= n; }));
+      clock.AdvanceMillis(1100);
+    }
+    disk.fails = false;
+    const int before = disk.syncs;
+    ASSERT_TRUE(WaitFor([&] {
+      clock.AdvanceMillis(20);
+      return disk.syncs >= before + 2;
+    }));
+    disk.fails = true;  // the last stop has nothing to save
+    // The disk has lost what the first syncs were to save.
+    fs::remove(folder.path + "/journal/segment-000000000001");
+  }
+  const std::string said = testing::internal::GetCapturedStderr();
+  EXPECT_EQ(said.find("written anew"), said.rfind("written anew")) << said;
+  EXPECT_NE(said.find("written anew"), std::string::npos);
+  Node node(folder, clock);
+  EXPECT_EQ(node.Get("s:one"), "v");
+  EXPECT_EQ(node.StateOf("s:gone"), store::ItemState::kTombstone);
+  EXPECT_EQ(node.StateOf("s:synced"), store::ItemState::kAbsent);  // the database has it
+}
+
 // -- Hand-over -------------------------------------------------------------------------------------
 
 TEST(Handover, what_the_old_process_wrote_until_the_end_is_in_the_new_one) {
@@ -842,23 +1107,23 @@ TEST(Handover, a_record_that_is_half_written_is_read_when_it_is_whole) {
   const auto opened = JournalSegments::Open(folder.path + "/j", kUuid, 1 << 20, clock);
   JournalSegments& segments = *opened.value();
   const JournalRecord first = DeleteOf("first", 1), second = DeleteOf("second", 2);
-  std::string bytes(RecordBytes(first) + RecordBytes(second), '\0');
-  for (const auto& [record, at] : {std::pair(first, size_t{0}), std::pair(second, RecordBytes(first))}) {
-    const uint64_t check = EncodeRecord(record, clock, bytes.data() + at);
-    std::memcpy(bytes.data() + at, &check, sizeof check);
-  }
+  ASSERT_TRUE(Append(segments, Bytes(first, clock)).ok());
+  ASSERT_TRUE(Append(segments, Bytes(second, clock)).ok());
+  const std::string path = folder.path + "/j/segment-000000000001";
+  std::ifstream file(path, std::ios::binary);
+  const std::string whole((std::istreambuf_iterator<char>(file)), std::istreambuf_iterator<char>());
+  const size_t records = whole.size() - kSegmentHeadBytes;
   std::vector<std::string> keys;
   uint64_t offset = 0, bad_extents = 0;
   const auto read = [&] {
     return segments.ForEachRecordFrom(
         0, &offset, true, [&](const DecodedRecord& record) { keys.emplace_back(record.key); }, &bad_extents);
   };
-  size_t written = 0;
-  for (const size_t end : {RecordBytes(first) - 1, RecordBytes(first) + 70, bytes.size() - 1, bytes.size()}) {
-    ASSERT_TRUE(segments.Append(std::string_view(bytes).substr(written, end - written)).ok());
-    written = end;
+  for (const size_t end : {RecordBytes(first) - 1, RecordBytes(first) + 70, records - 1, records}) {
+    std::ofstream(path, std::ios::binary | std::ios::trunc)
+        .write(whole.data(), static_cast<std::streamsize>(kSegmentHeadBytes + end));
     ASSERT_TRUE(read().ok());
-    EXPECT_EQ(keys.size(), end < RecordBytes(first) ? 0u : end < bytes.size() ? 1u : 2u);
+    EXPECT_EQ(keys.size(), end < RecordBytes(first) ? 0u : end < records ? 1u : 2u);
   }
   EXPECT_EQ(keys, (std::vector<std::string>{"first", "second"}));
   EXPECT_EQ(bad_extents, 0u);

@@ -138,12 +138,12 @@ class Journal(unittest.TestCase):
             server.kill()
             segment = os.path.join(journal, min(name for name in os.listdir(journal) if name.startswith("segment")))
             ring = os.path.realpath(journal + "/ring")
-            for path, place, versions in ((segment, 6, (b"00", b"02", b"99")), (ring, 6, (b"00", b"02"))):
+            for path, place, versions in ((segment, 6, (b"00", b"01", b"99")), (ring, 6, (b"00", b"01"))):
                 for version in versions:
                     with open(path, "r+b") as file:
                         file.seek(place)
                         known = file.read(2)
-                        self.assertEqual(known, b"01")
+                        self.assertEqual(known, b"02")
                         file.seek(place)
                         file.write(version)
                     with open(path, "rb") as file:
