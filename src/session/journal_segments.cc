@@ -206,6 +206,8 @@ base::Status JournalSegments::ReadHead(Segment& segment) const {
   }
   segment.seed = head.seed;
   segment.of_this_boot = head.boot.IsNow(clock_);
+  // A server that is started again and again must get rid of its old segments too.
+  if (segment.of_this_boot) segment.begun_us = head.boot.begun_us;
   return {};
 }
 

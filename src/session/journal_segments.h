@@ -81,7 +81,7 @@ class JournalSegments {
   struct Segment {
     uint64_t number;
     uint64_t bytes;
-    int64_t begun_us;   // steady; of one from before this process, when that began
+    int64_t begun_us;   // steady; of one from an earlier run of the machine, when this process began
     uint64_t seed = 0;  // 0: its head is damaged, and nothing in it can be read
     bool of_this_boot = true;
     std::shared_ptr<OpenFile> file{};  // null once it is synced and complete, or not to be trusted

@@ -730,6 +730,30 @@ TEST(FileJournal, old_segments_go_and_what_is_not_synced_is_copied_forward) {
   EXPECT_EQ(node.Load("s:synced").data, "v");
 }
 
+TEST(FileJournal, a_server_that_is_started_again_and_again_keeps_no_old_segments) {
+  Folder folder;
+  test::VirtualClock clock;
+  const auto segment = [&folder](int number) {
+    return folder.path + "/journal/segment-00000000000" + std::to_string(number);
+  };
+  for (int i = 1; i <= 4; ++i) {
+    Node node(folder, clock);
+    node.Set("s:" + std::to_string(i), "v");
+    node.Sync();
+    clock.AdvanceSeconds(3);
+  }
+  ASSERT_TRUE(fs::exists(segment(1)) && fs::exists(segment(4)));
+  Node node(folder, clock);
+  node.Sync();
+  store::Access access(*node.store);
+  access.Offline();
+  for (int round = 0; round < 10; ++round) node.journal->Round(*node.sessions, access);
+  EXPECT_FALSE(fs::exists(segment(1)));
+  EXPECT_FALSE(fs::exists(segment(2)));
+  EXPECT_TRUE(fs::exists(segment(4)));
+  EXPECT_EQ(node.Load("s:1").data, "v");
+}
+
 TEST(FileJournal, a_shorter_life_replaces_a_longer_one_even_when_it_is_over) {
   Folder folder;
   test::VirtualClock clock;
