@@ -124,8 +124,9 @@ Verdict Sessions::Judge(const Rule&, const Key& key, ItemState state, LoadOutcom
     case ItemState::kTombstone:
       return Verdict::kDeleted;
     case ItemState::kExpired:
+      // Memory has the latest, and so the database has no later expiry; but it has the delete below a reservation.
       NoteEnd(key, End::kExpired);
-      return miss;  // memory has the latest, and so the database has no later expiry
+      return Verdict::kDeleted;
     case ItemState::kAbsent:
     case ItemState::kFlushed:
       break;
@@ -157,13 +158,16 @@ bool Sessions::MayWriteUnknown(const Rule& rule, Verdict verdict) const {
 
 void Sessions::Preload(const Key& key) { read_through_.Preload(key); }
 
+// A reservation may leave memory, and then a tombstone stands here again. True: this item is one over a tombstone.
+bool Sessions::NoteDeleteBelow(const ItemRef& item, const Key& key, Seconds now) {
+  if (!IsReservation(item) || item.stamps().floor == 0) return false;
+  if (answer_book_.FloorOf(key) < item.stamps().floor) answer_book_.NoteDelete(key, item.stamps().floor, now, now);
+  return true;
+}
+
 void Sessions::NoteHit(const Rule& rule, const Key& key, const ItemRef& item, uint64_t connection, Seconds now) {
-  const bool is_over_tombstone = IsReservation(item) && item.stamps().floor != 0;
-  if (is_over_tombstone && answer_book_.FloorOf(key) < item.stamps().floor) {
-    answer_book_.NoteDelete(key, item.stamps().floor, now, now);
-  }
+  const bool is_over_tombstone = NoteDeleteBelow(item, key, now);
   if (!is_over_tombstone && !answer_book_.Recent(key, now)) return;
-  // A reservation may leave memory, and then a tombstone stands here again.
   answer_book_.NoteAnswer(key, item.cas(), connection, IsReservation(item) ? now + rule.writer_window_s + 1 : 0);
 }
 
@@ -187,6 +191,7 @@ void Sessions::NoteMiss(store::Access& access, const Rule& rule, const Key& key,
   const Seconds keep_until = now + rule.writer_window_s + 1;
   Slot slot = access.Lock(key, now);
   if (slot.state() != ItemState::kTombstone || !slot.item().is_session()) {
+    NoteDeleteBelow(slot.item(), key, now);
     answer_book_.NoteAnswer(key, stamp_clock_.Next(0), connection, keep_until);
     return;
   }

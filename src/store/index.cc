@@ -15,9 +15,8 @@
 
 #include "store/index.h"
 
+#include <sys/random.h>
 #include <xxhash.h>
-
-#include <random>
 
 #include "base/check.h"
 #include "store/index_words.h"
@@ -45,8 +44,8 @@ Index::Index(std::unique_ptr<Arena> buckets, std::unique_ptr<Arena> links, uint6
       buckets_max_(buckets_max),
       items_begin_(items_begin),
       items_have_cas_(items_have_cas) {
-  std::random_device random;
-  for (uint8_t& byte : secret_) byte = static_cast<uint8_t>(random());
+  // So many at once the kernel gives whole.
+  CHECK(::getrandom(secret_.data(), secret_.size(), 0) == static_cast<ssize_t>(secret_.size()));
   auto geometry = std::make_unique<Geometry>();
   geometry->before = geometry->after = std::min(buckets_first, buckets_max);
   geometry->cursor.store(0);

@@ -56,6 +56,7 @@ session::SessionSettings Settings(uint32_t number, bool shared) {
   settings.node_address = settings.node_name + ":11211";
   settings.node_token = "token-of-" + settings.node_name;
   settings.node_lease_s = 4;
+  settings.ends_max = 64;
   return settings;
 }
 

@@ -217,6 +217,21 @@ TEST(SessionDelete, WhoWasAnsweredFromAReservationMayLogIn) {
   EXPECT_EQ(site.Value("php:1", 3), "login");
 }
 
+TEST(SessionDelete, WhoWasAnsweredFromAReservationThatIsOverMayLogIn) {
+  SessionSite site;
+  site.Set("php:1", "v", 1);
+  site.Delete("php:1", 1);
+  site.WriteDue();
+  EXPECT_EQ(site.Get("php:1", 2), Answer::kMiss);
+  EXPECT_EQ(site.Set("php:1", "", 2, 60), Answer::kStored);
+  site.WriteDue();
+  site.clock.AdvanceSeconds(200);
+  EXPECT_EQ(site.Get("php:1", 3), Answer::kMiss);
+  site.Evict("php:1");
+  EXPECT_EQ(site.Set("php:1", "login", 3), Answer::kStored);
+  EXPECT_EQ(site.Value("php:1", 3), "login");
+}
+
 TEST(SessionDelete, WhoWasToldMayLogInWhateverElseWasDeleted) {
   constexpr int kOthers = 40'000;  // some of them share a place in the filter
   SessionSite site;
