@@ -94,7 +94,7 @@ enum class Progress : uint8_t {
 
 // How long a request waits for memory that readers still hold: longer than a worker that was preempted stays away, and
 // time, not rounds, for rounds pass in no time when there is nothing else to do.
-inline constexpr int64_t kRetryMicrosMax = 1'000'000;
+inline constexpr int64_t kRetryMicrosMax = 5'000'000;
 
 // *reply is as it was made.
 Progress Execute(Context& context, const Request& request, Frame& frame, Reply* reply);

@@ -128,10 +128,16 @@ class DatabaseServer:
         self.launch()
 
         def answers():
-            if self.process.poll() is not None:
+            if self.process.poll() is not None and self.must_wait_for_the_one_before():
+                self.launch()
+            elif self.process.poll() is not None:
                 raise AssertionError(f"{self.scheme} server ended, status {self.process.returncode}:\n{self.log()[-4000:]}")
             return self.ready()
         wait_until(answers, START_TIMEOUT_S, f"{self.scheme} server answers")
+
+    def must_wait_for_the_one_before(self):
+        """Whether it ended only because what a killed server left behind is not gone yet."""
+        return False
 
     def stop(self, number=signal.SIGTERM):
         self.process.send_signal(number)
@@ -249,6 +255,9 @@ class Postgres(DatabaseServer):
     def launch(self):
         self._spawn(f"{self.programs}/postgres", "-D", self.data, "-p", str(self.port), "-h", "127.0.0.1", "-k", self.directory,
                     *(word for option in self.options for word in ("-c", option)))
+
+    def must_wait_for_the_one_before(self):
+        return "pre-existing shared memory block" in self.log()[-1000:]
 
     def stop(self, number=signal.SIGINT):
         super().stop(number)

@@ -17,8 +17,9 @@ from holdfast_test import Server, main, shorten, wait_until
 from special_cases import CASES, DELETE, GETKQ, LARGEST, NOOP, SET, UNAVAILABLE, UNCHANGED, Session, fill, limit_for, packet, pattern
 
 # As long as nobody tells otherwise a change stays in memory: that makes a session dirty for as long as wanted.
-SETTINGS = ("-m", "512", "-t", "2", "--sync-interval=1h", "--session-immediate-writes=0", "--session-rule=prefix=s: action=error budget=300ms",
-            "--session-rule=prefix=c: action=close budget=300ms")
+# The writer window outlasts the test also where that takes long.
+SETTINGS = ("-m", "512", "-t", "2", "--sync-interval=1h", "--session-immediate-writes=0",
+            "--session-rule=prefix=s: action=error budget=300ms window=1h", "--session-rule=prefix=c: action=close budget=300ms window=1h")
 LIFE_S = 20000
 OLD = Session(b"old", 1)
 AT_A_TIME = 24

@@ -1,6 +1,5 @@
 // simulation - runs simulated sites, one for each seed. See usage below.
 
-#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -93,9 +92,6 @@ std::string MakeDirectory() {
   return name;
 }
 
-// A server's memory is small and short-lived here: to clear huge pages for it would take a fifth of all time.
-void AvoidHugePages() { ::prctl(PR_SET_THP_DISABLE, 1, 0, 0, 0); }
-
 // One process runs every jobs-th seed.
 int RunShare(const Options& options, unsigned share) {
   const std::string directory = MakeDirectory();
@@ -127,7 +123,6 @@ int RunShare(const Options& options, unsigned share) {
 
 int Run(const Options& options) {
   const auto begun = std::chrono::steady_clock::now();
-  AvoidHugePages();
   int failed = 0;
   if (options.jobs == 1) {
     failed = RunShare(options, 0);

@@ -20,11 +20,11 @@ namespace {
 using namespace std::chrono_literals;
 using test::BadServer;
 using test::CacheServer;
+using test::kOverrunMax;
 using test::Lateness;
 using test::ServerKind;
 using Clock = std::chrono::steady_clock;
 
-constexpr auto kOverrunMax = 50ms;
 // What a machine that is twenty times slower than usual still does in time: for what shall not time out.
 constexpr auto kPatience = 60s;
 // What is let pass where one server is silent while the others, who have the same time, must answer.

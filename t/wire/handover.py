@@ -192,7 +192,7 @@ class Traffic(unittest.TestCase):
                 for _ in range(count):
                     old = server.pid
                     server.take_over()
-                    self.assertIn(f"took over from process {old}:", server.stderr())
+                    wait_until(lambda: f"took over from process {old}:" in server.stderr(), what=f"a line about process {old}")
                     crowd.go_on()
             pauses = pauses_ms(server)
             self.assertEqual(len(pauses), count)
@@ -380,7 +380,7 @@ class Connections(unittest.TestCase):
         path = self.server.state_dir + "/pid"
         with Server("-P", path, "--takeover-socket={state}/door") as server:
             server.take_over()
-            wait_until(lambda: open(path).read().strip() == str(server.pid))
+            wait_until(lambda: os.path.exists(path) and open(path).read().strip() == str(server.pid))
             time.sleep(0.1)
             self.assertTrue(os.path.exists(path))
         self.assertFalse(os.path.exists(path))

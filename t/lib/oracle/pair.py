@@ -59,6 +59,7 @@ class Answer:
     """What one server answered to a stream: for each connection the bytes and the tokens."""
     data: list
     tokens: list
+    seconds: float  # that the stream took, without the pauses it has itself
 
 
 @dataclasses.dataclass
@@ -141,9 +142,9 @@ class Side:
             if not values or values[-1] != cas:
                 values.append(cas)
 
-    def answer(self):
+    def answer(self, seconds):
         data = [bytes(link.data) for link in self.links]
-        return Answer(data, [tokens_of(self.stream, one)[0] for one in data])
+        return Answer(data, [tokens_of(self.stream, one)[0] for one in data], seconds)
 
 
 def steps_of(stream):
@@ -199,6 +200,7 @@ class Pair:
     def answers(self, stream, cuts=()):
         """What both answer to the stream, as it would be after a flush."""
         sides = []
+        begun = time.monotonic() + stream.pause_s
         try:
             for name, server in (("ours", self.ours), ("theirs", self.theirs)):
                 sides.append(Side(name, server.port, stream))
@@ -214,7 +216,7 @@ class Pair:
                         side.receive(step, difference)
                     except NoEnd as error:
                         raise AssertionError(f"{stream.describe()}\n  {side.name}, step {step}: {error}") from None
-            return [side.answer() for side in sides]
+            return [side.answer(time.monotonic() - begun) for side in sides]
         finally:
             for side in sides:
                 side.close()
@@ -226,7 +228,7 @@ class Pair:
 
 
 def compare(stream, ours, theirs):
-    matcher = replies.Matcher()
+    matcher = replies.Matcher(ours.seconds)
     for connection, (our_tokens, their_tokens) in enumerate(zip(ours.tokens, theirs.tokens)):
         at = matcher.first_difference(our_tokens, their_tokens, differences.accept_mutated if stream.mutated else differences.accept)
         # memcached forgets what it has not sent yet when a connection ends within a request. Holdfast has sent it.

@@ -5,11 +5,12 @@ same, and times may be a second or two apart. Values are passed over by their le
 """
 
 import dataclasses
+import math
 import re
 import struct
 
 CAS = "cas"    # must be the same where it is the same on the other server
-TIME = "time"  # may differ by TIME_SLACK; -1 (never) must be equal
+TIME = "time"  # may differ by TIME_SLACK, and what the stream took; -1 (never) must be equal
 LEFT = "left"  # the time of "me", which memcached 1.6.18 shows below zero
 ANY = "any"    # chunk sizes, the version
 
@@ -122,7 +123,9 @@ def binary_tokens(data):
 class Matcher:
     """Says whether two token lists agree. Remembers which cas value of one server is which of the other."""
 
-    def __init__(self):
+    def __init__(self, seconds=0):
+        """seconds: how long the servers took for it all. A machine that is busy may let one of them wait, not the other."""
+        self.time_slack = TIME_SLACK + math.floor(seconds)
         self.theirs_of_ours = {0: 0}
         self.ours_of_theirs = {0: 0}
 
@@ -132,12 +135,12 @@ class Matcher:
         if ours.kind != theirs.kind or ours.kind == ANY:
             return ours.kind == theirs.kind
         if ours.kind == LEFT:
-            return abs(abs(ours.value) - abs(theirs.value)) <= TIME_SLACK
+            return abs(abs(ours.value) - abs(theirs.value)) <= self.time_slack
         if ours.kind == TIME:
             if theirs.value >= 2**31:  # memcached counts below zero without a sign
                 return ours.value == 0
             never = ours.value == -1 or theirs.value == -1
-            return ours.value == theirs.value if never else abs(ours.value - theirs.value) <= TIME_SLACK
+            return ours.value == theirs.value if never else abs(ours.value - theirs.value) <= self.time_slack
         return (self.theirs_of_ours.setdefault(ours.value, theirs.value) == theirs.value and
                 self.ours_of_theirs.setdefault(theirs.value, ours.value) == ours.value)
 
