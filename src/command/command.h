@@ -79,7 +79,7 @@ struct Frame {
   session::LoadOutcome in_hand = session::LoadOutcome::kNone;  // what it was woken with
   uint32_t retries = 0;
   int64_t retry_until_us = 0;   // steady; then memory is taken to be out. 0: no retry for memory yet
-  int64_t room_until_us = 0;    // steady; then the journal is taken to be full. 0: it has not waited for room yet
+  session::Waits waits;
   bool begun = false;           // it was executed before, and counted
   bool won = false;             // the recache is this request's, which is executed again
   bool abandons_batch = false;  // for the caller: an error has taken the place of the rest of this get

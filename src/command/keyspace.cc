@@ -45,7 +45,7 @@ Progress Place::Settle(Reply* reply) {
     // The wake-up may come at once: until the connection is parked it waits in the worker's mailbox.
     frame_.in_hand = session::LoadOutcome::kNone;
     const session::Waiter waiter{context_.worker, frame_.connection, frame_.request};
-    if (context_.sessions->Load(*rule_, key_, waiter)) return Progress::kParked;
+    if (context_.sessions->Load(*rule_, key_, waiter, &frame_.waits)) return Progress::kParked;
   }
   context_.sessions->NoteRefused(key_);
   if (rule_->action == session::Action::kClose) {
@@ -145,7 +145,7 @@ std::optional<Progress> Place::Settled(WriteOutcome outcome, Reply* reply) {
 Progress Place::AwaitRoom(Reply* reply) {
   const session::Waiter waiter{context_.worker, frame_.connection, frame_.request};
   const size_t bytes = session::kRecordBytesMin + request_.key.size() + request_.value_size;
-  if (context_.sessions->AwaitRoom(*rule_, waiter, frame_.in_hand, bytes, &frame_.room_until_us)) {
+  if (context_.sessions->AwaitRoom(*rule_, waiter, frame_.in_hand, bytes, &frame_.waits)) {
     frame_.in_hand = session::LoadOutcome::kNone;
     return Progress::kParked;
   }

@@ -74,7 +74,7 @@ class Place {
  private:
   Presence Decide(store::ItemState state);
   bool MayRetry();
-  bool StandsInLine() const { return context_.sessions->MustAwaitRoom(frame_.room_until_us); }
+  bool StandsInLine() const { return context_.sessions->MustAwaitRoom(frame_.waits); }
   // What a change of a session came to. Empty: it was made.
   std::optional<Progress> Settled(session::WriteOutcome outcome, Reply* reply);
   Progress AwaitRoom(Reply* reply);

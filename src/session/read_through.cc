@@ -53,8 +53,7 @@ void ReadThrough::SetWakes(std::function<void()> reader, std::function<void()> t
 
 // -- Asking ---------------------------------------------------------------------------------------
 
-bool ReadThrough::Load(const Rule& rule, const Key& key, const Waiter& waiter) {
-  const int64_t deadline_us = sessions_.clock().SteadyMicros() + int64_t{rule.budget_ms} * 1000;
+bool ReadThrough::Load(const Key& key, const Waiter& waiter, int64_t until_us) {
   bool is_first_deadline;
   {
     const std::lock_guard lock(mutex_);
@@ -63,7 +62,7 @@ bool ReadThrough::Load(const Rule& rule, const Key& key, const Waiter& waiter) {
       return false;
     }
     const auto entry = Enter(key);
-    const auto place = deadlines_.emplace(deadline_us, Parked{entry->first, waiter});
+    const auto place = deadlines_.emplace(until_us, Parked{entry->first, waiter});
     entry->second.waiters.push_back(place);
     parked_.store(deadlines_.size(), std::memory_order_relaxed);
     is_first_deadline = place == deadlines_.begin();

@@ -48,6 +48,17 @@ struct Waiter {
   bool operator==(const Waiter&) const = default;
 };
 
+// How long a request may wait, for the database and for room in the journal alike: its rule's budget, from the first wait
+// on.
+struct Waits {
+  int64_t until_us = 0;        // steady; 0: it has not waited yet
+  bool were_for_room = false;  // it has stood in line for the journal
+
+  void Begin(const Rule& rule, int64_t now_us) {
+    if (until_us == 0) until_us = now_us + int64_t{rule.budget_ms} * 1000;
+  }
+};
+
 enum class LoadOutcome : uint8_t {
   kNone,         // was not asked
   kLoaded,       // the key's row is in memory now, as a session or as a tombstone
@@ -61,8 +72,8 @@ class ReadThrough {
   ReadThrough(const ReadThrough&) = delete;
   ReadThrough& operator=(const ReadThrough&) = delete;
 
-  // False: parked_max requests are parked already.
-  [[nodiscard]] bool Load(const Rule& rule, const store::Key& key, const Waiter& waiter);
+  // Until then at most; if that has passed it is woken at once. False: parked_max requests are parked already.
+  [[nodiscard]] bool Load(const store::Key& key, const Waiter& waiter, int64_t until_us);
   void Preload(const store::Key& key);
 
   // The keys to ask for now; empty when there are none or a pause is kept. One batch at a time: its answer is OnRows or

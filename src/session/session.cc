@@ -26,6 +26,9 @@ using store::Slot;
 
 namespace {
 
+// Whoever has waited for the database in vain gets a moment for the journal all the same.
+constexpr int64_t kRoomMicrosLeast = 250'000;
+
 SessionStamps StampsIn(const Slot& slot) {
   return slot.item() && slot.item().is_session() ? slot.item().stamps() : SessionStamps{};
 }
@@ -145,8 +148,9 @@ Verdict Sessions::Judge(const Rule&, const Key& key, ItemState state, LoadOutcom
   return miss;
 }
 
-bool Sessions::Load(const Rule& rule, const Key& key, const Waiter& waiter) {
-  return read_through_.Load(rule, key, waiter);
+bool Sessions::Load(const Rule& rule, const Key& key, const Waiter& waiter, Waits* waits) {
+  waits->Begin(rule, clock_.SteadyMicros());
+  return read_through_.Load(key, waiter, waits->until_us);
 }
 
 bool Sessions::MayWriteUnknown(const Rule& rule, Verdict verdict) const {
@@ -303,15 +307,16 @@ WriteOutcome Sessions::Journalled(RecordKind kind, const Key& key, const Session
   return WriteOutcome::kTooLarge;
 }
 
-bool Sessions::AwaitRoom(const Rule& rule, const Waiter& waiter, LoadOutcome in_hand, size_t bytes, int64_t* until_us) {
+bool Sessions::AwaitRoom(const Rule& rule, const Waiter& waiter, LoadOutcome in_hand, size_t bytes, Waits* waits) {
   const int64_t now_us = clock_.SteadyMicros();
-  if (*until_us == 0) {
-    *until_us = now_us + int64_t{rule.budget_ms} * 1000;
+  waits->Begin(rule, now_us);
+  if (!std::exchange(waits->were_for_room, true)) {
+    waits->until_us = std::max(waits->until_us, now_us + kRoomMicrosLeast);
     stats_.journal_waits.Add();
   }
   // What the database said of the key may be no longer so when the wait is over; that it could not be asked, is.
   if (in_hand != LoadOutcome::kUnavailable) in_hand = LoadOutcome::kNone;
-  if (now_us < *until_us && journal_room_.Await(waiter, in_hand, bytes, *until_us)) return true;
+  if (now_us < waits->until_us && journal_room_.Await(waiter, in_hand, bytes, waits->until_us)) return true;
   stats_.refused_journal.Add();
   return false;
 }

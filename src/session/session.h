@@ -129,8 +129,8 @@ class Sessions {
   // it was parked for this very key; kNone otherwise.
   Verdict Judge(const Rule& rule, const store::Key& key, store::ItemState state, LoadOutcome in_hand, Seconds now);
 
-  // Parks a request. False: too many are parked, do as for kUnavailable. Not under a slot.
-  [[nodiscard]] bool Load(const Rule& rule, const store::Key& key, const Waiter& waiter);
+  // Parks a request. False: too many are parked, do as for kUnavailable. Not under a slot. waits: the request's own.
+  [[nodiscard]] bool Load(const Rule& rule, const store::Key& key, const Waiter& waiter, Waits* waits);
   // Asks for a key that this request will want next. A hint.
   void Preload(const store::Key& key);
 
@@ -169,11 +169,9 @@ class Sessions {
   WriteOutcome Touch(store::Slot& slot, const Rule& rule, const store::Key& key, Seconds expiry, Seconds now);
 
   // Parks a request whose write found no room in the journal, or that must stand behind those who wait for some. False:
-  // it is refused, for it has waited for its rule's budget, or too many wait. *until_us is 0 before a request's first
-  // call. A slot may be held.
-  [[nodiscard]] bool AwaitRoom(const Rule& rule, const Waiter& waiter, LoadOutcome in_hand, size_t bytes,
-                               int64_t* until_us);
-  bool MustAwaitRoom(int64_t until_us) const { return until_us == 0 && journal_room_.is_crowded(); }
+  // it is refused, for it has waited for its rule's budget, or too many wait. A slot may be held.
+  [[nodiscard]] bool AwaitRoom(const Rule& rule, const Waiter& waiter, LoadOutcome in_hand, size_t bytes, Waits* waits);
+  bool MustAwaitRoom(const Waits& waits) const { return !waits.were_for_room && journal_room_.is_crowded(); }
 
   static store::DraftShape TombstoneShape(const store::Key& key);
   // Under the slot: the key is deleted, here at once, in the database soon, and stays so.

@@ -119,7 +119,13 @@ class KeyJudge {
   // Who was told is remembered for a writer window. What it was told on another node may have been old news.
   bool WasToldOf(const Operation& op, const Operation& del) const {
     return op.told_us > ::holdfast::test::Add(del.ended_us, BoundOf(del, op)) &&
-           op.ended_us < ::holdfast::test::Add(op.told_us, rules_.window_us);
+           op.ended_us < ::holdfast::test::Add(op.told_us, rules_.window_us) && !IsProvisional(op.told_value);
+  }
+
+  // Was this value stored while nobody could ask the database? Then it may go, and who was told of it knows nothing.
+  bool IsProvisional(uint32_t value) const {
+    const auto write = writes_.find(value);
+    return write != writes_.end() && At(write->second).uncertain;
   }
 
   // Not of a reservation, nor of a value stored provisionally, which may go and take its expiry with it.
@@ -204,12 +210,23 @@ class KeyJudge {
       // What its connection was told may have come after the delete, and then it was a login.
       if (op.told_ended_us >= del.begun_us && op.told_value != op.based_on) return false;
       if (op.ended_us > ::holdfast::test::Add(del.begun_us, rules_.window_us)) return false;
+      if (TookRowUnknowing(del, op)) return false;
       if (op.pooled && SomebodyMayHaveLoggedIn(del, op)) return false;
       const auto base = writes_.find(op.based_on);
       if (base == writes_.end()) return false;
       write = base->second;
     }
     return false;
+  }
+
+  // Was there a login by a node that could not know of the delete yet? The row is its own then, and the delete with it:
+  // it never hears of that, and takes a late page's write for one of the new session.
+  bool TookRowUnknowing(const Operation& del, const Operation& late) const {
+    return del.node != late.node && std::any_of(indexes_.begin(), indexes_.end(), [&](size_t i) {
+             const Operation& op = At(i);
+             return Writes(op) && IsLogin(op) && op.node == late.node && !KnownTo(del, op) && !Before(op, del) &&
+                    Before(op, late);
+           });
   }
 
   bool SomebodyMayHaveLoggedIn(const Operation& del, const Operation& until) const {

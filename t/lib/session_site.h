@@ -307,6 +307,12 @@ class SessionSite {
     return answer == Answer::kHit ? value : "(" + std::to_string(static_cast<int>(answer)) + ")";
   }
 
+  // Parks a request that has not waited before.
+  bool Park(const std::string& name, const session::Waiter& waiter) {
+    session::Waits waits;
+    return sessions_->Load(*sessions_->Match(name), Key::Of(name), waiter, &waits);
+  }
+
   Answer Set(const std::string& name, std::string_view value, uint64_t connection = 1, int ttl = 1000) {
     return Store(WriteKind::kSet, name, value, connection, ttl);
   }
@@ -459,6 +465,7 @@ class SessionSite {
   template <class Attempt>
   Answer Resolve(const std::string& name, uint64_t connection, Attempt&& attempt) {
     LoadOutcome in_hand = LoadOutcome::kNone;
+    session::Waits waits;
     for (int tries = 0; tries < 10; ++tries) {
       Verdict verdict = Verdict::kMiss;
       const Answer answer = attempt(in_hand, &verdict);
@@ -469,7 +476,7 @@ class SessionSite {
       }
       if (verdict != Verdict::kAsk) return answer;
       const session::Waiter waiter{0, connection, ++requests_};
-      if (!sessions_->Load(*sessions_->Match(name), Key::Of(name), waiter)) return Answer::kUnavailable;
+      if (!sessions_->Load(*sessions_->Match(name), Key::Of(name), waiter, &waits)) return Answer::kUnavailable;
       in_hand = Await(waiter);
     }
     return Answer::kParked;

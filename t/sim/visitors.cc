@@ -181,18 +181,15 @@ Visitors::Sent Visitors::Unlock(const ConnectionPtr& connection, uint32_t key) {
 
 // -- Hearing --------------------------------------------------------------------------------------
 
-// What waits for the database waits no longer than its budget, and cache keys wait for nothing. A request whose session
-// came and was taken away again by another server begins its budget anew: once, we let it.
+// What waits for the database waits no longer than its budget, and cache keys wait for nothing.
 void Visitors::LookWhetherLate(const Sent& sent) {
   const SimNode& node = *sent.connection->node;
   if (node.paused_until_us() >= sent.call->sent_us) return;
   const int64_t took_us = world_.now_us() - sent.call->sent_us;
   const bool is_lock = sent.operation == kNotJudged;
-  const int64_t most_us = is_lock
-                              ? kCacheMicrosMax
-                              : (nodes_.size() == 1 ? 1 : 2) *
-                                        kBudgetMicros[static_cast<int>(keys_[history_[sent.operation].key].handler)] +
-                                    kBudgetGraceMicros;
+  const int64_t most_us =
+      is_lock ? kCacheMicrosMax
+              : kBudgetMicros[static_cast<int>(keys_[history_[sent.operation].key].handler)] + kBudgetGraceMicros;
   const bool may_be_lost = !sent.connection->open || node.life() != sent.connection->node_life || !node.accepts();
   const bool refused = is_lock && !sent.call->answered && !may_be_lost;
   if (took_us <= most_us && !refused) return;

@@ -357,6 +357,36 @@ TEST(Judge, what_was_stored_provisionally_may_be_lost) {
   EXPECT_TRUE(h.Clean());
 }
 
+TEST(Judge, who_was_told_of_a_provisional_value_knows_of_no_logout) {
+  for (const bool provisional : {false, true}) {
+    History h;
+    h.Login(1);
+    h.Delete();
+    Operation& login = h.Set(2, 0);
+    login.uncertain = provisional;
+    Operation& next = h.Set(3, 0);
+    next.told_value = 2;
+    h.Quiet(0);
+    EXPECT_EQ(h.Clean(), provisional);
+  }
+}
+
+TEST(Judge, a_login_on_a_node_that_could_not_know_of_the_logout_hides_it_there) {
+  for (const bool unknowing : {false, true}) {
+    History h;
+    h.rules.bound_us = 2 * kSecond;
+    h.Login(1);
+    h.Delete().node = 1;
+    if (!unknowing) h.Wait(3 * kSecond);
+    h.Set(2, 0);
+    h.Wait(5 * kSecond);
+    Operation& late = h.Set(3, 1);
+    late.told_us = late.told_ended_us = kSecond + 500'000;
+    h.Quiet(3);
+    EXPECT_EQ(h.Finds(Fault::kResurrected), !unknowing);
+  }
+}
+
 TEST(Judge, a_touch_of_a_provisional_value_goes_with_it) {
   for (const bool provisional : {false, true}) {
     History h;

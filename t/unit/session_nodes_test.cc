@@ -279,7 +279,7 @@ TEST_F(Nodes, do_not_bring_a_copy_back_while_it_is_handed_over) {
   a_.sessions().yields().Step(a_.access());
   ASSERT_FALSE(a_.InMemory("php:1"));
   // A client of A asks for it in between.
-  ASSERT_TRUE(a_.sessions().Load(*a_.sessions().Match("php:1"), store::Key::Of("php:1"), {0, 9, 9}));
+  ASSERT_TRUE(a_.Park("php:1", {0, 9, 9}));
   a_.ReadOnce();
   EXPECT_FALSE(a_.InMemory("php:1"));
   a_.YieldOnce();

@@ -18,7 +18,7 @@ constexpr int64_t kSecond = 1'000'000;
 // Parks one request for each connection number.
 void Park(SessionSite& site, const std::string& name, std::initializer_list<uint64_t> connections) {
   for (const uint64_t connection : connections) {
-    EXPECT_TRUE(site.sessions().Load(*site.sessions().Match(name), Key::Of(name), Waiter{0, connection, 0}));
+    EXPECT_TRUE(site.Park(name, Waiter{0, connection, 0}));
   }
 }
 
@@ -361,6 +361,24 @@ TEST(SessionRead, ADeleteWithoutTheDatabaseIsQueued) {
   EXPECT_EQ(site.RowValue("web:1"), "(deleted)");
 }
 
+TEST(SessionRead, WhoIsParkedAgainGetsNoNewBudget) {
+  SessionSite site;
+  site.driver().fault = FaultyDriver::Fault::kRefuse;
+  const session::Rule& rule = *site.sessions().Match("web:1");
+  session::Waits waits;
+  ASSERT_TRUE(site.sessions().Load(rule, Key::Of("web:1"), Waiter{0, 1, 0}, &waits));
+  const int64_t until_us = waits.until_us;
+  EXPECT_EQ(until_us, site.clock.SteadyMicros() + int64_t{rule.budget_ms} * 1000);
+  site.clock.AdvanceSeconds(60);
+  site.sessions().read_through().Tick();
+  ASSERT_EQ(site.woken.size(), 1u);
+  ASSERT_TRUE(site.sessions().Load(rule, Key::Of("web:1"), Waiter{0, 1, 0}, &waits));
+  EXPECT_EQ(waits.until_us, until_us);
+  site.sessions().read_through().Tick();
+  ASSERT_EQ(site.woken.size(), 2u);
+  EXPECT_EQ(site.woken.back().second, LoadOutcome::kUnavailable);
+}
+
 TEST(SessionRead, ParkedRequestsAreCapped) {
   SessionSettings settings;
   settings.parked_max = 3;
@@ -368,7 +386,7 @@ TEST(SessionRead, ParkedRequestsAreCapped) {
   site.driver().fault = FaultyDriver::Fault::kRefuse;
   Park(site, "web:1", {1, 2});
   Park(site, "web:2", {3});
-  EXPECT_FALSE(site.sessions().Load(*site.sessions().Match("web:3"), Key::Of("web:3"), Waiter{0, 4, 0}));
+  EXPECT_FALSE(site.Park("web:3", Waiter{0, 4, 0}));
   EXPECT_EQ(site.sessions().stats().loads_refused.value(), 1u);
   site.clock.AdvanceSeconds(1);
   EXPECT_EQ(site.sessions().read_through().Tick(), kNeverMicros);

@@ -197,7 +197,7 @@ TEST(SessionStats, TellWhoWaitedInVain) {
   SessionSite site;
   const Numbers now(site);
   site.driver().fault = FaultyDriver::Fault::kRefuse;
-  ASSERT_TRUE(site.sessions().Load(*site.sessions().Match("web:1"), Key::Of("web:1"), Waiter{0, 1, 0}));
+  ASSERT_TRUE(site.Park("web:1", {0, 1, 0}));
   EXPECT_EQ(now["parked"], 1u);
   EXPECT_EQ(site.Get("web:2", 1), Answer::kUnavailable);
   EXPECT_GT(now["load_failures"], 0u);
@@ -228,6 +228,9 @@ TEST(SessionStats, TellWhatWasRefusedOrDropped) {
   site.Get("web:2", 1);
   site.journal.full = true;
   EXPECT_EQ(site.Set("web:2", "two"), Answer::kRefused);
+  EXPECT_EQ(now["refused_journal"], 0u);
+  session::Waits waits{.until_us = site.clock.SteadyMicros(), .were_for_room = true};
+  EXPECT_FALSE(site.sessions().AwaitRoom(*site.sessions().Match("web:2"), {0, 1, 0}, LoadOutcome::kNone, 3, &waits));
   EXPECT_EQ(now["refused_journal"], 1u);
 }
 
