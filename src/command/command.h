@@ -72,13 +72,13 @@ struct Context {
 
 // One request's way through parking: the connection keeps it while the request is tried again.
 struct Frame {
-  store::Key key;  // of the request, hashed by whoever prefetched it; empty: not yet
+  store::Key key;                  // of the request, hashed by whoever prefetched it; empty: not yet
   store::Index::Ahead ahead = {};  // what prefetching saw
   uint64_t connection = 0;
   uint64_t request = 0;  // which of the connection's requests: a late wake-up is known by it
   session::LoadOutcome in_hand = session::LoadOutcome::kNone;  // what it was woken with
   uint32_t retries = 0;
-  int64_t retry_until_us = 0;   // steady; then memory is taken to be out. 0: no retry for memory yet
+  int64_t retry_until_us = 0;  // steady; then memory is taken to be out. 0: no retry for memory yet
   session::Waits waits;
   bool begun = false;           // it was executed before, and counted
   bool won = false;             // the recache is this request's, which is executed again
@@ -114,8 +114,7 @@ inline void Prefetch(Context& context, const Request& request, store::Key* key) 
 inline store::Index::Ahead PrefetchItem(Context& context, const store::Key& key) {
   return key.bytes.empty() ? store::Index::Ahead() : context.access.PrefetchItem(key);
 }
-inline void PrefetchRest(Context& context, const Request& request, const store::Key& key,
-                         store::Index::Ahead* ahead) {
+inline void PrefetchRest(Context& context, const Request& request, const store::Key& key, store::Index::Ahead* ahead) {
   context.access.PrefetchRest(key, ahead, request.verb != protocol::Verb::kGet);
 }
 
