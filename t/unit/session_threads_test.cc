@@ -106,7 +106,8 @@ class SessionThreadsTest : public testing::Test {
   LoadOutcome Wait(store::Access& access, const std::string& name, uint64_t connection) {
     const Waiter waiter{0, connection, 0};
     access.Offline();
-    EXPECT_TRUE(sessions_->Load(*sessions_->Match(name), Key::Of(name), waiter));
+    Waits waits;
+    EXPECT_TRUE(sessions_->Load(*sessions_->Match(name), Key::Of(name), waiter, &waits));
     std::unique_lock lock(mutex_);
     condition_.wait(lock, [&] { return woken_.contains(connection); });
     const LoadOutcome outcome = woken_.extract(connection).mapped();
@@ -320,7 +321,8 @@ TEST_F(SessionThreadsTest, StopsWithRequestsParked) {
   gate_.Set(true);
   for (uint64_t i = 0; i < 100; ++i) {
     const std::string name = "s:" + std::to_string(i);
-    EXPECT_TRUE(sessions_->Load(*sessions_->Match(name), Key::Of(name), Waiter{0, i, 0}));
+    Waits waits;
+    EXPECT_TRUE(sessions_->Load(*sessions_->Match(name), Key::Of(name), Waiter{0, i, 0}, &waits));
   }
   Stop();
 }
