@@ -114,8 +114,8 @@ inline void Prefetch(Context& context, const Request& request, store::Key* key) 
 inline store::Index::Ahead PrefetchItem(Context& context, const store::Key& key) {
   return key.bytes.empty() ? store::Index::Ahead() : context.access.PrefetchItem(key);
 }
-inline void PrefetchRest(Context& context, const Request& request, const store::Key& key, store::Index::Ahead* ahead) {
-  context.access.PrefetchRest(key, ahead, request.verb != protocol::Verb::kGet);
+inline void PrefetchRest(Context& context, const Request& request, store::Index::Ahead* ahead) {
+  context.access.PrefetchRest(ahead, request.verb != protocol::Verb::kGet);
 }
 
 }  // namespace holdfast::command

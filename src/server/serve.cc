@@ -98,7 +98,7 @@ std::optional<Turn> Serve::ExecuteBatch(Connection& connection, uint32_t count) 
       worker_.batch[i].ahead = command::PrefetchItem(context, worker_.batch[i].key);
     }
     for (uint32_t i = 0; i < count; ++i) {
-      command::PrefetchRest(context, worker_.batch[i].request, worker_.batch[i].key, &worker_.batch[i].ahead);
+      command::PrefetchRest(context, worker_.batch[i].request, &worker_.batch[i].ahead);
     }
   }
   for (uint32_t i = 0; i < count; ++i) {

@@ -55,12 +55,12 @@ Index::Ahead Access::PrefetchItem(const Key& key) const {
   return ahead;
 }
 
-void Access::PrefetchRest(const Key& key, Index::Ahead* ahead, bool without_value) const {
+void Access::PrefetchRest(Index::Ahead* ahead, bool without_value) const {
   constexpr uintptr_t kLineBytes = 64;
   constexpr size_t kFieldsBytes = 24;      // mostly: head, cas, expiry
   constexpr size_t kAheadBytesMax = 2048;  // more than that the processor sees coming by itself
   if (ahead->second != nullptr) {
-    *ahead = Index::LookAheadIn(*ahead->second, key);
+    *ahead = Index::LookAheadIn(*ahead->second, ahead->second_tag);
     if (ahead->slot != nullptr) __builtin_prefetch(state_.pool.At(ahead->handle()));
     return;
   }

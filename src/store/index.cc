@@ -1,5 +1,6 @@
-// How it works. A slot is one word: 16-bit tag, one bit that says "in its second place", 47-bit handle. A bucket's
-// header is one word too:
+// How it works. A slot is one word: 16-bit tag, one bit that says "in its second place", 47-bit handle. The tag comes
+// of the hash that chose the place, so that keys made to have one hash differ in the second. A bucket's header is one
+// word too:
 //
 //   bit 0       lock, for writers
 //   bits 1-31   version, one more with every unlock
@@ -57,24 +58,23 @@ uint32_t Index::SecondHash(std::string_view key) const {
   return static_cast<uint32_t>(XXH3_64bits_withSecret(key.data(), key.size(), secret_.data(), secret_.size()) >> 32);
 }
 
-std::atomic<uint64_t>* Index::Scan(const Bucket& bucket, const Key& key, uint64_t* handle) const {
-  const uint64_t tag = TagOf(key.hash);
+std::atomic<uint64_t>* Index::Scan(const Bucket& bucket, uint64_t tag, std::string_view key, uint64_t* handle) const {
   for (const std::atomic<uint64_t>& slot : bucket.slots) {
     const uint64_t word = slot.load(std::memory_order_acquire);
     if ((word & kTagMask) != tag || word == 0) continue;
     const uint64_t candidate = word & kHandleMask;
-    if (KeyAt(candidate) != key.bytes) continue;
+    if (KeyAt(candidate) != key) continue;
     *handle = candidate;
     return const_cast<std::atomic<uint64_t>*>(&slot);
   }
   return nullptr;
 }
 
-std::atomic<uint64_t>* Index::ScanWithLinks(const Bucket& bucket, uint64_t header, const Key& key,
+std::atomic<uint64_t>* Index::ScanWithLinks(const Bucket& bucket, uint64_t header, uint64_t tag, std::string_view key,
                                             uint64_t* handle) const {
   const Bucket* at = &bucket;
   for (int hops = 0; at != nullptr; ++hops) {
-    if (auto* slot = Scan(*at, key, handle)) return slot;
+    if (auto* slot = Scan(*at, tag, key, handle)) return slot;
     // A chain cut and reused under a reader's eyes could lead in a circle; the version check sorts it out, if we get
     // there.
     if (hops > kHopsMax) return nullptr;
@@ -96,7 +96,7 @@ uint64_t Index::Find(const Key& key) const {
     const Mapped first = MapOf(key.hash);
     const Bucket& first_bucket = buckets_[first.bucket];
     const uint64_t first_header = first_bucket.header.load(std::memory_order_acquire);
-    if (Scan(first_bucket, key, &handle) != nullptr) return handle;
+    if (Scan(first_bucket, TagOf(key.hash), key.bytes, &handle) != nullptr) return handle;
     if (!Header::Slice(first_header, first.slice)) {
       if (!Header::Locked(first_header) && first_bucket.header.load(std::memory_order_acquire) == first_header &&
           MapOf(key.hash) == first) {
@@ -108,7 +108,8 @@ uint64_t Index::Find(const Key& key) const {
     const Mapped second = MapOf(second_hash);
     const Bucket& second_bucket = buckets_[second.bucket];
     const uint64_t second_header = second_bucket.header.load(std::memory_order_acquire);
-    if (ScanWithLinks(second_bucket, second_header, key, &handle) != nullptr) return handle;
+    const uint64_t second_tag = TagOf(second_hash);
+    if (ScanWithLinks(second_bucket, second_header, second_tag, key.bytes, &handle) != nullptr) return handle;
     if (Header::Locked(first_header) || Header::Locked(second_header)) continue;
     if (second_bucket.header.load(std::memory_order_acquire) != second_header ||
         first_bucket.header.load(std::memory_order_acquire) != first_header) {
@@ -118,8 +119,7 @@ uint64_t Index::Find(const Key& key) const {
   }
 }
 
-Index::Ahead Index::LookAheadIn(const Bucket& place, const Key& key) {
-  const uint64_t tag = TagOf(key.hash);
+Index::Ahead Index::LookAheadIn(const Bucket& place, uint64_t tag) {
   for (const std::atomic<uint64_t>& slot : place.slots) {
     const uint64_t word = slot.load(std::memory_order_acquire);
     if ((word & kTagMask) == tag && word != 0) return {.slot = &slot, .word = word};
@@ -130,11 +130,23 @@ Index::Ahead Index::LookAheadIn(const Bucket& place, const Key& key) {
 Index::Ahead Index::LookAhead(const Key& key) const {
   const Mapped first = MapOf(key.hash);
   const Bucket& bucket = buckets_[first.bucket];
-  Ahead ahead = LookAheadIn(bucket, key);
-  if (ahead.slot != nullptr || !Header::Slice(bucket.header.load(std::memory_order_relaxed), first.slice)) return ahead;
-  ahead.second = &buckets_[MapOf(SecondHash(key.bytes)).bucket];
-  __builtin_prefetch(ahead.second);
-  return ahead;
+  const Ahead ahead = LookAheadIn(bucket, TagOf(key.hash));
+  if (!Header::Slice(bucket.header.load(std::memory_order_relaxed), first.slice)) return ahead;
+  // Two of one tag are hardly ever chance: they were made, and those that come after are in their second places.
+  if (ahead.slot != nullptr && TagsIn(bucket, TagOf(key.hash)) == 1) return ahead;
+  const uint32_t second_hash = SecondHash(key.bytes);
+  const Bucket* const second = &buckets_[MapOf(second_hash).bucket];
+  __builtin_prefetch(second);
+  return {.second = second, .second_tag = TagOf(second_hash)};
+}
+
+int Index::TagsIn(const Bucket& bucket, uint64_t tag) {
+  int count = 0;
+  for (const std::atomic<uint64_t>& slot : bucket.slots) {
+    const uint64_t word = slot.load(std::memory_order_relaxed);
+    count += (word & kTagMask) == tag && word != 0;
+  }
+  return count;
 }
 
 void Index::LockBucket(Bucket* bucket) {
@@ -165,7 +177,7 @@ Index::Locked Index::Lock(const Key& key) {
       UnlockBucket(locked.first);
       continue;
     }
-    locked.place = Scan(*locked.first, key, &locked.handle);
+    locked.place = Scan(*locked.first, TagOf(key.hash), key.bytes, &locked.handle);
     if (locked.place != nullptr) return locked;
     const uint64_t header = locked.first->header.load(std::memory_order_relaxed);
     if (!Header::Slice(header, first.slice) && FreeSlot(locked.first) != nullptr) return locked;
@@ -184,10 +196,10 @@ Index::Locked Index::Lock(const Key& key) {
     if (MapOf(key.hash) == first && MapOf(second_hash) == second) break;
     Unlock(locked);
   }
-  locked.place = Scan(*locked.first, key, &locked.handle);
+  locked.place = Scan(*locked.first, TagOf(key.hash), key.bytes, &locked.handle);
   if (locked.place == nullptr) {
     const uint64_t header = locked.second->header.load(std::memory_order_relaxed);
-    locked.place = ScanWithLinks(*locked.second, header, key, &locked.handle);
+    locked.place = ScanWithLinks(*locked.second, header, TagOf(second_hash), key.bytes, &locked.handle);
   }
   return locked;
 }
@@ -274,7 +286,7 @@ void Index::Insert(Locked& locked, const Key& key, uint64_t handle) {
   const uint64_t header = locked.first->header.load(std::memory_order_relaxed);
   locked.first->header.store(Header::WithSlice(header, slice), std::memory_order_release);
   locked.place = FreeSlotWithLinks(locked.second);
-  locked.place->store(TagOf(key.hash) | kInSecondPlace | handle, std::memory_order_release);
+  locked.place->store(TagOf(SecondHash(key.bytes)) | kInSecondPlace | handle, std::memory_order_release);
 }
 
 void Index::Replace(Locked& locked, uint64_t handle) {

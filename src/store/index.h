@@ -24,6 +24,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <string_view>
 #include <vector>
 
 #include "base/spin_lock.h"
@@ -61,16 +62,17 @@ class Index {
   void Prefetch(const Key& key) const { __builtin_prefetch(&buckets_[MapOf(key.hash).bucket]); }
 
   // Hints: the first slot in the first place whose tag fits, for prefetching the item and for Find; and if there is
-  // none, the second place if the key may be there, which is then being fetched.
+  // none, or several that fit, the second place if the key may be there, which is then being fetched.
   struct Ahead {
     const std::atomic<uint64_t>* slot = nullptr;  // null: none
     uint64_t word = 0;                            // what it held
     const Bucket* second = nullptr;               // null: none
+    uint64_t second_tag = 0;                      // of the key, there
     uint64_t handle() const { return word & kHandleMask; }
   };
   Ahead LookAhead(const Key& key) const;
   // The same in the second place, when that has come.
-  static Ahead LookAheadIn(const Bucket& place, const Key& key);
+  static Ahead LookAheadIn(const Bucket& place, uint64_t tag);
   // As Find above, quicker if `ahead` is still so.
   uint64_t Find(const Key& key, const Ahead& ahead) const {
     const bool unchanged = ahead.slot != nullptr && ahead.slot->load(std::memory_order_acquire) == ahead.word;
@@ -131,8 +133,10 @@ class Index {
   std::string_view KeyAt(uint64_t handle) const {
     return ItemRef(const_cast<char*>(items_begin_ + handle * 8), items_begin_, items_have_cas_).key();
   }
-  std::atomic<uint64_t>* Scan(const Bucket& bucket, const Key& key, uint64_t* handle) const;
-  std::atomic<uint64_t>* ScanWithLinks(const Bucket& bucket, uint64_t header, const Key& key, uint64_t* handle) const;
+  std::atomic<uint64_t>* Scan(const Bucket& bucket, uint64_t tag, std::string_view key, uint64_t* handle) const;
+  std::atomic<uint64_t>* ScanWithLinks(const Bucket& bucket, uint64_t header, uint64_t tag, std::string_view key,
+                                       uint64_t* handle) const;
+  static int TagsIn(const Bucket& bucket, uint64_t tag);
   Bucket* LinkOf(uint64_t header) const;
   void LockBucket(Bucket* bucket);
   bool TryLockBucket(Bucket* bucket);

@@ -127,6 +127,7 @@ bool Index::PlanMove(Move* move) {
       entry.in_second = true;
     }
     const uint32_t second_hash = SecondHash(KeyAt(entry.word & kHandleMask));
+    entry.word = TagOf(second_hash) | (entry.word & ~kTagMask);
     const uint64_t old_bucket = MapTo(second_hash, move->geometry->before).bucket;
     const bool moved = old_bucket >= move->source_index;
     entry.target = &buckets_[moved ? MapTo(second_hash, move->geometry->after).bucket : old_bucket];

@@ -299,7 +299,7 @@ class Access {
   // head of what the bucket points to, its value (without_value: not that, it is to be overwritten). Hints.
   void Prefetch(const Key& key) const;
   Index::Ahead PrefetchItem(const Key& key) const;
-  void PrefetchRest(const Key& key, Index::Ahead* ahead, bool without_value) const;
+  void PrefetchRest(Index::Ahead* ahead, bool without_value) const;
   Found Find(const Key& key, Seconds now, const Index::Ahead& ahead = {}) const;
   // Counts a hit for eviction and `la`. Writes only if something changes.
   void NoteHit(const ItemRef& item, Seconds now) const;

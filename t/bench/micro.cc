@@ -83,7 +83,7 @@ void MultigetOf(benchmark::State& state) {
         for (size_t i = from; i < end; ++i) ahead[i] = access.PrefetchItem(keys[i]);
       }
       if (steps > 1) {
-        for (size_t i = from; i < end; ++i) access.PrefetchRest(keys[i], &ahead[i], false);
+        for (size_t i = from; i < end; ++i) access.PrefetchRest(&ahead[i], false);
       }
       for (size_t i = from; i < end; ++i) {
         const store::Found found = access.Find(keys[i], now);
