@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <random>
 
 #include "lib/store_fixture.h"
@@ -160,6 +161,49 @@ TEST(Eviction, a_shift_of_sizes_never_runs_out_of_memory) {
     for (int i = 0; i < count; ++i) ASSERT_EQ(f.Set(Name(i), value), Reserve::kOk) << size << " " << i;
     ASSERT_EQ(f.Get(Name(count - 1)), value);
   }
+}
+
+// Gets, and sets of what was missed, by a popularity as of web pages: the n-th key is asked for one n-th as often.
+struct Readers {
+  Readers(StoreFixture& fixture, std::string name_prefix, size_t value_size, double key_count)
+      : f(fixture), prefix(std::move(name_prefix)), value(value_size, 'v'), keys(key_count) {}
+
+  // Asks until this much was stored; the share of hits.
+  double UntilStored(uint64_t bytes) {
+    int hits = 0, requests = 0;
+    for (uint64_t stored = 0; stored < bytes; ++requests) {
+      const std::string key = prefix + std::to_string(static_cast<int>(std::pow(keys, uniform(random))));
+      if (f.Get(key) == value) {
+        ++hits;
+        continue;
+      }
+      EXPECT_EQ(f.Set(key, value), Reserve::kOk);
+      stored += key.size() + value.size();
+    }
+    return static_cast<double>(hits) / requests;
+  }
+
+  StoreFixture& f;
+  const std::string prefix, value;
+  const double keys;
+  std::mt19937 random{3};
+  std::uniform_real_distribution<double> uniform{0, 1};
+};
+
+TEST(Eviction, after_a_shift_of_sizes_one_turnover_brings_most_of_the_hits_back_and_a_few_more_the_rest) {
+  StoreFixture f({.memory_limit_bytes = 2u << 20, .item_bytes_max = 256u << 10});
+  constexpr uint64_t kTurnover = 2u << 20;
+  Readers small(f, "small", 100, 100'000), large(f, "large", 10 << 10, 1'000);
+  small.UntilStored(3 * kTurnover);
+  const double before = small.UntilStored(kTurnover);
+  EXPECT_GT(before, 0.7);
+  large.UntilStored(2 * kTurnover);
+  EXPECT_GT(large.UntilStored(2 * kTurnover), 0.4);
+  small.UntilStored(kTurnover);
+  EXPECT_GT(small.UntilStored(kTurnover), before * 0.9);
+  small.UntilStored(2 * kTurnover);
+  EXPECT_GT(small.UntilStored(kTurnover), before - 0.03);
+  EXPECT_EQ(f.access->counters().out_of_memory.value(), 0u);
 }
 
 TEST(Eviction, overwriting_sessions_of_changing_size_never_runs_out_of_memory) {

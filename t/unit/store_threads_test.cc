@@ -98,15 +98,15 @@ TEST(StoreThreads, keys_that_are_only_overwritten_are_never_missed_while_the_ind
   EXPECT_EQ(torn, 0);
 }
 
-TEST(StoreThreads, four_writers_in_full_memory_read_only_whole_values_of_their_key) {
-  SharedStore shared({.memory_limit_bytes = 4u << 20, .threads = 4});
+TEST(StoreThreads, eight_writers_in_full_memory_read_only_whole_values_of_their_key) {
+  SharedStore shared({.memory_limit_bytes = 4u << 20, .threads = 8});
   std::atomic<int> torn{0}, refused{0};
   std::vector<std::thread> threads;
-  for (int t = 0; t < 4; ++t) {
+  for (int t = 0; t < 8; ++t) {
     threads.emplace_back([&, t] {
       Access access(*shared.store);
       std::mt19937 random(static_cast<unsigned>(t));
-      for (int i = 0; i < kRounds / 4; ++i) {
+      for (int i = 0; i < kRounds / 8; ++i) {
         const std::string key = "key" + std::to_string(random() % 40000);
         const std::string value = test::Get(access, key, 2);
         if (value != "(none)" && !IsWhole(key, value)) ++torn;
