@@ -4,6 +4,10 @@
 // it is dirty, or dropped. All that was taken off is freed with the page, once readers have been quiescent; if
 // something is still in use by then the page is "stuck" and walked again.
 //
+// A page of main that is cleaned for being nearly empty has not come to its turn: what is on it is not judged but moved
+// to a page that has room. Otherwise whatever was alone in its size class, the heads of long values for instance, would
+// be judged the moment after it had come to main, and found without a hit.
+//
 // Where nearly everything was hit, page after page would only be copied. So after kCleanedForOne pages that together
 // gave less than one, the next is emptied whatever was hit; and when a round of all pages gives nothing either, for all
 // is dirty, only sparse pages are cleaned until less is.
@@ -49,12 +53,15 @@ void Cleaner::MakeRoom(AccessLocal& local, uint64_t pages_wanted) {
     std::lock_guard<std::mutex> guard(stuck_mutex_);
     stuck.swap(stuck_);
   }
+  by_force_ = early_ = false;
   for (const uint32_t page : stuck) Walk(local, page);
   for (uint64_t i = 0; i < pages_wanted + kPagesCleanedMax && !enough(); ++i) {
+    // Without a page to copy to, what is worth keeping would go; those that drain come first.
+    if (pool.pages_free() == 0 && pool.pages_draining() > 0) return;
     const Queue queue = state_.policy->NextQueue(pool.queue_pages(Queue::kSmall), pool.queue_pages(Queue::kMain));
-    const uint32_t page = pool.PickVictim(queue, !MayGain());
-    if (page == SlabPool::kNoPage) return;
-    CleanPage(local, page);
+    const SlabPool::Victim victim = pool.PickVictim(queue, !MayGain());
+    if (victim.page == SlabPool::kNoPage) return;
+    CleanPage(local, victim);
   }
 }
 
@@ -71,9 +78,11 @@ bool Cleaner::MayGain() const {
   return state_.dirty_bytes.load(std::memory_order_relaxed) + enough <= dirty_bytes_in_vain_;
 }
 
-void Cleaner::CleanPage(AccessLocal& local, uint32_t page) {
+void Cleaner::CleanPage(AccessLocal& local, const SlabPool::Victim& victim) {
   SlabPool& pool = state_.pool;
+  const uint32_t page = victim.page;
   by_force_ = state_.settings.evictions && cleaned_ >= kCleanedForOne;
+  early_ = victim.is_sparse && pool.QueueOfPage(page) == Queue::kMain;
   const uint64_t moved_before = local.counters.moved.value();
   pool.BeginDraining(page);
   Walk(local, page);
@@ -137,6 +146,7 @@ Verdict Cleaner::JudgeItem(const ItemRef& item, uint64_t handle, bool dead) {
   if (dead) return {false, from, 0};
   if (!state_.settings.evictions) return {true, from, frequency};
   if (by_force_) return {false, from, 0};
+  if (early_) return {true, from, frequency};
   return state_.policy->Judge(from, frequency);
 }
 
@@ -197,6 +207,7 @@ bool Cleaner::KeepsPiece(const ItemRef& owner, uint64_t owner_handle, uint64_t p
   if (dead) return false;
   if (!state_.settings.evictions) return true;
   if (by_force_) return false;
+  if (early_) return true;
   const SlabPool& pool = state_.pool;
   const Queue from = pool.QueueOf(piece_handle);
   const bool owner_was_kept = pool.QueueOf(owner_handle) == Queue::kMain &&

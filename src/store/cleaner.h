@@ -17,6 +17,7 @@
 #include "store/eviction.h"
 #include "store/item.h"
 #include "store/size_classes.h"
+#include "store/slab_pool.h"
 #include "store/store.h"
 
 namespace holdfast::store {
@@ -36,7 +37,7 @@ class Cleaner {
   const ClassCounters& counters(uint32_t size_class) const { return counters_[size_class]; }
 
  private:
-  void CleanPage(AccessLocal& local, uint32_t page);
+  void CleanPage(AccessLocal& local, const SlabPool::Victim& victim);
   bool MayGain() const;
   void Walk(AccessLocal& local, uint32_t page);
   // True when the chunk was taken off its page and nobody will Free it: the page goes as a whole.
@@ -51,12 +52,13 @@ class Cleaner {
   void CountMove(AccessLocal& local, uint64_t handle);
 
   StoreState& state_;
-  std::mutex mutex_;                                              // one cleans at a time; guards the five below
+  std::mutex mutex_;                                              // one cleans at a time; guards the six below
   std::array<ClassCounters, SizeClasses::kClassesMax> counters_;  // read by others
   // Since the latest page's worth of chunks was won: pages cleaned for it, and what they gave.
   uint64_t cleaned_ = 0;
   uint64_t won_bytes_ = 0;
   bool by_force_ = false;             // the page at hand is to be emptied of all that is not dirty
+  bool early_ = false;                // the page at hand is of main and has not come to its turn
   int64_t dirty_bytes_in_vain_ = -1;  // how much was dirty when even force gave nothing; -1: not so
 
   std::mutex stuck_mutex_;  // guards stuck_

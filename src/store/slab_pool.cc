@@ -125,6 +125,7 @@ uint32_t SlabPool::TakePage(uint32_t size_class, Queue queue, Purpose purpose) {
   page.chunks = static_cast<uint16_t>(page_bytes_ / classes_.chunk_bytes(size_class));
   page.fresh = page.free_head = 0;
   page.in_use.store(0, std::memory_order_relaxed);
+  class_states_[size_class].newest[static_cast<int>(queue)] = next_sequence_;
   page.sequence.store(next_sequence_++, std::memory_order_relaxed);
   page.taken_at.store(now_.load(std::memory_order_relaxed), std::memory_order_relaxed);
   page.state.store(PageState::kQueued, std::memory_order_release);
@@ -229,7 +230,16 @@ void SlabPool::Unlink(PageQueue& queue, uint32_t number) {
   }
 }
 
-uint32_t SlabPool::PickVictim(Queue queue, bool only_sparse) {
+// Of main, not the page of its class that was taken last: what is on it would only go to another such page.
+bool SlabPool::MayBeSparse(const Page& page) const {
+  if (page.state.load(std::memory_order_relaxed) != PageState::kQueued || InYoungerHalf(page)) return false;
+  const uint32_t size_class = page.size_class.load(std::memory_order_relaxed);
+  return page.queue.load(std::memory_order_relaxed) != Queue::kMain ||
+         page.sequence.load(std::memory_order_relaxed) !=
+             class_states_[size_class].newest[static_cast<int>(Queue::kMain)];
+}
+
+SlabPool::Victim SlabPool::PickVictim(Queue queue, bool only_sparse) {
   std::lock_guard<std::mutex> guard(mutex_);
   if (!only_sparse) was_full_.store(true, std::memory_order_relaxed);
   const uint32_t high = next_fresh_.load(std::memory_order_relaxed);
@@ -238,14 +248,14 @@ uint32_t SlabPool::PickVictim(Queue queue, bool only_sparse) {
   for (uint32_t i = 0; i < std::min(kSampledPages, high - 1); ++i) {
     if (++sample_at_ >= high) sample_at_ = 1;
     const Page& page = pages_[sample_at_];
-    if (page.state.load(std::memory_order_relaxed) != PageState::kQueued || InYoungerHalf(page)) continue;
+    if (!MayBeSparse(page)) continue;
     const uint32_t in_use_per_mille = page.in_use.load(std::memory_order_relaxed) * 1000 / page.chunks;
     if (in_use_per_mille >= best_in_use_per_mille) continue;
     best = sample_at_;
     best_in_use_per_mille = in_use_per_mille;
   }
-  if (best != kNoPage || only_sparse) return best;
-  return queues_[static_cast<int>(queue)].head;
+  if (best != kNoPage || only_sparse) return {best, best != kNoPage};
+  return {queues_[static_cast<int>(queue)].head, false};
 }
 
 void SlabPool::BeginDraining(uint32_t number) {

@@ -66,7 +66,11 @@ class SlabPool {
   void MakeAllDue();
 
   // Cleaning. A page that is nearly empty, else the oldest of the queue unless only_sparse; kNoPage when there is none.
-  uint32_t PickVictim(Queue queue, bool only_sparse);
+  struct Victim {
+    uint32_t page = kNoPage;
+    bool is_sparse = false;  // it was not its turn: what is on it has not had its time
+  };
+  Victim PickVictim(Queue queue, bool only_sparse);
   Queue QueueOfPage(uint32_t page) const { return pages_[page].queue.load(std::memory_order_relaxed); }
   uint32_t ClassOfPage(uint32_t page) const { return pages_[page].size_class.load(std::memory_order_relaxed); }
   uint32_t LiveChunks(uint32_t page) const;
@@ -145,7 +149,8 @@ class SlabPool {
     base::SpinLock lock;
     uint32_t room_head[kQueues] = {kNoPage, kNoPage};  // pages with chunks to give
     uint32_t room_tail[kQueues] = {kNoPage, kNoPage};
-    std::atomic<int64_t> used{0};  // chunks in use
+    std::atomic<int64_t> used{0};       // chunks in use
+    uint64_t newest[kQueues] = {0, 0};  // pool mutex: the sequence of the page that was taken last
   };
   struct PageQueue {
     uint32_t head = kNoPage, tail = kNoPage;  // pool mutex; head is the oldest
@@ -155,6 +160,7 @@ class SlabPool {
 
   static size_t PageRecordBytes(uint32_t live_words);
   bool InYoungerHalf(const Page& page) const;
+  bool MayBeSparse(const Page& page) const;
   template <class F>
   void WalkLive(uint32_t page, uint32_t chunk_bytes, F&& visit) const;
   uint64_t TakeChunk(Class& size_class, Queue queue);

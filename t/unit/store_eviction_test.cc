@@ -43,6 +43,26 @@ TEST(Eviction, a_key_that_is_read_now_and_then_stays) {
   }
 }
 
+TEST(Eviction, keys_of_many_sizes_that_are_read_all_the_time_stay) {
+  StoreFixture f({.memory_limit_bytes = 16u << 20, .item_bytes_max = 1u << 20});
+  const std::vector<size_t> sizes = {10, 60, 150, 300, 700, 1500, 3000, 9000, 40000};
+  for (size_t i = 0; i < sizes.size(); ++i) {
+    for (const char* which : {"a", "b"}) f.Set(which + std::to_string(i), std::string(sizes[i], 'h'));
+  }
+  std::mt19937 random(4);
+  for (int round = 0; round < 200; ++round) {
+    for (size_t i = 0; i < sizes.size(); ++i) {
+      for (const char* which : {"a", "b"}) {
+        ASSERT_EQ(f.Get(which + std::to_string(i)), std::string(sizes[i], 'h')) << round << " " << which << i;
+      }
+    }
+    for (int i = 0; i < 200; ++i) {
+      ASSERT_EQ(f.Set("cold" + std::to_string(round * 200 + i), std::string(random() % 4000, 'c')), Reserve::kOk);
+    }
+  }
+  EXPECT_GT(f.access->counters().pages_cleaned.value(), 2 * f.store->Totals().pages);
+}
+
 TEST(Eviction, dirty_items_stay_whatever_comes) {
   StoreFixture f(Small());
   const std::string value(300, 'x');

@@ -3,6 +3,7 @@
 
 import contextlib
 import resource
+import socket
 import threading
 import time
 import unittest
@@ -228,6 +229,43 @@ class Flow(unittest.TestCase):
                 value = slow.read(1000000)
                 self.assertIn(value, (old, b"w" * 1000000))
                 slow.expect(b"\r\nEND\r\n")
+
+    def test_half_read_replies_stay_right_while_their_pages_are_cleaned_and_moved(self):
+        """Long values are lent to the socket from the store's pages, short ones copied: of both, a reader has fetched a part."""
+        with Server("-t", "1", "-m", "16") as server, server.connect() as other:
+            sizes = {b"short:%d" % i: 300 + i for i in range(30)} | {b"long:%d" % i: 40_000 + 1000 * i for i in range(5)}
+
+            def store(mark):
+                """The parts of a reply that shows them."""
+                parts = []
+                for key, size in sizes.items():
+                    value = ((key + mark) * size)[:size]
+                    other.ask(b"set %b 0 0 %d\r\n%b\r\n" % (key, size, value), b"STORED\r\n")
+                    parts.append(b"VALUE %b 0 %d\r\n%b\r\n" % (key, size, value))
+                return parts + [b"END\r\n"]
+
+            parts = store(b"=")
+            before, request = b"".join(parts), b"get " + b" ".join(sizes) + b"\r\n"
+            with contextlib.ExitStack() as stack:
+                slow = [stack.enter_context(server.connect()) for _ in range(5)]
+                for number, client in enumerate(slow):
+                    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 16)
+                    client.send(request * 20)
+                    client.expect(before[:30_000 * number])
+                # What is read now and then is kept, so its pages are not dropped but copied, again and again.
+                turn = 0
+                while int(other.stats()["slabs_moved"]) < 3000:
+                    other.send(b"".join(b"set churn:%d:%d 0 0 %d noreply\r\n%b\r\n" % (turn, i, 900 + turn % 7 * 800, b"c" * (900 + turn % 7 * 800))
+                                        for i in range(200)))
+                    other.ask(request, before)
+                    turn += 1
+                # A reply that was begun before the values changed is ended with the new ones.
+                either = list(zip(parts, store(b"+")))
+                for number, client in enumerate(slow):
+                    client.expect(before[30_000 * number:])
+                    for _ in range(19):
+                        for part in either:
+                            self.assertIn(client.read(len(part[0])), part)
 
     def test_under_eviction_a_client_reads_its_own_value_or_none(self):
         with Server("-t", "4", "-m", "16") as server:
