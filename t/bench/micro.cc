@@ -1,17 +1,17 @@
-// micro - what looking up many keys costs, without sockets, with and without fetching ahead.
+// micro - the parts that a request's cost is made of, without sockets: "make bench-micro". Here is the main function,
+// and what looking up many keys costs, with and without fetching ahead.
 //
-// Google Benchmark; "t/bench/micro --benchmark_filter=Get" picks. Compare only numbers of one run.
+// Google Benchmark; "t/bench/micro --benchmark_filter=Hash" picks. Compare only numbers of one run.
 
 #include <benchmark/benchmark.h>
 
-#include <cstdio>
 #include <memory>
 #include <random>
 #include <string>
 #include <vector>
 
 #include "base/check.h"
-#include "base/clock.h"
+#include "bench/filled_store.h"
 #include "store/store.h"
 
 namespace holdfast::bench {
@@ -19,38 +19,9 @@ namespace {
 
 constexpr size_t kBatch = 100;
 
-struct Filled {
-  explicit Filled(uint32_t items, size_t value_bytes) : items_count(items) {
-    store::StoreSettings settings{.memory_limit_bytes = (uint64_t{items} * (value_bytes + 120)) + (64u << 20)};
-    auto created = store::Store::Create(settings, clock);
-    CHECK(created.ok());
-    store = std::move(created.value());
-    access = std::make_unique<store::Access>(*store);
-    const std::string value(value_bytes, 'v');
-    char key[32];
-    for (uint32_t i = 0; i < items; ++i) {
-      const store::Key name = store::Key::Of(Name(i, key));
-      store::Draft draft;
-      CHECK(access->NewDraft({.key = name, .value_size = value_bytes}, &draft) == store::Reserve::kOk);
-      draft.Append(value);
-      access->Lock(name, clock.Now()).Publish(std::move(draft));
-      if (i % 1000 == 0) access->Quiesce();
-    }
-  }
-  static std::string_view Name(uint32_t number, char* room) {
-    snprintf(room, 32, "key:%026u", number);
-    return {room, 30};
-  }
-
-  const uint32_t items_count;
-  base::SystemClock clock;
-  std::unique_ptr<store::Store> store;
-  std::unique_ptr<store::Access> access;
-};
-
 // Steps: 0 none, 1 bucket and head, 2 bucket, head and value.
 void MultigetOf(benchmark::State& state) {
-  static std::unique_ptr<Filled> filled;
+  static std::unique_ptr<FilledStore> filled;
   const auto items = static_cast<uint32_t>(state.range(0));
   const auto value_bytes = static_cast<size_t>(state.range(1));
   const int64_t steps = state.range(2);
@@ -58,19 +29,19 @@ void MultigetOf(benchmark::State& state) {
   static int64_t filled_with = 0;
   if (filled_with != items * 10'000 + state.range(1)) {
     filled = nullptr;
-    filled = std::make_unique<Filled>(items, value_bytes);
+    filled = std::make_unique<FilledStore>(items, value_bytes);
     filled_with = items * 10'000 + state.range(1);
   }
-  store::Access& access = *filled->access;
+  store::Access& access = filled->access();
   std::mt19937 random(7);
   std::vector<char> names(kBatch * 32);
   std::vector<store::Key> keys(kBatch);
   std::vector<store::Index::Ahead> ahead(kBatch);
   std::vector<char> out(kBatch * (value_bytes + 64));
-  const base::Seconds now = filled->clock.Now();
+  const base::Seconds now = filled->now();
   for (auto unused : state) {
     state.PauseTiming();
-    for (size_t i = 0; i < kBatch; ++i) Filled::Name(random() % items, &names[i * 32]);
+    for (size_t i = 0; i < kBatch; ++i) FilledStore::NameOf(random() % items, &names[i * 32]);
     state.ResumeTiming();
     char* to = out.data();
     for (size_t from = 0; from < kBatch; from += group) {
