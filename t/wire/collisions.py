@@ -37,7 +37,7 @@ def read(client, keys):
 class Collisions(unittest.TestCase):
     @classmethod
     def setUpClass(cls):
-        with Server(start=False) as server:
+        with Server() as server:
             cls.count = 10_000 if server.is_sanitized() else 100_000
         cls.attacked = keys_with_one_crc(cls.count)
         letters = random.Random(1)
