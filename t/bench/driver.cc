@@ -3,7 +3,6 @@
 // server works at a time, the others sleep. The first core this process may use is the servers', the second is ours.
 #include "bench/driver.h"
 
-#include <sched.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -23,21 +22,6 @@ uint64_t AvailableMemoryMib() {
     if (line.starts_with("MemAvailable:")) return std::stoull(line.substr(13)) / 1024;
   }
   return 0;
-}
-
-// Pins this thread to the second core it may use and returns the first.
-std::optional<int> PinToSecondCpu() {
-  cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) < 2) return std::nullopt;
-  int first = 0;
-  while (!CPU_ISSET(first, &allowed)) ++first;
-  int second = first + 1;
-  while (!CPU_ISSET(second, &allowed)) ++second;
-  cpu_set_t ours;
-  CPU_ZERO(&ours);
-  CPU_SET(second, &ours);
-  if (sched_setaffinity(0, sizeof ours, &ours) != 0) return std::nullopt;
-  return first;
 }
 
 // Holdfast takes memcached's flags, so both get the same ones.

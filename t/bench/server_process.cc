@@ -105,6 +105,20 @@ uint64_t StatusKilobytes(const std::string& path, std::string_view name) {
 
 }  // namespace
 
+std::optional<int> PinToSecondCpu() {
+  cpu_set_t allowed;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) < 2) return std::nullopt;
+  int first = 0;
+  while (!CPU_ISSET(first, &allowed)) ++first;
+  int second = first + 1;
+  while (!CPU_ISSET(second, &allowed)) ++second;
+  cpu_set_t ours;
+  CPU_ZERO(&ours);
+  CPU_SET(second, &ours);
+  if (sched_setaffinity(0, sizeof ours, &ours) != 0) return std::nullopt;
+  return first;
+}
+
 int ConnectLoopback(uint16_t port, bool blocking) {
   const int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
   if (fd < 0) return -1;
@@ -199,16 +213,21 @@ std::string ServerProcess::LastOutput() const {
 }
 
 uint64_t ServerProcess::CpuNs() const {
-  const std::string folder = "/proc/" + std::to_string(pid_) + "/task/";
+  const uint64_t sum_ns = CpuNsOf(pid_);
+  if (sum_ns == 0) throw BenchError("the server has exited, or the kernel lacks CONFIG_SCHED_INFO: " + LastOutput());
+  return sum_ns;
+}
+
+uint64_t CpuNsOf(pid_t process) {
+  const std::string folder = "/proc/" + std::to_string(process) + "/task/";
   DIR* directory = opendir(folder.c_str());
-  if (directory == nullptr) throw BenchError("the server has exited: " + LastOutput());
+  if (directory == nullptr) return 0;
   uint64_t sum_ns = 0;
   while (const dirent* entry = readdir(directory)) {
     uint64_t run_ns = 0;
     if (entry->d_name[0] != '.' && std::ifstream(folder + entry->d_name + "/schedstat") >> run_ns) sum_ns += run_ns;
   }
   closedir(directory);
-  if (sum_ns == 0) throw BenchError(folder + "*/schedstat tells nothing: the kernel lacks CONFIG_SCHED_INFO");
   return sum_ns;
 }
 
@@ -220,8 +239,9 @@ bool ServerProcess::Speaks(Syntax syntax) const {
   return syntax == Syntax::kText || (syntax == Syntax::kMeta ? speaks_meta_ : speaks_binary_);
 }
 
-uint64_t ServerProcess::Statistic(const std::string& name) const {
-  const std::string answer = Ask(port_, "stats\r\n", SIZE_MAX, "END\r\n");
+uint64_t ServerProcess::Statistic(const std::string& name, const std::string& group) const {
+  const std::string question = group.empty() ? "stats\r\n" : "stats " + group + "\r\n";
+  const std::string answer = Ask(port_, question, SIZE_MAX, "END\r\n");
   const std::string start = "STAT " + name + " ";
   const size_t at = answer.find(start);
   if (at == std::string::npos) throw BenchError("no statistic " + name);

@@ -56,8 +56,8 @@ class ServerProcess {
   // Whether the server speaks `syntax`; the echo server speaks everything.
   bool Speaks(Syntax syntax) const;
 
-  // The value of one row of the reply to `stats`.
-  uint64_t Statistic(const std::string& name) const;
+  // The value of one row of the reply to `stats`, or to `stats GROUP`.
+  uint64_t Statistic(const std::string& name, const std::string& group = "") const;
 
   CounterLedger& ledger() { return ledger_; }
 
@@ -76,6 +76,12 @@ class ServerProcess {
   bool speaks_binary_ = false;
   CounterLedger ledger_;
 };
+
+// Run time of all threads of a process so far; 0 when there is none.
+uint64_t CpuNsOf(pid_t process);
+
+// Pins this thread to the second core it may use and returns the first, for the server; none where there is but one.
+std::optional<int> PinToSecondCpu();
 
 // Connects to a server on the loopback address. `blocking` sockets give up on a read after a second.
 int ConnectLoopback(uint16_t port, bool blocking);
