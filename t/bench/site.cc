@@ -198,9 +198,10 @@ class Site {
     return user.last_write + MicrosOf(kRealLifeS / scale_) - kExpiryGrain;
   }
 
-  static std::string NewId(User& user) {
+  // One that no site before, on the same database, has had.
+  std::string NewId(User& user) const {
     char id[48];
-    std::snprintf(id, sizeof id, "s:%016llx%016llx", static_cast<unsigned long long>(user.dice.Next()),
+    std::snprintf(id, sizeof id, "s:%016llx%016llx", static_cast<unsigned long long>(founded_),
                   static_cast<unsigned long long>(user.dice.Next()));
     return id;
   }
@@ -215,6 +216,7 @@ class Site {
   const SessionOptions& options_;
   SiteFigures& figures_;
   const double scale_;
+  const int64_t founded_ = Clock::now().time_since_epoch().count();
   Clock::time_point end_;
   std::vector<std::unique_ptr<User>> users_;
 
