@@ -63,15 +63,18 @@ class CacheConnection {
     return std::nullopt;
   }
   void Set(const std::string& id, const std::string& value) {
-    Expect("set " + id + " 0 " + life_ + " " + std::to_string(value.size()) + "\r\n" + value + "\r\n", "STORED");
+    (void)Expect("set " + id + " 0 " + life_ + " " + std::to_string(value.size()) + "\r\n" + value + "\r\n", "STORED");
   }
-  void Touch(const std::string& id) { Expect("touch " + id + " " + life_ + "\r\n", "TOUCHED"); }
-  void Delete(const std::string& id) { Expect("delete " + id + "\r\n", "DELETED"); }
+  bool Touch(const std::string& id) { return Expect("touch " + id + " " + life_ + "\r\n", "TOUCHED"); }
+  bool Delete(const std::string& id) { return Expect("delete " + id + "\r\n", "DELETED"); }
 
  private:
-  void Expect(const std::string& request, const char* expected) {
+  // False: NOT_FOUND.
+  bool Expect(const std::string& request, const char* expected) {
     const auto answer = connection_.Ask(request, false);
-    if (answer.line != expected) throw BenchError(request.substr(0, request.find("\r")) + ": \"" + answer.line + '"');
+    if (answer.line == expected) return true;
+    if (answer.line == "NOT_FOUND") return false;
+    throw BenchError(request.substr(0, request.find('\r')) + ": \"" + answer.line + '"');
   }
 
   const std::string life_;
@@ -132,13 +135,17 @@ class DatabaseConnection {
     if (row_.born == 0) row_.born = row_.version;
     Write(session::ChangeKind::kValue, id);
   }
-  void Touch(const std::string& id) { Write(session::ChangeKind::kExpiry, id); }
-  void Delete(const std::string& id) {
+  bool Touch(const std::string& id) {
+    Write(session::ChangeKind::kExpiry, id);
+    return true;
+  }
+  bool Delete(const std::string& id) {
     row_.floor = NewVersion();
     row_.version = row_.floor;
     row_.data.clear();
     row_.state = session::RowState::kTombstone;
     Write(session::ChangeKind::kDelete, id);
+    return true;
   }
 
   // For who knows the session without having loaded its row.
@@ -198,8 +205,8 @@ class HoldfastKeeper final : public Keeper {
   HoldfastKeeper(uint16_t port, uint32_t life_s) : cache_(port, life_s) {}
   std::optional<std::string> Load(const std::string& id) override { return cache_.Get(id); }
   void Save(const std::string& id, const std::string& value) override { cache_.Set(id, value); }
-  void Touch(const std::string& id) override { cache_.Touch(id); }
-  void Delete(const std::string& id) override { cache_.Delete(id); }
+  bool Touch(const std::string& id) override { return cache_.Touch(id); }
+  bool Delete(const std::string& id) override { return cache_.Delete(id); }
 
  private:
   CacheConnection cache_;
@@ -210,8 +217,8 @@ class DatabaseKeeper final : public Keeper {
   explicit DatabaseKeeper(DatabasePlace& place) : database_(place) {}
   std::optional<std::string> Load(const std::string& id) override { return database_.Load(id); }
   void Save(const std::string& id, const std::string& value) override { database_.Save(id, value); }
-  void Touch(const std::string& id) override { database_.Touch(id); }
-  void Delete(const std::string& id) override { database_.Delete(id); }
+  bool Touch(const std::string& id) override { return database_.Touch(id); }
+  bool Delete(const std::string& id) override { return database_.Delete(id); }
 
  private:
   DatabaseConnection database_;
@@ -255,10 +262,13 @@ class HybridKeeper final : public Keeper {
     }
     Cache(id);
   }
-  void Touch(const std::string& id) override { Save(id, value_); }
-  void Delete(const std::string& id) override {
-    cache_.Delete(id);
-    database_.Delete(id);
+  bool Touch(const std::string& id) override {
+    Save(id, value_);
+    return true;
+  }
+  bool Delete(const std::string& id) override {
+    (void)cache_.Delete(id);  // it may have been evicted
+    return database_.Delete(id);
   }
 
  private:

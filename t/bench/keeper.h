@@ -39,8 +39,9 @@ class Keeper {
   // The view of one user's session: Load first, then any of the others for the same id.
   virtual std::optional<std::string> Load(const std::string& id) = 0;
   virtual void Save(const std::string& id, const std::string& value) = 0;
-  virtual void Touch(const std::string& id) = 0;
-  virtual void Delete(const std::string& id) = 0;
+  // False: there is no such session.
+  [[nodiscard]] virtual bool Touch(const std::string& id) = 0;
+  [[nodiscard]] virtual bool Delete(const std::string& id) = 0;
 };
 
 class Storage {

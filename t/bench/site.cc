@@ -60,8 +60,9 @@ class Site {
       : storage_(storage), options_(options), figures_(figures), scale_(options.scale) {
     const auto begun = Clock::now();
     end_ = begun + std::chrono::seconds(options.site_s);
+    sim::Dice seeds(options.seed);
     for (uint32_t number = 0; number < options.users; ++number) {
-      User& user = *users_.emplace_back(std::make_unique<User>(options.seed * 1'000'003 + number));
+      User& user = *users_.emplace_back(std::make_unique<User>(seeds.Next()));
       user.due = begun + Draw(user.dice, kRealPauseS / 2.0 / scale_);
       queue_.push(&user);
     }
@@ -138,26 +139,29 @@ class Site {
     view.is_stale = !view.is_login && loaded && *loaded != ValueOf(user);
 
     --user.views_left;
-    view.is_logout = user.views_left == 0 && !view.is_login && user.dice.OneIn(kLogoutOneIn);
+    view.is_logout = user.views_left == 0 && loaded && user.dice.OneIn(kLogoutOneIn);
     if (view.is_logout) {
-      keeper.Delete(user.id);
+      view.is_lost = !keeper.Delete(user.id);
       Forget(user);
     } else {
-      Write(user, keeper, view.is_login || view.is_lost || !user.dice.OneIn(kTouchOneIn));
+      view.is_lost |= !Write(user, keeper, !loaded || !user.dice.OneIn(kTouchOneIn));
     }
     return view;
   }
 
-  void Write(User& user, Keeper& keeper, bool is_value) {
+  // False: the session was gone.
+  bool Write(User& user, Keeper& keeper, bool is_value) {
+    bool is_there = true;
     if (is_value) {
       if (user.stored + user.touched == 0) user.first_write = Clock::now();
       ++user.stored;
       keeper.Save(user.id, ValueOf(user));
     } else {
       ++user.touched;
-      keeper.Touch(user.id);
+      is_there = keeper.Touch(user.id);
     }
     user.last_write = Clock::now();
+    return is_there;
   }
 
   void GiveBack(User* user, const View& view) {
