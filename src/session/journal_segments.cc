@@ -29,6 +29,7 @@ constexpr char kMagic[] = "HFJRNL02";
 constexpr size_t kMagicBytes = sizeof kMagic - 1;
 constexpr std::string_view kMagicOfAnyForm = "HFJRNL";
 constexpr size_t kUuidBytes = 64;
+constexpr size_t kReadBytes = 256u << 10;
 constexpr size_t kStep = 16;  // records begin at multiples of this
 constexpr std::string_view kPrefix = "segment-";
 
@@ -67,26 +68,57 @@ bool WriteAll(int file, std::string_view bytes) {
   return true;
 }
 
-// All or an error: a record that could not be read must not count as one that is not there.
-base::Status ReadFrom(const std::string& path, uint64_t offset, std::string* bytes) {
-  const int file = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
-  if (file < 0) return base::SystemError("cannot read " + path, errno);
-  struct stat status {};
-  int error = ::fstat(file, &status) == 0 ? 0 : errno;
-  const auto size = static_cast<uint64_t>(status.st_size);
-  bytes->resize(error == 0 && size > offset ? static_cast<size_t>(size - offset) : 0);
-  size_t have = 0;
-  while (error == 0 && have < bytes->size()) {
-    const auto at = static_cast<off_t>(offset + have);
-    const ssize_t read = ::pread(file, bytes->data() + have, bytes->size() - have, at);
-    if (read == 0) break;
-    if (read > 0) have += static_cast<size_t>(read);
-    if (read < 0 && errno != EINTR) error = errno;
+// A segment's bytes from a place on, piece by piece: so little at a time stays in the processor's cache from the
+// reading to the checking, and takes no new memory. All or an error: a record that could not be read must not count as
+// one that is not there.
+class SegmentReader {
+ public:
+  SegmentReader() = default;
+  ~SegmentReader() {
+    if (file_ >= 0) ::close(file_);
   }
-  ::close(file);
-  bytes->resize(have);
-  return error == 0 ? base::Status() : base::SystemError("cannot read " + path, error);
-}
+  SegmentReader(const SegmentReader&) = delete;
+  SegmentReader& operator=(const SegmentReader&) = delete;
+
+  base::Status Open(const std::string& path, uint64_t offset) {
+    path_ = path;
+    next_ = end_ = offset;
+    file_ = ::open(path.c_str(), O_RDONLY | O_CLOEXEC);
+    struct stat status {};
+    if (file_ < 0 || ::fstat(file_, &status) != 0) return base::SystemError("cannot read " + path, errno);
+    end_ = std::max(offset, static_cast<uint64_t>(status.st_size));  // not what is written meanwhile
+    return {};
+  }
+
+  bool at_end() const { return next_ == end_; }
+
+  // *left is what is still wanted of the bytes read before, and then that and more behind it: as much again, so that a
+  // record of any size is soon in hand.
+  base::Status More(std::string_view* left) {
+    const size_t kept = left->size();
+    if (kept != 0) std::memmove(bytes_.data(), left->data(), kept);
+    const size_t wanted = static_cast<size_t>(std::min<uint64_t>(end_ - next_, std::max(kReadBytes, kept)));
+    if (bytes_.size() < kept + wanted) bytes_.resize(kept + wanted);
+    size_t have = 0;
+    while (have < wanted) {
+      const ssize_t read = ::pread(file_, bytes_.data() + kept + have, wanted - have, static_cast<off_t>(next_ + have));
+      if (read < 0 && errno != EINTR) return base::SystemError("cannot read " + path_, errno);
+      if (read == 0) end_ = next_ + have;
+      if (read == 0) break;
+      if (read > 0) have += static_cast<size_t>(read);
+    }
+    next_ += have;
+    *left = std::string_view(bytes_).substr(0, kept + have);
+    return {};
+  }
+
+ private:
+  std::string path_;
+  int file_ = -1;
+  uint64_t next_ = 0;
+  uint64_t end_ = 0;
+  std::string bytes_;
+};
 
 }  // namespace
 
@@ -335,23 +367,25 @@ base::Status JournalSegments::ForEachRecord(size_t i, const std::function<void(c
 base::Status JournalSegments::ForEachRecordFrom(size_t i, uint64_t* offset, bool while_written,
                                                 const std::function<void(const DecodedRecord&)>& visit,
                                                 uint64_t* bad_extents) const {
-  const std::string path = PathOf(segments_[i].number);
-  std::string bytes;
   *offset = std::max<uint64_t>(*offset, kHeadBytes);
-  if (base::Status status = ReadFrom(path, *offset, &bytes); !status.ok()) return status;
+  SegmentReader reader;
+  if (base::Status status = reader.Open(PathOf(segments_[i].number), *offset); !status.ok()) return status;
   const Segment& segment = segments_[i];
-  std::string_view left = bytes;
-  bool in_bad_extent = false;
   if (segment.seed == 0) {
-    if (!left.empty() && !while_written) ++*bad_extents;
+    if (!reader.at_end() && !while_written) ++*bad_extents;
     return {};
   }
-  while (!left.empty()) {
+  std::string_view left;
+  bool in_bad_extent = false;
+  while (!left.empty() || !reader.at_end()) {
     size_t step = std::min(kStep, left.size());
     if (const auto record = DecodeRecord(left, segment.seed + *offset, segment.of_this_boot)) {
       visit(*record);
       step = record->bytes;
       in_bad_extent = false;
+    } else if (!reader.at_end()) {  // it may go on behind what has been read
+      if (base::Status status = reader.More(&left); !status.ok()) return status;
+      continue;
     } else if (while_written) {
       break;
     } else if (!in_bad_extent) {
