@@ -24,6 +24,7 @@ constexpr int kConnections = 50;
 constexpr int kEventsMax = 64;
 constexpr size_t kReceiveBytes = 64 << 10;
 constexpr int64_t kNanos = 1'000'000'000;
+constexpr int64_t kLateLookNanos = 20'000;
 constexpr uint32_t kAtATime = 1'000;  // of StoreAll
 
 int64_t NowNanos() {
@@ -131,11 +132,14 @@ void OpenLoop::Send(Connection& connection) {
   epoll_ctl(epoll_, EPOLL_CTL_MOD, connection.fd, &event);
 }
 
-// Takes replies until then; at least what is there already.
+// Takes replies until then. Who is late looks for them now and then only: asking comes first.
 void OpenLoop::WaitUntil(int64_t until_ns) {
   epoll_event events[kEventsMax];
   for (;;) {
-    const int64_t left_ns = std::max<int64_t>(0, until_ns - NowNanos());
+    const int64_t now_ns = NowNanos();
+    const int64_t left_ns = std::max<int64_t>(0, until_ns - now_ns);
+    if (left_ns == 0 && now_ns - looked_ns_ < kLateLookNanos) return;
+    looked_ns_ = now_ns;
     const timespec timeout{.tv_sec = left_ns / kNanos, .tv_nsec = left_ns % kNanos};
     const int ready = epoll_pwait2(epoll_, events, kEventsMax, &timeout, nullptr);
     for (int i = 0; i < ready; ++i) {

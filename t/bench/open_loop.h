@@ -74,6 +74,7 @@ class OpenLoop {
   std::vector<Connection> connections_;
   std::string wanted_;  // the reply in hand
   uint64_t waiting_ = 0;
+  int64_t looked_ns_ = 0;  // when replies were last looked for
   std::vector<uint32_t> gets_ns_;
 };
 
