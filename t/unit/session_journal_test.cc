@@ -286,6 +286,38 @@ TEST(JournalSegments, reading_goes_on_behind_a_damaged_stretch_and_stops_at_a_cu
   EXPECT_EQ(bad_extents, 2u);
 }
 
+// What is read at a time ends within a record; and behind a damaged one everything up to the end is looked through.
+TEST(JournalSegments, one_much_larger_than_what_is_read_at_a_time_is_read_whole) {
+  constexpr int kRecords = 8'000, kDamaged = 5'000;
+  Folder folder;
+  const test::VirtualClock clock;
+  std::vector<std::string> written;
+  {
+    auto segments = JournalSegments::Open(folder.path, kUuid, 16 << 20, clock);
+    ASSERT_TRUE(segments.ok());
+    size_t record_bytes = 0;
+    for (int i = 0; i < kRecords; ++i) {
+      const std::string key = "key" + std::to_string(100'000 + i);
+      const std::string record = Bytes(DeleteOf(key, 1), clock);
+      ASSERT_TRUE(Append(*segments.value(), record).ok());
+      if (i != kDamaged) written.push_back(key);
+      record_bytes = record.size();
+    }
+    std::fstream file(folder.path + "/segment-000000000001", std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(static_cast<std::streamoff>(kSegmentHeadBytes + record_bytes * kDamaged + 8));
+    file.write("damage", 6);
+  }
+  auto segments = JournalSegments::Open(folder.path, kUuid, 16 << 20, clock);
+  std::vector<std::string> keys;
+  uint64_t bad_extents = 0;
+  ASSERT_TRUE(segments.value()
+                  ->ForEachRecord(
+                      0, [&](const DecodedRecord& record) { keys.emplace_back(record.key); }, &bad_extents)
+                  .ok());
+  EXPECT_EQ(keys, written);
+  EXPECT_EQ(bad_extents, 1u);
+}
+
 TEST(JournalSegments, what_an_earlier_file_has_left_in_its_blocks_is_no_record) {
   Folder folder;
   const test::VirtualClock clock;
