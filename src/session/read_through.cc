@@ -348,8 +348,9 @@ bool ReadThrough::SettleProvisional(store::Access& access, const Key& key, const
   SessionStamps stamps = slot.item().stamps();
   const int64_t bytes_before = DirtyBytesOf(slot.item());
   const bool is_ours = row != nullptr && row->state == RowState::kLive && row->version == stamps.version;
-  // A row of a session that was deleted here, which the database has not been told yet: it is no rival.
-  const bool is_dead = row != nullptr && row->born <= stamps.floor;
+  // A row of a session that was deleted here, or of a delete that was known here when this was written: it is no rival.
+  // A tombstone of a session that the database never had was never born.
+  const bool is_dead = row != nullptr && (row->state == RowState::kLive ? row->born : row->floor) <= stamps.floor;
   if (row != nullptr && !is_ours && !is_dead && !WinsOver(*row, slot.item())) {
     sessions_.write_behind().AddDirtyBytes(-bytes_before);
     slot.SetDirty(false);

@@ -135,6 +135,21 @@ TEST_F(ProvisionalWrite, loses_to_a_delete) {
   EXPECT_EQ(stats().provisional_lost_delete.value(), 1u);
 }
 
+TEST_F(ProvisionalWrite, loses_to_a_delete_of_a_session_that_was_never_written) {
+  ASSERT_EQ(site_.Set("php:a", "old"), Answer::kStored);
+  site_.Delete("php:a");
+  site_.WriteDue();
+  site_.Evict("php:a");
+  ASSERT_EQ(site_.InDatabase("php:a")->born, 0u);
+  site_.clock.AdvanceSeconds(60);
+  Away();
+  site_.Set("php:a", "back again");
+  Back();
+  EXPECT_EQ(site_.Get("php:a", 1), Answer::kMiss);
+  EXPECT_EQ(site_.RowValue("php:a"), "(deleted)");
+  EXPECT_EQ(stats().provisional_lost_delete.value(), 1u);
+}
+
 TEST_F(ProvisionalWrite, does_not_hide_a_delete_that_the_book_knows_of) {
   Known("php:a", "old");
   site_.Delete("php:a", 2);
