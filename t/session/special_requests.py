@@ -14,7 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 
 from database_away import database_away
 from holdfast_test import Server, main, shorten, wait_until
-from special_cases import CASES, DELETE, GETKQ, LARGEST, NOOP, SET, UNAVAILABLE, UNCHANGED, Session, fill, limit_for, packet, pattern
+from special_cases import CASES, DELETE, GETKQ, LARGEST, NO_CAS, NOOP, SET, UNAVAILABLE, UNCHANGED, Session, fill, limit_for, packet, pattern
 
 # As long as nobody tells otherwise a change stays in memory: that makes a session dirty for as long as wanted.
 # The writer window outlasts the test also where that takes long.
@@ -22,7 +22,7 @@ SETTINGS = ("-m", "512", "-t", "2", "--sync-interval=1h", "--session-immediate-w
             "--session-rule=prefix=s: action=error budget=300ms window=1h", "--session-rule=prefix=c: action=close budget=300ms window=1h")
 LIFE_S = 20000
 OLD = Session(b"old", 1)
-AT_A_TIME = 24
+AT_A_TIME = 64
 CLOSED = b"(closed)"
 TEXT_END = (b"mn\r\n", b"MN\r\n")
 BINARY_END = (packet(NOOP, opaque=0x4D4E4D4E), packet(NOOP, opaque=0x4D4E4D4E).replace(b"\x80", b"\x81", 1))
@@ -47,13 +47,16 @@ def exchange(server, request, end=TEXT_END):
 
 
 def store(server, sessions):
-    """Sets them all, {key: Session}, over one connection."""
+    """Sets them all, {key: Session}, over one connection. Returns their cas numbers."""
+    numbers = {}
     with server.connect() as connection:
         for key, session in sessions.items():
             connection.send(packet(SET, key, session.flags.to_bytes(4, "big") + LIFE_S.to_bytes(4, "big"), session.value))
             head = connection.read(24)
             if head[6:8] != b"\0\0":
                 raise AssertionError(f"set {key!r}: {head!r} {connection.read(int.from_bytes(head[8:12], 'big'))!r}")
+            numbers[key] = int.from_bytes(head[16:24], "big")
+    return numbers
 
 
 def found(server, key):
@@ -89,7 +92,7 @@ class Story:
 
     def __init__(self, server, prefix, states):
         self.server, self.prefix, self.states = server, prefix, states
-        self.answers, self.afterwards, self.after_restart = {}, {}, {}
+        self.answers, self.afterwards, self.after_restart, self.numbers = {}, {}, {}, {}
         self.keys = {(case.name, state): self.key(case, state) for case in CASES.values() for state in states}
 
     def key(self, case, state):
@@ -104,7 +107,7 @@ class Story:
         first = self.sessions("evicted", "in_memory", "deleted", "deleted_before_start")
         # Nobody's session begins empty: that would be PHP's reservation.
         store(self.server, {key: OLD for key, session in first.items() if session.value == b""})
-        store(self.server, first | {key: OLD for key in self.sessions("dirty")})
+        self.numbers = store(self.server, first | {key: OLD for key in self.sessions("dirty")})
         self.delete("deleted_before_start")
         self.server.restart()
         for key in self.sessions("in_memory", "deleted", "dirty"):
@@ -114,7 +117,7 @@ class Story:
 
     def make_dirty(self):
         dirty = self.sessions("dirty")
-        store(self.server, dirty)
+        self.numbers |= store(self.server, dirty)
         may_be_written = sum(session.value == b"" for session in dirty.values())  # a session that was emptied is written at once
         if int(self.server.stats("sessions")["dirty_items"]) < len(dirty) - may_be_written:
             raise AssertionError("dirty sessions were written at once: nothing is shown of them")
@@ -132,7 +135,7 @@ class Story:
             self.answers = {place: answer.result() for place, answer in asked.items()}
 
     def ask_one(self, case, key):
-        return exchange(self.server, fill(case.request, key), BINARY_END if case.is_binary else TEXT_END)
+        return exchange(self.server, fill(case.request, key, self.numbers.get(key, NO_CAS)), BINARY_END if case.is_binary else TEXT_END)
 
     def look(self):
         """What is there now; an exception where that cannot be said."""
@@ -325,6 +328,8 @@ class HundredKeys(unittest.TestCase):
         self.server.restart()
         store(self.server, dict.fromkeys(LIVING, OLD))
         store(self.server, dict.fromkeys(LIVING, Session()))
+        self.assertGreaterEqual(int(self.server.stats("sessions")["dirty_items"]), len(LIVING))
+        self.expect_all_ways()
         with database_away(self.server.database):
             for way in WAYS:
                 self.expect(way, LIVING, LIVING)
