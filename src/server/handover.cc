@@ -124,7 +124,7 @@ void Handover::Converse(Channel& channel) {
   }
   parts_.log.Format(LogLevel::kNotice, "hand-over: process %d, version %s, prepares to take over", peer,
                     body.version.c_str());
-  if (parts_.sessions != nullptr) parts_.sessions->HoldJournal(true);
+  if (parts_.sessions != nullptr) parts_.sessions->MakeWay(true);
   Status status = Welcome(channel);
   bool moved = false;
   if (status.ok()) {
@@ -141,7 +141,7 @@ void Handover::Converse(Channel& channel) {
     parts_.log.Format(LogLevel::kWarning, "hand-over to process %d given up before anything was changed: %s", peer,
                       status.message().c_str());
   }
-  if (!moved && parts_.sessions != nullptr) parts_.sessions->HoldJournal(false);
+  if (!moved && parts_.sessions != nullptr) parts_.sessions->MakeWay(false);
 }
 
 base::Status Handover::Welcome(Channel& channel) {
@@ -165,6 +165,7 @@ base::Status Handover::Welcome(Channel& channel) {
 }
 
 bool Handover::Cut(Channel& channel) {
+  if (parts_.sessions != nullptr) parts_.sessions->HoldWriter();
   parts_.listener.Stop();
   parts_.listener.Join();
   const int64_t stopped_us = base::MonotonicMicros();

@@ -6,7 +6,8 @@
 //
 // Threads: all from the main thread but Stop's wake-up; the conversation has a thread of its own.
 // Owns:    the door and the thread. Borrows the parts, which must run until Stop has returned.
-// Blocks:  Stop, until a hand-over that is in its last part has ended, at most kCutMillis.
+// Blocks:  Stop, until a hand-over that is in its last part has ended, at most kCutMillis and
+//          as long as the writer is waited for (SessionService::HoldWriter).
 // Errors:  OpenDoor's Status; a failed hand-over is a line in the log.
 // Limits:  one hand-over at a time.
 

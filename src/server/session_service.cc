@@ -8,11 +8,14 @@
 #include <unistd.h>
 
 #include <array>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <thread>
 #include <utility>
 
+#include "base/clock.h"
 #include "base/crc32c.h"
 #include "session/database_url.h"
 
@@ -21,6 +24,9 @@ namespace holdfast::server {
 namespace {
 constexpr uint64_t kFewRecords = 1000;
 constexpr int kCatchUpRounds = 20;
+constexpr int64_t kLastWriteMicros = 2'000'000;  // less than Handover::kCutMillis
+constexpr int kTryAgainMillis = 10;
+constexpr uint32_t kHeldMillis = 5000;           // less than Takeover::kAnswerMillis
 constexpr uint32_t kKeepBeyondSyncSeconds = 30;  // segments live so much longer than a session may stay unsynced
 
 // Shared memory has no disk behind it; where there is none, or was none at the last start, the ring lies beside the
@@ -181,24 +187,46 @@ void SessionService::NoteJournalDamage() {
 
 // Round after round, until what has come meanwhile is little.
 base::Status SessionService::CatchUp() {
-  uint64_t records = kFewRecords;
-  for (int round = 0; catches_up_ && records >= kFewRecords && round < kCatchUpRounds; ++round) {
-    if (base::Status status = journal_->CatchUp(*sessions_, *replaying_, &records); !status.ok()) return status;
+  session::FileJournal::Progress last{.records = kFewRecords};
+  for (int round = 0; catches_up_ && round < kCatchUpRounds; ++round) {
+    if (last.records < kFewRecords && last.unwritten == 0) break;
+    if (base::Status status = journal_->CatchUp(*sessions_, *replaying_, &last); !status.ok()) return status;
   }
   return threads_->Open();
 }
 
 base::Status SessionService::CatchUpToEnd(std::string_view state) {
   if (catches_up_) {
-    if (base::Status status = journal_->CatchUpToEnd(*sessions_, *replaying_); !status.ok()) return status;
+    const int64_t until_us = base::MonotonicMicros() + kLastWriteMicros;
+    base::Status status = journal_->CatchUpToEnd(*sessions_, *replaying_);
+    // The other process may be in the middle of a last transaction.
+    while (!status.ok() && status.kind() == base::ErrorKind::kUnavailable && base::MonotonicMicros() < until_us) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(kTryAgainMillis));
+      status = journal_->CatchUpToEnd(*sessions_, *replaying_);
+    }
+    if (!status.ok()) return status;
     NoteJournalDamage();
   }
   sessions_->RestoreState(state);
   return {};
 }
 
-void SessionService::HoldJournal(bool held) {
-  if (journal_ != nullptr) journal_->Hold(held);
+void SessionService::MakeWay(bool makes_way) {
+  if (journal_ == nullptr) return;
+  journal_->Hold(makes_way);
+  SetPace(makes_way ? session::SessionThreads::Pace::kGivesWay : session::SessionThreads::Pace::kFull);
+}
+
+void SessionService::HoldWriter() {
+  if (journal_ == nullptr) return;
+  SetPace(session::SessionThreads::Pace::kHeld);
+  if (database_->is_shared() || threads_->AwaitHeld(kHeldMillis)) return;
+  log_.Warning("hand-over: a write to the database takes long; the new process may have to wait for it");
+}
+
+// Servers that many write to lock rows, not the whole.
+void SessionService::SetPace(session::SessionThreads::Pace pace) {
+  if (!database_->is_shared()) threads_->SetPace(pace);
 }
 
 void SessionService::Seal() {
@@ -206,6 +234,7 @@ void SessionService::Seal() {
 }
 
 void SessionService::Unseal() {
+  SetPace(session::SessionThreads::Pace::kFull);
   sessions_->write_behind().SetDraining(false);
   if (journal_ != nullptr && journal_->sealed()) journal_->Start(*sessions_);
 }

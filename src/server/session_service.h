@@ -64,7 +64,11 @@ class SessionService {
   base::Status CatchUpToEnd(std::string_view state);
 
   // -- Hand-over, the process that gives away.
-  void HoldJournal(bool held);
+  // Another process prepares: it reads the journal, of which nothing is removed then, and may write to the database
+  // between our transactions.
+  void MakeWay(bool makes_way);
+  // Where there is a journal: nothing more is written to the database until Unseal. Blocks for what is under way.
+  void HoldWriter();
   // When nobody writes sessions any more: the journal is as another process may read it. Unseal: go on.
   void Seal();
   void Unseal();
@@ -88,6 +92,7 @@ class SessionService {
   base::Status OpenJournal(const base::Clock& clock, Inherited* inherited);
   void NoteJournalDamage();
   base::Status Replay();
+  void SetPace(session::SessionThreads::Pace pace);
   void NoteStopped(uint64_t left);
   const char* WhatBecomesOfThem() const;
 

@@ -69,6 +69,13 @@ FileJournal::~FileJournal() {
   if (thread_.joinable()) Stop(false);
 }
 
+namespace {
+base::Status WriteDirect(JournalReplay& replay, Driver& driver) {
+  const Failure failure = replay.Finish(driver);
+  return failure.ok() ? base::Status() : base::Status(base::ErrorKind::kUnavailable, failure.detail);
+}
+}  // namespace
+
 base::Status FileJournal::Replay(Sessions& sessions, Driver& driver) {
   if (segments_->count() == 0) return {};
   const int64_t begun_us = clock_.SteadyMicros();
@@ -81,7 +88,7 @@ base::Status FileJournal::Replay(Sessions& sessions, Driver& driver) {
     if (!status.ok()) return status;
     access.Quiesce();
   }
-  if (base::Status status = replay.Finish(driver); !status.ok()) return status.In("replaying the journal");
+  if (base::Status status = WriteDirect(replay, driver); !status.ok()) return status.In("replaying the journal");
   sessions.stats().journal_replayed.Add(replay.records());
   sessions.stats().journal_bad_extents.Add(bad_extents);
   log_.Format(base::LogLevel::kNotice, "journal replayed: %llu sessions from %llu records in %lld ms%s",
@@ -131,7 +138,7 @@ base::Status FileJournal::ReadSegments(bool to_the_end) {
   return {};
 }
 
-base::Status FileJournal::CatchUp(Sessions& sessions, Driver& driver, uint64_t* records) {
+base::Status FileJournal::CatchUp(Sessions& sessions, Driver& driver, Progress* progress) {
   if (reading_ == nullptr) {
     reading_ = std::make_unique<Reading>(sessions);
   } else {
@@ -139,9 +146,9 @@ base::Status FileJournal::CatchUp(Sessions& sessions, Driver& driver, uint64_t* 
   }
   const uint64_t before = reading_->replay.records();
   base::Status status = ReadSegments(false);
-  if (status.ok()) status = reading_->replay.Finish(driver);
+  if (status.ok()) static_cast<void>(reading_->replay.Finish(driver));
   reading_->access.Offline();
-  *records = reading_->replay.records() - before;
+  *progress = {reading_->replay.records() - before, reading_->replay.unwritten()};
   return status.In("reading the journal");
 }
 
@@ -159,11 +166,15 @@ base::Status FileJournal::CatchUpToEnd(Sessions& sessions, Driver& driver) {
     reading_->replay.Apply(*record);
     at += record->bytes;
   }
-  if (status.ok()) status = reading_->replay.Finish(driver);
+  if (status.ok()) status = WriteDirect(reading_->replay, driver);
+  if (!status.ok()) {
+    reading_->access.Offline();
+    return status.In("reading the rest of the journal");
+  }
   sessions.stats().journal_replayed.Add(reading_->replay.records());
   sessions.stats().journal_bad_extents.Add(reading_->bad_extents);
   reading_.reset();
-  return status.In("reading the rest of the journal");
+  return {};
 }
 
 void FileJournal::Seal() {

@@ -89,9 +89,14 @@ class FileJournal final : public Journal {
   void Leave();
 
   // -- The process that takes it over. Both on the thread that made it, before Start:
-  // Applies what there is by now; may be called again and again. *records: how many there were.
-  base::Status CatchUp(Sessions& sessions, Driver& driver, uint64_t* records);
-  // After the other's Seal: the rest.
+  // Applies what there is by now; may be called again and again. What the other process leaves no gap for in the
+  // database is kept for the next time.
+  struct Progress {
+    uint64_t records = 0;    // that there were
+    uint64_t unwritten = 0;  // rows that are kept
+  };
+  base::Status CatchUp(Sessions& sessions, Driver& driver, Progress* progress);
+  // After the other's Seal: the rest. May be called again when it fails.
   base::Status CatchUpToEnd(Sessions& sessions, Driver& driver);
 
  private:

@@ -200,30 +200,23 @@ void JournalReplay::WriteDirectly(ChangeKind kind, const DecodedRecord& record, 
   known = std::move(change);
 }
 
-base::Status JournalReplay::Finish(Driver& driver) {
-  std::vector<Change> batch;
-  std::vector<ChangeOutcome> outcomes;
-  const auto write = [&]() -> base::Status {
-    if (batch.empty()) return {};
-    outcomes.clear();
-    std::sort(batch.begin(), batch.end(), [](const Change& a, const Change& b) { return a.row.key < b.row.key; });
-    if (const Failure failure = driver.Write(batch, &outcomes); !failure.ok()) {
-      return base::Status(base::ErrorKind::kUnavailable, failure.detail);
+Failure JournalReplay::Finish(Driver& driver) {
+  while (!direct_.empty()) {
+    std::vector<Change> batch;
+    for (auto& [key, change] : direct_) {
+      if (batch.size() == kBatch) break;
+      batch.push_back(change);
     }
+    std::sort(batch.begin(), batch.end(), [](const Change& a, const Change& b) { return a.row.key < b.row.key; });
+    std::vector<ChangeOutcome> outcomes;
+    if (Failure failure = driver.Write(batch, &outcomes); !failure.ok()) return failure;
     const auto bad = std::count(outcomes.begin(), outcomes.end(), ChangeOutcome::kBad);
     sessions_.stats().quarantined_total.Add(static_cast<uint64_t>(bad));
     sessions_.losses().Add(Loss::kUnwritable, static_cast<uint64_t>(bad));
-    batch.clear();
-    return {};
-  };
-  for (auto& [key, change] : direct_) {
-    batch.push_back(std::move(change));
-    if (batch.size() < kBatch) continue;
-    if (base::Status status = write(); !status.ok()) return status;
+    for (const Change& change : batch) direct_.erase(change.row.key);
+    restored_ += batch.size();
   }
-  restored_ += direct_.size();
-  direct_.clear();
-  return write();
+  return {};
 }
 
 }  // namespace holdfast::session

@@ -29,11 +29,12 @@ class JournalReplay {
   JournalReplay(Sessions& sessions, store::Access& access) : sessions_(sessions), access_(access) {}
 
   void Apply(const DecodedRecord& record);
-  // Writes what goes to the database directly.
-  base::Status Finish(Driver& driver);
+  // Writes what goes to the database directly. What is not written when it fails is kept for the next time.
+  Failure Finish(Driver& driver);
 
   uint64_t records() const { return records_; }
   uint64_t sessions() const { return restored_; }
+  uint64_t unwritten() const { return direct_.size(); }  // what Finish has to write
 
  private:
   void ApplyValue(const DecodedRecord& record, const store::Key& key);

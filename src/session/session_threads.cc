@@ -19,6 +19,8 @@ constexpr int64_t kReopenMicros = 200'000;
 constexpr int64_t kIdleMicros = 1'000'000;  // without a write, before the database may tidy up
 constexpr int64_t kSleepMicrosMax = 60'000'000;
 constexpr int64_t kDrainLookMicros = 10'000;
+constexpr int64_t kHeldLookMicros = 1'000;
+constexpr int64_t kGiveWayMicros = 150'000;  // SQLite's own waits for a lock are of at most 100 ms
 constexpr int64_t kProgressMicros = 1'000'000;
 constexpr size_t kQuestionKeys = 100;
 
@@ -124,12 +126,16 @@ class SessionThreads::Loops {
   base::Status Start();
   uint64_t Drain(uint32_t timeout_ms, const std::function<void(uint64_t)>& progress,
                  const std::function<bool()>& hurried);
+  void SetPace(Pace pace);
+  bool AwaitHeld(uint32_t timeout_ms);
   void Stop();
 
  private:
   int64_t Now() const { return sessions_.clock().SteadyMicros(); }
   void Write();
+  bool WriteTurn(store::Access& access);
   bool WriteOnce(store::Access& access);
+  void GiveWay();
   void Read();
   bool ReadOnce(store::Access& access);
   bool ReadBack(store::Access& access);
@@ -144,9 +150,11 @@ class SessionThreads::Loops {
   Line polling_;
   Peers* const peers_;  // null: nobody is asked
   const base::Log& log_;
-  Alarm write_alarm_, read_alarm_, tick_alarm_, poll_alarm_, ask_alarm_;
+  Alarm write_alarm_, read_alarm_, tick_alarm_, poll_alarm_, ask_alarm_, give_way_alarm_;
   const bool loses_unsynced_;  // there is no journal: what the database lacks is gone with the process
   std::atomic<bool> stopping_{false};
+  std::atomic<Pace> pace_{Pace::kFull};
+  std::atomic<bool> in_turn_{false};  // the writer may be in the database; set before it looks at pace_
   std::thread writer_, reader_, ticker_, poller_, asker_;
 };
 
@@ -177,7 +185,9 @@ base::Status SessionThreads::Loops::Start() {
 
 void SessionThreads::Loops::Stop() {
   stopping_.store(true);
-  for (Alarm* alarm : {&write_alarm_, &read_alarm_, &tick_alarm_, &poll_alarm_, &ask_alarm_}) alarm->Ring();
+  for (Alarm* alarm : {&write_alarm_, &read_alarm_, &tick_alarm_, &poll_alarm_, &ask_alarm_, &give_way_alarm_}) {
+    alarm->Ring();
+  }
   for (std::thread* thread : {&writer_, &reader_, &ticker_, &poller_, &asker_}) {
     if (thread->joinable()) thread->join();
   }
@@ -192,20 +202,18 @@ void SessionThreads::Loops::Write() {
   bool tidied = false;
   int64_t last_write_us = Now();
   while (!stopping_.load()) {
+    if (pace_.load() == Pace::kHeld) {
+      write_alarm_.SleepUntil(kNeverMicros, sessions_.clock());
+      continue;
+    }
     if (writing_.Ready(Now())) {
-      if (!sessions_.settings().shared && writing_.TakeReopened()) {
-        writing_.Note(sessions_.nodes().CheckIdentity(writing_.driver()), Now());
-      }
-      access.Online();
-      const bool walks = sessions_.doubt_walk().Step(access);
-      access.Offline();
-      const bool wrote = WriteOnce(access) || Yield(access) || walks;
-      if (sessions_.reaper().NextDue() <= Now()) writing_.Note(sessions_.reaper().Sweep(writing_.driver()), Now());
-      if (wrote) {
+      if (WriteTurn(access)) {
         last_write_us = Now();
         tidied = false;
+        GiveWay();
         continue;
       }
+      if (pace_.load() != Pace::kFull) tidied = true;
       if (!tidied && Now() >= last_write_us + kIdleMicros) {
         writing_.driver().Idle();
         tidied = true;
@@ -221,7 +229,42 @@ void SessionThreads::Loops::Write() {
     }
     write_alarm_.SleepUntil(std::max(until_us, writing_.reopen_at_us()), sessions_.clock());
   }
-  writing_.driver().Idle();
+  if (pace_.load() == Pace::kFull) writing_.driver().Idle();
+}
+
+// One of each kind of work that there is. False when nothing came of it.
+bool SessionThreads::Loops::WriteTurn(store::Access& access) {
+  in_turn_.store(true);
+  bool wrote = false;
+  if (pace_.load() != Pace::kHeld) {
+    if (!sessions_.settings().shared && writing_.TakeReopened()) {
+      writing_.Note(sessions_.nodes().CheckIdentity(writing_.driver()), Now());
+    }
+    access.Online();
+    const bool walks = sessions_.doubt_walk().Step(access);
+    access.Offline();
+    wrote = WriteOnce(access) || Yield(access) || walks;
+    if (sessions_.reaper().NextDue() <= Now()) writing_.Note(sessions_.reaper().Sweep(writing_.driver()), Now());
+  }
+  in_turn_.store(false);
+  return wrote;
+}
+
+void SessionThreads::Loops::GiveWay() {
+  if (pace_.load() != Pace::kGivesWay || stopping_.load()) return;
+  give_way_alarm_.SleepUntil(Now() + kGiveWayMicros, sessions_.clock());
+}
+
+void SessionThreads::Loops::SetPace(Pace pace) {
+  pace_.store(pace);
+  for (Alarm* alarm : {&write_alarm_, &give_way_alarm_}) alarm->Ring();
+}
+
+bool SessionThreads::Loops::AwaitHeld(uint32_t timeout_ms) {
+  const int64_t end_us = Now() + int64_t{timeout_ms} * 1000;
+  Alarm never;
+  while (in_turn_.load() && Now() < end_us) never.SleepUntil(Now() + kHeldLookMicros, sessions_.clock());
+  return !in_turn_.load();
 }
 
 // False when there was nothing to write, or it failed.
@@ -392,6 +435,8 @@ uint64_t SessionThreads::Drain(uint32_t timeout_ms, const std::function<void(uin
                                const std::function<bool()>& hurried) {
   return loops_->Drain(timeout_ms, progress, hurried);
 }
+void SessionThreads::SetPace(Pace pace) { loops_->SetPace(pace); }
+bool SessionThreads::AwaitHeld(uint32_t timeout_ms) { return loops_->AwaitHeld(timeout_ms); }
 void SessionThreads::Stop() { loops_->Stop(); }
 
 }  // namespace holdfast::session

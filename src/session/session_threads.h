@@ -5,7 +5,7 @@
 // means is decided in Sessions. The deadlines have a thread of their own because the other two may hang in the
 // database.
 //
-// Threads: Start, Drain, Stop from the main thread.
+// Threads: Start, Drain, Stop from the main thread. SetPace and AwaitHeld from any.
 // Owns:    three threads and two connections to the database. Borrows Sessions, Database and Log, which must outlive
 // it. Blocks:  Drain up to its timeout; Stop until calls in the database return. Errors:  Start: the first connection
 // could not be opened. Later failures are retried, counted and logged once.
@@ -42,6 +42,17 @@ class SessionThreads {
   // hurried: asked often; true ends it at once.
   uint64_t Drain(uint32_t timeout_ms, const std::function<void(uint64_t left)>& progress,
                  const std::function<bool()>& hurried = {});
+
+  // How the writer goes about it while another process takes over. That one writes to the same file, and where each
+  // commit takes long and one follows the other it would never find its turn.
+  enum class Pace : uint8_t {
+    kFull,
+    kGivesWay,  // a pause behind each transaction, longer than those in which SQLite looks for its turn
+    kHeld,      // nothing new is begun
+  };
+  void SetPace(Pace pace);
+  // Held: waits until what was begun has ended. False: it takes longer.
+  bool AwaitHeld(uint32_t timeout_ms);
 
   // Wakes nobody any more. Waiters that are still parked are forgotten. Sessions must see no further Load or Write.
   void Stop();

@@ -32,8 +32,10 @@ constexpr int64_t kQuickCheckBytesMax = 64
                                         << 20;  // a whole check takes about 2 s a GiB; larger files are checked as read
 constexpr int kBusyMillis = 500;
 
+// Takes effect in a new file only, before it turns to WAL. In one that has it already it would wait for whoever writes.
+const char* const kNewFileSettings = "PRAGMA auto_vacuum = INCREMENTAL;";
+
 const char* const kSettings =
-    "PRAGMA auto_vacuum = INCREMENTAL;"  // takes effect in a new file only, before it turns to WAL
     "PRAGMA journal_mode = WAL;"
     "PRAGMA synchronous = FULL;"  // a row called synced survives a power cut
     "PRAGMA journal_size_limit = 16777216;"
@@ -265,7 +267,8 @@ int SqliteFile::Connect(SqliteConnection* connection, std::string* detail) const
   if (code == SQLITE_OK) {
     sqlite3_busy_timeout(opened, kBusyMillis);
     sqlite3_db_config(opened, SQLITE_DBCONFIG_DEFENSIVE, 1, nullptr);
-    code = sqlite3_exec(opened, kSettings, nullptr, nullptr, nullptr);
+    if (created_) code = sqlite3_exec(opened, kNewFileSettings, nullptr, nullptr, nullptr);
+    if (code == SQLITE_OK) code = sqlite3_exec(opened, kSettings, nullptr, nullptr, nullptr);
   }
   if (code != SQLITE_OK) {
     *detail = "session file " + path_ + ": " + (opened ? sqlite3_errmsg(opened) : sqlite3_errstr(code));
@@ -293,6 +296,7 @@ Status SqliteFile::Initialise() {
     return Status(ErrorKind::kSystem,
                   "session file " + path_ + ": cannot create its tables: " + sqlite3_errmsg(connection.get()));
   }
+  created_ = false;
   return ReadIdentity(connection.get(), &identity_);
 }
 

@@ -37,7 +37,7 @@ class SqliteFile {
   int lock() const { return descriptor_; }
   const DatabaseIdentity& identity() const { return identity_; }
 
-  // A connection with our settings. detail says why not.
+  // A connection with our settings. Waits for nobody who writes, unless the file is new. detail says why not.
   int Connect(SqliteConnection* connection, std::string* detail) const;
   // As the file says now.
   base::Status ReadIdentity(sqlite3* connection, DatabaseIdentity* identity) const;
@@ -54,7 +54,7 @@ class SqliteFile {
 
   const std::string path_;
   int descriptor_ = -1;
-  bool created_ = false;  // there was no file, or an empty one
+  bool created_ = false;  // there was no file, or an empty one, and it has no schema yet
   DatabaseIdentity identity_;
 };
 

@@ -12,7 +12,6 @@
 #include <algorithm>
 #include <cstdio>
 #include <filesystem>
-#include <fstream>
 #include <system_error>
 
 #include "faults/site_client.h"
@@ -74,19 +73,8 @@ pid_t ServerProcess::Spawn(const char* further_argument) {
 
 bool ServerProcess::HasEnded(pid_t process, int* status) { return ::waitpid(process, status, WNOHANG) == process; }
 
-bool ServerProcess::FoundDatabaseLocked(std::streamoff log_from) const {
-  std::ifstream log(log_path_);
-  log.seekg(log_from);
-  for (std::string line; std::getline(log, line);) {
-    if (line.starts_with("holdfast: --takeover: ") && line.ends_with("database is locked")) return true;
-  }
-  return false;
-}
-
-ServerProcess::HandOverEnd ServerProcess::HandOver(int64_t kill_after_us) {
+bool ServerProcess::HandOver(int64_t kill_after_us) {
   const int64_t begun_us = NowMicros();
-  std::error_code ignored;
-  const auto log_from = static_cast<std::streamoff>(std::filesystem::file_size(log_path_, ignored));
   const pid_t successor = Spawn("--takeover");
   if (kill_after_us >= 0) {
     ::usleep(static_cast<useconds_t>(kill_after_us));
@@ -96,22 +84,20 @@ ServerProcess::HandOverEnd ServerProcess::HandOver(int64_t kill_after_us) {
     ::usleep(100'000);
     int status = 0;
     if (HasEnded(process_, &status)) process_ = -1;
-    return HandOverEnd::kDone;
+    return true;
   }
   int status = 0;
   while (NowMicros() - begun_us < kStartMicrosMax) {
     if (HasEnded(process_, &status)) {
       process_ = successor;
-      return HandOverEnd::kDone;
+      return true;
     }
-    if (HasEnded(successor, &status)) {
-      return FoundDatabaseLocked(log_from) ? HandOverEnd::kDatabaseLocked : HandOverEnd::kFailed;
-    }
+    if (HasEnded(successor, &status)) return false;
     ::usleep(500);
   }
   ::kill(successor, SIGKILL);
   ::waitpid(successor, nullptr, 0);
-  return HandOverEnd::kFailed;
+  return false;
 }
 
 bool ServerProcess::Start() {

@@ -50,20 +50,14 @@ class ServerProcess {
   bool running() const { return process_ > 0; }
   // Starts a successor that takes over, and kills it after so long; negative: never. It may have taken over before it
   // was killed: then nobody is running.
-  enum class HandOverEnd : uint8_t {
-    kDone,
-    kDatabaseLocked,  // the successor could not get at the database and ended; the one before serves on
-    kFailed,          // it ended for another reason, or took longer than a minute
-  };
-  HandOverEnd HandOver(int64_t kill_after_us);
+  // False: it ended by itself, or took longer than a minute; the one before serves on.
+  bool HandOver(int64_t kill_after_us);
   int64_t start_us() const { return start_us_; }  // how long the latest Start took
 
  private:
   pid_t Spawn(const char* further_argument);
   // Has this child ended by itself?
   static bool HasEnded(pid_t process, int* status);
-  // Did a successor say so, in what the log has from this place on?
-  bool FoundDatabaseLocked(std::streamoff log_from) const;
 
   const std::vector<std::string> command_;
   const Environment environment_;

@@ -3,6 +3,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sqlite3.h>
 #include <sys/resource.h>
 #include <unistd.h>
 
@@ -462,10 +463,10 @@ struct Node {
   ~Node() {
     if (!left) journal->Stop(false);
   }
+  FileJournal::Progress progress;  // of the latest CatchUp
   uint64_t CatchUp() {
-    uint64_t records = 0;
-    CHECK(journal->CatchUp(*sessions, *driver, &records).ok());
-    return records;
+    CHECK(journal->CatchUp(*sessions, *driver, &progress).ok());
+    return progress.records;
   }
 
   void Set(const std::string& name, const std::string& value, Seconds expiry = base::kNever, bool provisional = false) {
@@ -1114,6 +1115,31 @@ TEST(Handover, records_that_only_the_ring_has_are_taken_too) {
   EXPECT_EQ(next.CatchUp(), 0u);
   ASSERT_TRUE(next.journal->CatchUpToEnd(*next.sessions, *next.driver).ok());
   EXPECT_EQ(next.Get("s:one"), "in the ring");
+  old.left = true;
+}
+
+// What memory has no place for goes to the database, in which the old process writes.
+TEST(Handover, rows_wait_for_the_old_processs_transaction) {
+  Folder folder;
+  test::VirtualClock clock;
+  Node old(folder, clock);
+  old.Set("s:one", "first");
+  old.Set("s:two", "second");
+  old.journal->Round(*old.sessions, *old.access);
+  Node next(folder, clock, {.rules = "prefix=other:", .predecessor = &old});
+  sqlite3* writer = nullptr;
+  ASSERT_EQ(sqlite3_open((folder.path + "/s.db").c_str(), &writer), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(writer, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+  EXPECT_EQ(next.CatchUp(), 2u);
+  EXPECT_EQ(next.progress.unwritten, 2u);
+  EXPECT_FALSE(next.journal->CatchUpToEnd(*next.sessions, *next.driver).ok());
+  ASSERT_EQ(sqlite3_exec(writer, "COMMIT", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(writer);
+  EXPECT_EQ(next.CatchUp(), 0u);
+  EXPECT_EQ(next.progress.unwritten, 0u);
+  EXPECT_EQ(next.Load("s:one").data, "first");
+  ASSERT_TRUE(next.journal->CatchUpToEnd(*next.sessions, *next.driver).ok());
+  EXPECT_EQ(next.Load("s:two").data, "second");
   old.left = true;
 }
 

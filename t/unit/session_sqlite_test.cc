@@ -1,3 +1,4 @@
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
@@ -637,6 +638,36 @@ TEST_F(Sqlite, a_compared_write_needs_the_version_it_was_made_from) {
   clock_.AdvanceSeconds(1001);
   EXPECT_EQ(WriteOne(compared(6000, 6000, 5000)), ChangeOutcome::kOvertaken);  // it has expired
   EXPECT_EQ(WriteOne(compared(6000, 6000, 0)), ChangeOutcome::kDone);
+}
+
+// As a process that takes over does while the one before writes.
+TEST_F(Sqlite, is_opened_while_somebody_writes_all_the_time) {
+  OpenOrFail();
+  WriteOne(Value(1000, 1000, 0, "v"));
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open(path_.c_str(), &other), SQLITE_OK);
+  ASSERT_EQ(sqlite3_exec(other, "BEGIN IMMEDIATE", nullptr, nullptr, nullptr), SQLITE_OK);
+  const int lock = fcntl(database_->lock(), F_DUPFD_CLOEXEC, 0);
+  Result<std::unique_ptr<Database>> opened = Database::Open("sqlite:" + path_, clock_, lock);
+  ASSERT_TRUE(opened.ok()) << opened.status().message();
+  const auto driver = opened.value()->NewDriver();
+  const Failure failure = driver->Open();
+  EXPECT_TRUE(failure.ok()) << failure.detail;
+  EXPECT_EQ(LoadRow().data, "v");
+  EXPECT_EQ(sqlite3_exec(other, "COMMIT", nullptr, nullptr, nullptr), SQLITE_OK);
+  sqlite3_close(other);
+}
+
+TEST_F(Sqlite, a_new_file_gives_back_room_step_by_step) {
+  OpenOrFail();
+  sqlite3* other = nullptr;
+  ASSERT_EQ(sqlite3_open(path_.c_str(), &other), SQLITE_OK);
+  sqlite3_stmt* statement = nullptr;
+  ASSERT_EQ(sqlite3_prepare_v2(other, "PRAGMA auto_vacuum", -1, &statement, nullptr), SQLITE_OK);
+  ASSERT_EQ(sqlite3_step(statement), SQLITE_ROW);
+  EXPECT_EQ(sqlite3_column_int(statement, 0), 2);
+  sqlite3_finalize(statement);
+  sqlite3_close(other);
 }
 
 TEST_F(Sqlite, the_identity_is_read_as_it_is_now) {

@@ -153,6 +153,13 @@ class SessionThreadsTest : public testing::Test {
       return sessions_->Write(slot, std::move(draft), {rule, key, WriteKind::kSet, connection, clock_.Now(), {}});
     }
   }
+  void AwaitAllWritten() {
+    const int64_t begin_us = clock_.SteadyMicros();
+    while (sessions_->write_behind().dirty_items() != 0 && clock_.SteadyMicros() < begin_us + 30'000'000) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(1));
+    }
+    EXPECT_EQ(sessions_->write_behind().dirty_items(), 0u);
+  }
   bool Delete(store::Access& access, const std::string& name, uint64_t connection) {
     const Key key = Key::Of(name);
     const Rule& rule = *sessions_->Match(name);
@@ -190,11 +197,32 @@ TEST_F(SessionThreadsTest, ALoginIsWrittenWithoutWaitingForAnything) {
   store::Access access(*store_);
   EXPECT_EQ(Set(access, "s:1", "v", 1), WriteOutcome::kStored);
   access.Offline();
-  const int64_t begin_us = clock_.SteadyMicros();
-  while (sessions_->write_behind().dirty_items() != 0 && clock_.SteadyMicros() < begin_us + 5'000'000) {
-    std::this_thread::sleep_for(std::chrono::milliseconds(1));
-  }
-  EXPECT_EQ(sessions_->write_behind().dirty_items(), 0u);
+  AwaitAllWritten();
+}
+
+// While another process takes over.
+TEST_F(SessionThreadsTest, AWriterThatIsHeldBeginsNothingAndGoesOnAfterwards) {
+  Start();
+  store::Access access(*store_);
+  EXPECT_EQ(Set(access, "s:1", "v", 1), WriteOutcome::kStored);
+  access.Offline();
+  AwaitAllWritten();
+  threads_->SetPace(SessionThreads::Pace::kHeld);
+  ASSERT_TRUE(threads_->AwaitHeld(30'000));
+  const uint64_t rows = sessions_->stats().synced_rows.value();
+  access.Online();
+  EXPECT_EQ(Set(access, "s:2", "v", 1), WriteOutcome::kStored);
+  access.Offline();
+  std::this_thread::sleep_for(std::chrono::milliseconds(50));
+  EXPECT_EQ(sessions_->write_behind().dirty_items(), 1u);
+  EXPECT_EQ(sessions_->stats().synced_rows.value(), rows);
+  threads_->SetPace(SessionThreads::Pace::kGivesWay);
+  AwaitAllWritten();
+  access.Online();
+  EXPECT_EQ(Set(access, "s:3", "v", 1), WriteOutcome::kStored);
+  access.Offline();
+  threads_->SetPace(SessionThreads::Pace::kFull);
+  AwaitAllWritten();
 }
 
 // Each worker has its own sessions, twice as many as memory holds, and remembers what it was last told was stored.

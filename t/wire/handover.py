@@ -2,10 +2,12 @@
 """Hand-over (--takeover): the connections and the sessions go on in another process, and no client can tell. When the new
 process fails, whenever that is, the old one goes on."""
 
+import contextlib
 import os
 import random
 import re
 import signal
+import sqlite3
 import struct
 import threading
 import time
@@ -386,6 +388,15 @@ class Connections(unittest.TestCase):
         self.assertFalse(os.path.exists(path))
 
 
+def take_lock(database):
+    """Nobody else can write from then on."""
+    try:
+        database.execute("BEGIN IMMEDIATE")
+        return True
+    except sqlite3.OperationalError:
+        return False
+
+
 class Sessions(unittest.TestCase):
     def test_unwritten_sessions_are_seen_at_once_and_a_logout_stays(self):
         with Server("-t", "2", RULE, "--sync-interval=600", sessions=True) as server:
@@ -452,6 +463,20 @@ class Sessions(unittest.TestCase):
                 client.expect(b"VALUE s:a 0 1\r\nx\r\nEND\r\nMN\r\n")
                 server.take_over()
                 client.ask(b"get s:a\r\n", b"VALUE s:a 0 1\r\nx\r\nEND\r\n")
+
+    def test_a_database_that_somebody_writes_to_all_the_time_does_not_hinder_it(self):
+        with Server("-t", "2", RULE, "--sync-interval=600", sessions=True) as server:
+            with server.connect() as client, contextlib.closing(sqlite3.connect(server.database, isolation_level=None)) as other:
+                for number in range(30):
+                    client.ask(b"set s:a 0 1000 2\r\n%02d\r\n" % number, b"STORED\r\n")
+                wait_until(lambda: take_lock(other), what="the database's lock")
+                server.take_over()
+                client.ask(b"get s:a\r\n", b"VALUE s:a 0 2\r\n29\r\nEND\r\n")
+                client.ask(b"set s:b 0 1000 1\r\nx\r\n", b"STORED\r\n")
+                other.execute("COMMIT")
+            server.restart()
+            with server.connect() as client:
+                client.ask(b"get s:a s:b\r\n", b"VALUE s:a 0 2\r\n29\r\nVALUE s:b 0 1\r\nx\r\nEND\r\n")
 
     def test_requests_that_wait_for_the_database_are_answered_once_and_in_order(self):
         count = 3000
