@@ -245,7 +245,9 @@ void WriteBehind::OnOutcome(store::Access& access, const Change& change, const S
   Slot slot = access.Lock(key, now);
   if (!slot.item() || !slot.item().is_session()) return;
   SessionStamps stamps = slot.item().stamps();
-  const bool unchanged = slot.item().is_dirty() && stamps.version == sent.version && stamps.touched == sent.touched;
+  // A longer life that a read found in the database meanwhile is no change that it lacks: nobody put it on the list.
+  const bool unchanged = slot.item().is_dirty() && stamps.version == sent.version &&
+                         (stamps.touched == sent.touched || stamps.touched == stamps.synced_touched);
   switch (outcome) {
     case ChangeOutcome::kDone:
       NoteDone(change, now, &stamps);

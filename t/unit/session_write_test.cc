@@ -443,5 +443,34 @@ TEST(SessionWrite, AStepOfTheWallClockLosesNothing) {
   EXPECT_EQ(site.Value("web:1"), "after");
 }
 
+// As after a restart, when what the journal brought is doubted and written at the same time.
+TEST(SessionWrite, ALongerLifeReadFromTheDatabaseDuringTheWriteLeavesNothingDirty) {
+  SessionSite site;
+  site.Set("web:1", "v");
+  site.WriteDue();
+  const store::Key key = store::Key::Of("web:1");
+  {
+    store::Slot slot = site.access().Lock(key, site.Now());
+    site.sessions().write_behind().MakeDirty(slot, key);
+  }
+  const std::span<const Change> batch = site.sessions().write_behind().NextBatch(site.access());
+  ASSERT_EQ(batch.size(), 1u);
+  const Row row = *site.InDatabase("web:1");
+  Change touch{.kind = ChangeKind::kExpiry, .base_version = row.version, .row = row};
+  touch.row.touched += uint64_t{5'000'000} << kNodeBits;
+  touch.row.expires_us += 9'000'000;
+  std::vector<ChangeOutcome> outcomes;
+  ASSERT_TRUE(site.driver().Write({&touch, 1}, &outcomes).ok());
+  ASSERT_EQ(outcomes.at(0), ChangeOutcome::kDone);
+  site.sessions().verification().DoubtKey("web:1");
+  EXPECT_EQ(site.Value("web:1"), "v");
+  ASSERT_TRUE(site.driver().Write(batch, &outcomes).ok());
+  site.sessions().write_behind().OnOutcomes(site.access(), outcomes);
+  EXPECT_FALSE(site.IsDirty("web:1"));
+  EXPECT_EQ(site.sessions().write_behind().dirty_items(), 0u);
+  EXPECT_EQ(site.sessions().write_behind().dirty_bytes(), 0);
+  EXPECT_EQ(site.InDatabase("web:1")->touched, touch.row.touched);
+}
+
 }  // namespace
 }  // namespace holdfast::session
