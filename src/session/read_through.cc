@@ -274,7 +274,7 @@ ReadThrough::Merged ReadThrough::Merge(store::Access& access, Pending& pending, 
   if (Merged merged; IsForeign(pending, row, &merged)) return merged;
   // Before anybody is answered by this row. Unless the session was born here after the delete, of which we did not
   // know: then nobody has written down who was answered since.
-  if (row.born <= row.floor || StampClock::NodeOf(row.born) != sessions_.stamp_clock().node()) {
+  if (row.born <= row.floor || !sessions_.stamp_clock().IsOwn(row.born)) {
     sessions_.NoteFloor(Key{row.key, pending.hash}, row.floor);
   }
   if (row.state == RowState::kLive && row.expires_us <= clock.SteadyMicros()) {

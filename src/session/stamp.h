@@ -41,7 +41,14 @@ class StampClock {
 
   uint32_t node() const { return node_.load(std::memory_order_relaxed); }
   // Another number has been leased.
-  void SetNode(uint32_t node) { node_.store(node, std::memory_order_relaxed); }
+  void SetNode(uint32_t node) {
+    node_since_us_.store(clock_.WallMicros(), std::memory_order_relaxed);
+    node_.store(node, std::memory_order_relaxed);
+  }
+  // Issued here; not by who had the number before.
+  bool IsOwn(uint64_t version) const {
+    return NodeOf(version) == node() && MicrosOf(version) >= node_since_us_.load(std::memory_order_relaxed);
+  }
   static int64_t MicrosOf(uint64_t version) { return static_cast<int64_t>(version >> kNodeBits); }
   static uint32_t NodeOf(uint64_t version) { return static_cast<uint32_t>(version & (kNodesMax - 1)); }
 
@@ -51,6 +58,7 @@ class StampClock {
   const base::Clock& clock_;
   static constexpr int64_t kNoOffset = std::numeric_limits<int64_t>::max();
   std::atomic<uint32_t> node_;
+  std::atomic<int64_t> node_since_us_{0};  // the wall clock's; 0: always
   std::atomic<int64_t> least_offset_us_{kNoOffset};  // of the wall clock to the steady one, of all that were seen
   std::atomic<int64_t> last_micros_{0};              // of the highest version issued or adopted
 };

@@ -59,11 +59,12 @@ void Verification::NoteVerified(std::string_view key, uint64_t epoch) {
   Update();
 }
 
-void Verification::NoteWritten(std::string_view key) {
-  if (!doubts_.load(std::memory_order_acquire)) return;
+bool Verification::NoteWritten(std::string_view key) {
+  if (!doubts_.load(std::memory_order_acquire)) return false;
   const std::lock_guard lock(mutex_);
-  replayed_.erase(std::string(key));
+  const bool was_replayed = replayed_.erase(std::string(key)) != 0;
   Update();
+  return was_replayed;
 }
 
 void Verification::NoteAllVerified(uint64_t epoch) {

@@ -52,8 +52,9 @@ class Verification {
   void DoubtKey(std::string_view key);
   // The key's row has been compared, by a query that began in this epoch.
   void NoteVerified(std::string_view key, uint64_t epoch);
-  // The database has taken what the journal brought for the latest.
-  void NoteWritten(std::string_view key);
+  // The database has what the journal brought, and nothing later. True: the journal brought it, and nobody has looked
+  // it up since.
+  bool NoteWritten(std::string_view key);
   // All copies have: by what began in this epoch.
   void NoteAllVerified(uint64_t epoch);
 

@@ -249,13 +249,17 @@ void WriteBehind::OnOutcome(store::Access& access, const Change& change, const S
   const bool unchanged = slot.item().is_dirty() && stamps.version == sent.version &&
                          (stamps.touched == sent.touched || stamps.touched == stamps.synced_touched);
   switch (outcome) {
-    case ChangeOutcome::kDone:
+    case ChangeOutcome::kDone: {
       NoteDone(change, now, &stamps);
       sessions_.sampler().Note(change);
-      sessions_.verification().NoteWritten(key.bytes);
+      const bool was_replayed = sessions_.verification().NoteWritten(key.bytes);
       if (unchanged) SetClean(slot, key);
       slot.SetStamps(stamps);
+      // The row may be another server's by now, which has something later that it did not write yet: who wants the
+      // session asks for it.
+      if (was_replayed && sessions_.settings().shared && !slot.item().is_dirty()) slot.Remove();
       return;
+    }
     case ChangeOutcome::kOvertaken:
       // The database has something later than this; the next read brings it.
       sessions_.stats().overtaken.Add();

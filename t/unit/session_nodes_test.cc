@@ -236,6 +236,65 @@ TEST_F(Nodes, keep_a_write_of_who_was_answered_before_the_session_went_to_and_fr
   EXPECT_EQ(b_.Value("php:1", 9), "newer");
 }
 
+// A number that was given back goes to the next who asks: so do hand-overs one after the other.
+TEST_F(Nodes, drop_a_late_write_over_a_login_made_by_who_had_their_number_before) {
+  ASSERT_EQ(a_.Set("php:1", "old", 1), Answer::kStored);
+  a_.WriteDue();
+  EXPECT_EQ(b_.Value("php:1", 7), "old");
+  EXPECT_EQ(b_.Delete("php:1", 8), Answer::kDeleted);
+  EXPECT_EQ(b_.Add("php:1", "new", 8), Answer::kStored);
+  b_.WriteDue();
+  const uint32_t number = b_.number();
+  b_.sessions().nodes().Leave(b_.driver());
+  b_.Kill();
+  a_.sessions().nodes().Leave(a_.driver());
+  a_.Kill();
+  ground_->clock.AdvanceMillis(1);
+  a_.Start();
+  while (a_.number() != number) {
+    a_.Kill();
+    a_.Start();
+  }
+  EXPECT_EQ(a_.Set("php:1", "late", 7), Answer::kStored);
+  EXPECT_EQ(a_.sessions().stats().resurrections_refused.value(), 1u);
+  EXPECT_EQ(a_.Value("php:1", 9), "new");
+}
+
+// A's journal brought back a session that B has changed meanwhile, and did not write yet.
+TEST_F(Nodes, ask_for_what_the_journal_brought_although_the_row_has_not_changed) {
+  ASSERT_EQ(a_.Set("php:1", "one", 1), Answer::kStored);
+  a_.WriteDue();
+  const store::Key key = store::Key::Of("php:1");
+  EXPECT_EQ(b_.Value("php:1", 2), "one");
+  ASSERT_EQ(b_.Set("php:1", "two", 2), Answer::kStored);
+  b_.WriteDue();
+  ASSERT_EQ(b_.Set("php:1", "three", 2), Answer::kStored);
+  b_.WriteDue();
+  ASSERT_NE(b_.RowValue("php:1"), "three");
+  const std::string row = b_.RowValue("php:1");
+  // What a replay leaves: the copy as the row has it, dirty and doubted.
+  Row replayed = *b_.InDatabase("php:1");
+  {
+    store::DraftShape shape{.key = key, .value_size = row.size(), .expiry = a_.Now() + 1000};
+    shape.session = true;
+    store::Draft draft;
+    ASSERT_EQ(a_.access().NewDraft(shape, &draft), store::Reserve::kOk);
+    draft.Append(row);
+    store::SessionStamps stamps;
+    stamps.version = replayed.version;
+    stamps.touched = replayed.touched;
+    stamps.born = replayed.born;
+    stamps.rule = a_.sessions().Match("php:1")->number;
+    draft.SetStamps(stamps);
+    store::Slot slot = a_.access().Lock(key, a_.Now());
+    slot.Publish(std::move(draft), {});
+    a_.sessions().write_behind().MakeDirty(slot, key);
+    a_.sessions().verification().DoubtKey("php:1");
+  }
+  a_.WriteDue();
+  EXPECT_EQ(a_.Value("php:1", 3), "three");
+}
+
 // A's login came before it had heard of the logout at B.
 TEST_F(Nodes, keep_a_write_over_a_login_that_did_not_know_of_the_logout) {
   ASSERT_EQ(a_.Get("php:1", 1), Answer::kMiss);

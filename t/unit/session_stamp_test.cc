@@ -72,6 +72,20 @@ TEST(StampClock, FitsInASignedNumber) {
   EXPECT_GT(static_cast<int64_t>(stamps.Next(0)), 0);
 }
 
+TEST(StampClock, WhatTheNumberIssuedBeforeItWasOursIsNotOurs) {
+  VirtualClock clock;
+  StampClock other(clock, 3);
+  const uint64_t theirs = other.Next(0);
+  clock.AdvanceMillis(1);
+  StampClock stamps(clock, 1);
+  const uint64_t as_one = stamps.Next(0);
+  EXPECT_TRUE(stamps.IsOwn(as_one));
+  stamps.SetNode(3);
+  EXPECT_FALSE(stamps.IsOwn(theirs));
+  EXPECT_FALSE(stamps.IsOwn(as_one));
+  EXPECT_TRUE(stamps.IsOwn(stamps.Next(0)));
+}
+
 TEST(StampClock, ThreadsNeverGetTheSameVersion) {
   VirtualClock clock;
   StampClock stamps(clock, 0);
