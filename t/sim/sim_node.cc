@@ -109,12 +109,15 @@ SimNode::SimNode(World& world, SimDatabase& database, Bug bug, const std::string
 
 SimNode::~SimNode() {
   clock_.CrashAfter(0);
+  successor_.reset();
   if (journal_ != nullptr) journal_->Stop(true);
   Forget();
 }
 
 void SimNode::Forget() {
   ++life_;
+  ++connections_life_;
+  successor_.reset();
   parked_.clear();
   frames_.clear();
   woken_.clear();
@@ -156,7 +159,7 @@ std::function<void()> SimNode::Later(Inside inside) {
   };
 }
 
-bool SimNode::OpenJournal() {
+bool SimNode::OpenJournal(Process* process, const session::FileJournal* predecessor) {
   session::FileJournalSettings settings;
   settings.directory = directory_;
   settings.ring_path = directory_ + "/ring";
@@ -164,48 +167,69 @@ bool SimNode::OpenJournal() {
   settings.segment_bytes = 4 << 10;
   settings.bytes_max = 16 << 10;
   settings.keep_s = 8;
-  auto journal = session::FileJournal::Open(settings, database_.identity().uuid, clock_, log_);
+  const std::string& uuid = database_.identity().uuid;
+  const auto open = [&] {
+    if (predecessor == nullptr) return session::FileJournal::Open(settings, uuid, clock_, log_);
+    const auto passed = [](int descriptor) { return fcntl(descriptor, F_DUPFD_CLOEXEC, 0); };
+    const session::FileJournal::Locks locks = predecessor->locks();
+    return session::FileJournal::Inherit(settings, {passed(locks.directory), passed(locks.ring)}, uuid, clock_, log_);
+  };
+  auto journal = open();
   if (!journal.ok()) return false;
-  journal_ = std::move(journal.value());
+  process->journal = std::move(journal.value());
   return true;
+}
+
+bool SimNode::Open(Process* process, const session::FileJournal* predecessor) {
+  if (!OpenJournal(process, predecessor)) return false;
+  process->door = std::make_unique<Door>(*this);
+  store::StoreSettings store_settings;
+  store_settings.memory_limit_bytes = 1 << 20;
+  store_settings.item_bytes_max = 64 << 10;
+  store_settings.threads = 1;
+  auto store = store::Store::Create(store_settings, clock_);
+  CHECK(store.ok());
+  process->store = std::move(store.value());
+  auto rules = session::Rules::Parse(kRules);
+  CHECK(rules.ok());
+  process->sessions = std::make_unique<session::Sessions>(
+      Settings(number_, shared_), std::move(rules.value()),
+      session::Sessions::Doors{clock_, *process->store, *process->door,
+                               [this](const session::Waiter& waiter, LoadOutcome outcome) {
+                                 woken_.emplace_back(waiter, outcome);
+                                 ScheduleTick();
+                               }});
+  return driver_.Open().ok() && (!shared_ || process->sessions->nodes().Join(driver_).ok());
 }
 
 bool SimNode::Start() {
   CHECK(!up());
-  const CrashPoint point = crash_point_;
-  if (point == CrashPoint::kMidReplay) clock_.CrashAfter(1 + world_.dice.Below(60));
+  Process process;
+  if (crash_point_ == CrashPoint::kMidReplay) clock_.CrashAfter(1 + world_.dice.Below(60));
   try {
     // As the server does it: nothing is served before the journal has been replayed.
-    if (!OpenJournal()) return Forget(), false;
-    door_ = std::make_unique<Door>(*this);
-    store::StoreSettings store_settings;
-    store_settings.memory_limit_bytes = 1 << 20;
-    store_settings.item_bytes_max = 64 << 10;
-    store_settings.threads = 1;
-    auto store = store::Store::Create(store_settings, clock_);
-    CHECK(store.ok());
-    store_ = std::move(store.value());
-    access_.emplace(*store_);
-    journal_access_.emplace(*store_);
-    journal_access_->Offline();
-    poll_access_.emplace(*store_);
-    poll_access_->Offline();
-    auto rules = session::Rules::Parse(kRules);
-    CHECK(rules.ok());
-    sessions_ = std::make_unique<session::Sessions>(
-        Settings(number_, shared_), std::move(rules.value()),
-        session::Sessions::Doors{clock_, *store_, *door_, [this](const session::Waiter& waiter, LoadOutcome outcome) {
-                                   woken_.emplace_back(waiter, outcome);
-                                   ScheduleTick();
-                                 }});
-    if (!driver_.Open().ok() || (shared_ && !sessions_->nodes().Join(driver_).ok())) return Forget(), false;
-    if (!journal_->Replay(*sessions_, driver_).ok()) return Forget(), false;
+    if (!Open(&process, nullptr)) return Forget(), false;
+    if (!process.journal->Replay(*process.sessions, driver_).ok()) return Forget(), false;
   } catch (const Crash&) {
     world_.Tell("node %u: dies in the replay", number_);
     Forget();
     return false;
   }
   clock_.CrashAfter(0);
+  Serve(std::move(process));
+  return true;
+}
+
+void SimNode::Serve(Process process) {
+  journal_ = std::move(process.journal);
+  door_ = std::move(process.door);
+  store_ = std::move(process.store);
+  sessions_ = std::move(process.sessions);
+  access_.emplace(*store_);
+  journal_access_.emplace(*store_);
+  journal_access_->Offline();
+  poll_access_.emplace(*store_);
+  poll_access_->Offline();
   control_ = std::make_unique<NoControl>();
   context_.emplace(command::Context{*access_, sessions_.get(), clock_, *control_, counters_});
   sessions_->write_behind().SetWake([this] { ScheduleWriter(world_.now_us()); });
@@ -222,7 +246,74 @@ bool SimNode::Start() {
   ScheduleReader(world_.now_us());
   ScheduleJournal(kJournalRoundMicros);
   world_.Tell("node %u: serves", number_);
-  return true;
+}
+
+// -- Hand-over ------------------------------------------------------------------------------------
+
+void SimNode::HandOver(HandOverEnd end, int64_t cut_in_us) {
+  if (!accepts() || successor_.has_value() || world_.now_us() < paused_until_us_) return;
+  world_.Tell("node %u: a new process prepares to take over", number_);
+  journal_->Hold(true);
+  if (!PrepareSuccessor(end == HandOverEnd::kNewDiesPreparing)) return GiveUpHandOver();
+  world_.In(cut_in_us, Later([this, end] { Cut(end); }));
+}
+
+bool SimNode::PrepareSuccessor(bool dies) {
+  successor_.emplace();
+  session::FileJournal::Progress progress;
+  if (dies) clock_.CrashAfter(1 + world_.dice.Below(60));
+  bool prepared = false;
+  try {
+    prepared = Open(&*successor_, journal_.get()) &&
+               successor_->journal->CatchUp(*successor_->sessions, driver_, &progress).ok();
+  } catch (const Crash&) {
+  }
+  clock_.CrashAfter(0);
+  return prepared;
+}
+
+void SimNode::GiveUpHandOver() {
+  world_.Tell("node %u: the hand-over is given up", number_);
+  successor_.reset();
+  journal_->Hold(false);
+}
+
+void SimNode::Cut(HandOverEnd end) {
+  if (!successor_.has_value()) return;
+  if (stopping_) return GiveUpHandOver();
+  AppendLate();
+  journal_->Seal();
+  const std::string state = sessions_->SaveState();
+  if (end == HandOverEnd::kBothDieInCut) throw Crash();
+  if (!CatchUpToEnd(state, end == HandOverEnd::kNewDiesInCut)) return GiveUpHandOver();
+  if (end != HandOverEnd::kOldDiesInCut) {
+    if (shared_) sessions_->nodes().Leave(driver_);
+    journal_->Leave();
+  }
+  world_.Tell("node %u: hands over, %llu dirty", number_, static_cast<unsigned long long>(dirty_items()));
+  Process successor = std::move(*successor_);
+  const auto running = std::move(running_);
+  running_.clear();
+  const uint64_t connections_life = connections_life_;
+  Forget();
+  connections_life_ = connections_life;
+  handed_over_us_ = world_.now_us();
+  Serve(std::move(successor));
+  // Connections go along, and who waited waits anew.
+  for (const auto& [connection, call] : running) Submit(call);
+}
+
+bool SimNode::CatchUpToEnd(const std::string& state, bool dies) {
+  if (dies) clock_.CrashAfter(1 + world_.dice.Below(40));
+  bool caught_up = false;
+  try {
+    caught_up = successor_->journal->CatchUpToEnd(*successor_->sessions, driver_).ok();
+    if (caught_up) successor_->sessions->RestoreState(state);
+  } catch (const Crash&) {
+    caught_up = false;
+  }
+  clock_.CrashAfter(0);
+  return caught_up && !dies;
 }
 
 void SimNode::Kill() {
@@ -275,8 +366,8 @@ void SimNode::TellDirty() {
 void SimNode::Submit(std::shared_ptr<Call> call) {
   if (!accepts()) return call->done();
   if (world_.now_us() < paused_until_us_) {
-    return world_.At(paused_until_us_, [this, life = life_, call] {
-      if (life == life_) return Submit(call);
+    return world_.At(paused_until_us_, [this, life = connections_life_, call] {
+      if (life == connections_life_) return Submit(call);
       call->done();
     });
   }

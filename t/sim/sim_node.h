@@ -10,6 +10,7 @@
 #ifndef HOLDFAST_T_SIM_SIM_NODE_H_
 #define HOLDFAST_T_SIM_SIM_NODE_H_
 
+#include <algorithm>
 #include <functional>
 #include <memory>
 #include <optional>
@@ -63,8 +64,8 @@ class SimNode {
   SimNode& operator=(const SimNode&) = delete;
 
   uint32_t number() const { return number_; }
-  // Changes with each death and each start.
-  uint64_t life() const { return life_; }
+  // Changes with each death: the node's connections do not outlive it. A hand-over they do.
+  uint64_t life() const { return connections_life_; }
   bool up() const { return sessions_ != nullptr; }
   bool accepts() const { return up() && !stopping_; }
 
@@ -72,11 +73,23 @@ class SimNode {
   bool Start();
   void Kill();
   // SIGSTOP and SIGCONT: until then nothing happens in the node.
-  void Pause(int64_t until_us) { paused_until_us_ = until_us; }
+  void Pause(int64_t until_us) { paused_until_us_ = std::max(paused_until_us_, until_us); }
   // When the latest pause ends, or has ended.
   int64_t paused_until_us() const { return paused_until_us_; }
   // SIGTERM: writes everything, then ends; stopped is called then.
   void Stop(std::function<void()> stopped);
+
+  // A new process prepares to take over while this one serves, and does so after cut_in_us. Connections stay.
+  enum class HandOverEnd : uint8_t {
+    kWell,
+    kNewDiesPreparing,  // the old process goes on
+    kNewDiesInCut,      // and here too, from where it stood
+    kOldDiesInCut,      // when it has given everything away: the new one serves
+    kBothDieInCut,
+  };
+  void HandOver(HandOverEnd end, int64_t cut_in_us);
+  // When the latest one that succeeded did; who waited then began to wait anew.
+  int64_t handed_over_us() const { return handed_over_us_; }
 
   void Submit(std::shared_ptr<Call> call);
   // keys: those that there are, for a bug to know.
@@ -103,7 +116,21 @@ class SimNode {
   template <class Inside>
   std::function<void()> Later(Inside inside);  // an event of this life of the node
 
-  bool OpenJournal();
+  // The parts of a process that another may have beside it, until it takes its place.
+  struct Process {
+    std::unique_ptr<store::Store> store;
+    std::unique_ptr<session::FileJournal> journal;
+    std::unique_ptr<Door> door;
+    std::unique_ptr<session::Sessions> sessions;
+  };
+  // predecessor: its journal is shared; null: there is none. False: the database or the journal cannot be had.
+  bool Open(Process* process, const session::FileJournal* predecessor);
+  bool OpenJournal(Process* process, const session::FileJournal* predecessor);
+  void Serve(Process process);
+  bool PrepareSuccessor(bool dies);
+  bool CatchUpToEnd(const std::string& state, bool dies);
+  void Cut(HandOverEnd end);
+  void GiveUpHandOver();
   void DropJournalTail();
   void Execute(const std::shared_ptr<Call>& call, command::Frame frame);
   void Answer(Call& call, const protocol::Reply& reply);
@@ -138,10 +165,12 @@ class SimNode {
   SimClock clock_;
   base::Log log_;
   SimDriver driver_;
-  uint64_t life_ = 0;
+  uint64_t life_ = 0;  // of the process
+  uint64_t connections_life_ = 0;
   bool stopping_ = false;
   bool asking_ = false;
   int64_t paused_until_us_ = 0;
+  int64_t handed_over_us_ = 0;
   std::function<void()> stopped_;
   CrashPoint crash_point_ = CrashPoint::kNone;
 
@@ -152,6 +181,7 @@ class SimNode {
   std::optional<store::Access> journal_access_;
   std::optional<store::Access> poll_access_;
   std::unique_ptr<session::Sessions> sessions_;  // null while the node is down
+  std::optional<Process> successor_;             // while it prepares
   std::unique_ptr<NoControl> control_;
   command::CommandCounters counters_;
   std::optional<command::Context> context_;

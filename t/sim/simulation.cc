@@ -22,7 +22,10 @@ constexpr int64_t kLagMicros = 4 * kSecond;  // two statements may be slow, and 
 class Simulation {
  public:
   explicit Simulation(const SimulationSettings& settings)
-      : settings_(settings), world_(settings.seed, settings.tells), database_(world_.time, settings.bug) {}
+      : settings_(settings),
+        world_(settings.seed, settings.tells),
+        handover_dice_(~settings.seed),
+        database_(world_.time, settings.bug) {}
 
   SimulationResult Run();
 
@@ -33,11 +36,13 @@ class Simulation {
   void Open();
   void ChooseFaults();
   void ArrangeFault();
+  void ArrangeHandOver();
   void DoFault();
   void TakeDatabaseAway();
   void Crash(SimNode& node);
   void Restart(SimNode& node);
   void BringBack(SimNode& node, int64_t in_us);
+  void BringBackOnceGone(SimNode& node, uint64_t life);
   void LookForLag();
   bool AllIsWell() const;
   void Heal();
@@ -47,6 +52,7 @@ class Simulation {
 
   const SimulationSettings settings_;
   World world_;
+  Dice handover_dice_;  // their own: a site without hand-overs is what it was before there were any
   SimDatabase database_;
   std::vector<std::unique_ptr<SimNode>> nodes_;
   std::unique_ptr<Visitors> visitors_;
@@ -56,6 +62,7 @@ class Simulation {
   int64_t well_since_us_ = 0;  // the database answers, all nodes run
   bool healing_ = false;
   bool clock_steps_ = false;
+  bool hands_over_ = false;
   bool calm_ = false;  // of several nodes: nothing happens to any, nor to the database
   std::vector<void (Simulation::*)()> faults_;
 };
@@ -82,6 +89,8 @@ void Simulation::Open() {
     if (dice().OneIn(4)) node->faults.database_us_max = 1'500'000;
   }
   ArrangeFault();
+  hands_over_ = !clock_steps_ && handover_dice_.OneIn(3);
+  if (hands_over_) ArrangeHandOver();
 }
 
 // -- Faults ---------------------------------------------------------------------------------------
@@ -91,6 +100,31 @@ void Simulation::ArrangeFault() {
     if (healing_ || world_.now_us() >= closing_us_) return;
     DoFault();
     ArrangeFault();
+  });
+}
+
+void Simulation::ArrangeHandOver() {
+  world_.In(handover_dice_.Between(500'000, 6 * kSecond), [this] {
+    if (healing_ || world_.now_us() >= closing_us_) return;
+    SimNode& node = *nodes_[handover_dice_.Below(static_cast<uint32_t>(nodes_.size()))];
+    using End = SimNode::HandOverEnd;
+    const End end = calm_ || handover_dice_.OneIn(2) ? End::kWell : static_cast<End>(handover_dice_.Below(5));
+    if (node.up()) {
+      ++result_.handovers;
+      const uint64_t life = node.life();
+      node.HandOver(end, handover_dice_.Skewed(1'000, 500'000));
+      if (end == End::kBothDieInCut) BringBackOnceGone(node, life);
+    }
+    ArrangeHandOver();
+  });
+}
+
+// It may give up the hand-over before.
+void Simulation::BringBackOnceGone(SimNode& node, uint64_t life) {
+  world_.In(600'000, [this, &node, life] {
+    if (node.life() == life || node.up()) return;
+    ++result_.kills;
+    BringBack(node, handover_dice_.Skewed(1'000, kSecond));
   });
 }
 

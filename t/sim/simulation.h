@@ -31,6 +31,7 @@ struct SimulationResult {
   size_t operations = 0;
   size_t acknowledged = 0;
   uint32_t kills = 0;
+  uint32_t handovers = 0;  // that were begun
 };
 
 SimulationResult Simulate(const SimulationSettings& settings);

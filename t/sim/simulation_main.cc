@@ -95,7 +95,7 @@ std::string MakeDirectory() {
 // One process runs every jobs-th seed.
 int RunShare(const Options& options, unsigned share) {
   const std::string directory = MakeDirectory();
-  size_t operations = 0, acknowledged = 0, kills = 0;
+  size_t operations = 0, acknowledged = 0, kills = 0, handovers = 0;
   int failed = 0;
   for (uint64_t seed = options.first + share; seed <= options.last && failed < options.most; seed += options.jobs) {
     SimulationSettings settings;
@@ -108,6 +108,7 @@ int RunShare(const Options& options, unsigned share) {
     operations += simulated.operations;
     acknowledged += simulated.acknowledged;
     kills += simulated.kills;
+    handovers += simulated.handovers;
     if (simulated.failures.empty()) continue;
     std::string text = "seed " + std::to_string(seed) + " failed (again, with all that happens: simulation --seed " +
                        std::to_string(seed) + ")\n";
@@ -115,7 +116,8 @@ int RunShare(const Options& options, unsigned share) {
     std::fputs(text.c_str(), stdout);
     ++failed;
   }
-  std::printf("process %u: %zu operations, %zu answered, %zu kills\n", share + 1, operations, acknowledged, kills);
+  std::printf("process %u: %zu operations, %zu answered, %zu kills, %zu hand-overs\n", share + 1, operations,
+              acknowledged, kills, handovers);
   std::fflush(stdout);
   std::filesystem::remove_all(directory);
   return failed != 0 ? 1 : 0;

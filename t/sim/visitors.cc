@@ -181,11 +181,12 @@ Visitors::Sent Visitors::Unlock(const ConnectionPtr& connection, uint32_t key) {
 
 // -- Hearing --------------------------------------------------------------------------------------
 
-// What waits for the database waits no longer than its budget, and cache keys wait for nothing.
+// What waits for the database waits no longer than its budget, and cache keys wait for nothing. In a hand-over who waits
+// begins to wait anew.
 void Visitors::LookWhetherLate(const Sent& sent) {
   const SimNode& node = *sent.connection->node;
   if (node.paused_until_us() >= sent.call->sent_us) return;
-  const int64_t took_us = world_.now_us() - sent.call->sent_us;
+  const int64_t took_us = world_.now_us() - std::max(sent.call->sent_us, node.handed_over_us());
   const bool is_lock = sent.operation == kNotJudged;
   const int64_t most_us =
       is_lock ? kCacheMicrosMax
