@@ -472,14 +472,14 @@ WriteOutcome Sessions::Delete(Slot& slot, store::Draft&& tombstone, const Rule& 
 
 std::string Sessions::SaveState() {
   base::Packer packer;
-  packer.Put(stamp_clock_.Next(0));
+  stamp_clock_.Save(&packer);
   answer_book_.Save(clock_, &packer);
   return packer.Take();
 }
 
 void Sessions::RestoreState(std::string_view state) {
   base::Unpacker unpacker(state);
-  stamp_clock_.Observe(unpacker.Take<uint64_t>());
+  stamp_clock_.Restore(&unpacker);
   answer_book_.Restore(clock_, &unpacker);
 }
 

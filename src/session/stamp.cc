@@ -47,4 +47,33 @@ void StampClock::Observe(uint64_t version) {
   }
 }
 
+bool StampClock::IsOwn(uint64_t version) const {
+  const int64_t micros = MicrosOf(version);
+  if (NodeOf(version) == node() && micros >= node_since_us_.load(std::memory_order_relaxed)) return true;
+  return std::any_of(before_.begin(), before_.end(), [&](const Term& term) {
+    return NodeOf(version) == term.node && micros >= term.since_us && micros <= term.until_us;
+  });
+}
+
+void StampClock::Save(base::Packer* to) {
+  const uint64_t last = Next(0);
+  std::vector<Term> terms = before_;
+  terms.push_back({node(), node_since_us_.load(std::memory_order_relaxed), MicrosOf(last)});
+  if (terms.size() > kTermsMax) terms.erase(terms.begin());
+  to->Put(last).Put(static_cast<uint32_t>(terms.size()));
+  for (const Term& term : terms) to->Put(term.node).Put(term.since_us).Put(term.until_us);
+}
+
+void StampClock::Restore(base::Unpacker* from) {
+  Observe(from->Take<uint64_t>());
+  const auto count = from->Take<uint32_t>();
+  for (uint32_t i = 0; i < count && from->ok(); ++i) {
+    Term term{};
+    term.node = from->Take<uint32_t>();
+    term.since_us = from->Take<int64_t>();
+    term.until_us = from->Take<int64_t>();
+    if (from->ok()) before_.push_back(term);
+  }
+}
+
 }  // namespace holdfast::session

@@ -16,8 +16,10 @@
 #include <atomic>
 #include <cstdint>
 #include <limits>
+#include <vector>
 
 #include "base/clock.h"
+#include "base/packing.h"
 
 namespace holdfast::session {
 
@@ -45,20 +47,31 @@ class StampClock {
     node_since_us_.store(clock_.WallMicros(), std::memory_order_relaxed);
     node_.store(node, std::memory_order_relaxed);
   }
-  // Issued here; not by who had the number before.
-  bool IsOwn(uint64_t version) const {
-    return NodeOf(version) == node() && MicrosOf(version) >= node_since_us_.load(std::memory_order_relaxed);
-  }
+  // Issued here, or by a process whose connections were handed to this one; not by who had the number before.
+  bool IsOwn(uint64_t version) const;
+
+  // For a hand-over: under which numbers, from when to when by their wall clock, this process and those before it
+  // issued versions. Before anybody asks.
+  void Save(base::Packer* to);
+  void Restore(base::Unpacker* from);
   static int64_t MicrosOf(uint64_t version) { return static_cast<int64_t>(version >> kNodeBits); }
   static uint32_t NodeOf(uint64_t version) { return static_cast<uint32_t>(version & (kNodesMax - 1)); }
 
  private:
+  static constexpr size_t kTermsMax = 8;  // later hand-overs than a writer window are not asked for
+  struct Term {
+    uint32_t node;
+    int64_t since_us;
+    int64_t until_us;
+  };
+
   int64_t NoteWall();
 
   const base::Clock& clock_;
   static constexpr int64_t kNoOffset = std::numeric_limits<int64_t>::max();
   std::atomic<uint32_t> node_;
-  std::atomic<int64_t> node_since_us_{0};  // the wall clock's; 0: always
+  std::atomic<int64_t> node_since_us_{0};            // the wall clock's; 0: always
+  std::vector<Term> before_;                         // of the processes before, oldest first
   std::atomic<int64_t> least_offset_us_{kNoOffset};  // of the wall clock to the steady one, of all that were seen
   std::atomic<int64_t> last_micros_{0};              // of the highest version issued or adopted
 };

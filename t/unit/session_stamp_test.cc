@@ -86,6 +86,26 @@ TEST(StampClock, WhatTheNumberIssuedBeforeItWasOursIsNotOurs) {
   EXPECT_TRUE(stamps.IsOwn(stamps.Next(0)));
 }
 
+TEST(StampClock, WhatTheProcessBeforeIssuedIsOursAfterAHandOver) {
+  VirtualClock clock;
+  StampClock first(clock, 0);
+  first.SetNode(3);
+  const uint64_t of_first = first.Next(0);
+  StampClock second(clock, 0);
+  second.SetNode(4);
+  base::Packer packer;
+  first.Save(&packer);
+  const std::string state = packer.Take();
+  base::Unpacker unpacker(state);
+  second.Restore(&unpacker);
+  EXPECT_TRUE(unpacker.ok() && unpacker.at_end());
+  EXPECT_TRUE(second.IsOwn(of_first));
+  EXPECT_GT(second.Next(0), of_first);
+  clock.AdvanceMillis(1);
+  StampClock stranger(clock, 3);
+  EXPECT_FALSE(second.IsOwn(stranger.Next(0)));
+}
+
 TEST(StampClock, ThreadsNeverGetTheSameVersion) {
   VirtualClock clock;
   StampClock stamps(clock, 0);
