@@ -25,7 +25,7 @@ constexpr int64_t kStopMicrosMax = 120'000'000;
 
 DataDirectory::DataDirectory(const std::string& path) : path_(path) {
   std::filesystem::create_directories(path_);
-  mounted_ = ::mount("tmpfs", path_.c_str(), "tmpfs", 0, "size=64m,mode=0700") == 0;
+  mounted_ = ::mount("tmpfs", path_.c_str(), "tmpfs", 0, "size=256m,mode=0700") == 0;
 }
 
 DataDirectory::~DataDirectory() {

@@ -24,7 +24,8 @@ class Story:
         password = os.path.join(self.database.directory, "password")
         with open(password, "w") as file:
             file.write(PASSWORD + "\n")
-        self.server = Server(f"--sessions={self.database.url}", f"--database-password-file={password}", "--journal={state}/journal")
+        self.server = Server(f"--sessions={self.database.url}", f"--database-password-file={password}", "--journal={state}/journal",
+                             "--sync-interval=1s")
         self.addCleanup(self.server._clean_up)
 
     def set(self, data):
