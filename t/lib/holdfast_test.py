@@ -308,9 +308,10 @@ class Server:
                 successor.kill()
                 raise AssertionError(f"the new process did not take over (exit {successor.wait()}):\n{self.stderr()}")
             time.sleep(0.002)
-        status, self.process = self.process.returncode, successor
+        old, status, self.process = self.process.pid, self.process.returncode, successor
         if status != 0:
             raise AssertionError(f"exit status {status} after the hand-over:\n{self.stderr()}")
+        wait_until(lambda: f"took over from process {old}:" in self.stderr(), what=f"a line that process {old} is succeeded")
         return self
 
     def signal(self, number):
