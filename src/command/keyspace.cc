@@ -83,23 +83,31 @@ bool Place::MayRetry() {
   return now_us < frame_.retry_until_us;
 }
 
+Progress Place::NoMemory(Reply* reply) {
+  reply->code = ReplyCode::kNoMemory;
+  context_.counters.store_no_memory.Add();
+  return Progress::kDone;
+}
+
+Progress Place::TooLarge(Reply* reply) {
+  reply->code = ReplyCode::kTooLarge;
+  context_.counters.store_too_large.Add();
+  return Progress::kDone;
+}
+
 std::optional<Progress> Place::Refused(Reserve reserve, Reply* reply) {
   switch (reserve) {
     case Reserve::kOk:
       return std::nullopt;
     case Reserve::kTooLarge:
-      reply->code = ReplyCode::kTooLarge;
-      context_.counters.store_too_large.Add();
-      return Progress::kDone;
+      return TooLarge(reply);
     case Reserve::kRetry:
       if (MayRetry()) return Progress::kRetry;
       break;
     case Reserve::kNoMemory:
       break;
   }
-  reply->code = ReplyCode::kNoMemory;
-  context_.counters.store_no_memory.Add();
-  return Progress::kDone;
+  return NoMemory(reply);
 }
 
 std::optional<Progress> Place::NewDraft(uint64_t value_size, uint32_t client_flags, Seconds expiry, store::Draft* draft,
@@ -130,15 +138,11 @@ std::optional<Progress> Place::Settled(WriteOutcome outcome, Reply* reply) {
     case WriteOutcome::kNoRoom:
       return AwaitRoom(reply);
     case WriteOutcome::kTooLarge:
-      reply->code = ReplyCode::kTooLarge;
-      context_.counters.store_too_large.Add();
-      return Progress::kDone;
+      return TooLarge(reply);
     case WriteOutcome::kRefused:
       break;
   }
-  reply->code = ReplyCode::kNoMemory;
-  context_.counters.store_no_memory.Add();
-  return Progress::kDone;
+  return NoMemory(reply);
 }
 
 // The wake-up may come at once: until the connection is parked it waits in the worker's mailbox.
@@ -149,9 +153,7 @@ Progress Place::AwaitRoom(Reply* reply) {
     frame_.in_hand = session::LoadOutcome::kNone;
     return Progress::kParked;
   }
-  reply->code = ReplyCode::kNoMemory;
-  context_.counters.store_no_memory.Add();
-  return Progress::kDone;
+  return NoMemory(reply);
 }
 
 std::optional<Progress> Place::Touch(store::Slot slot, Seconds expiry, Reply* reply) {

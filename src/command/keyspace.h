@@ -78,6 +78,8 @@ class Place {
   // What a change of a session came to. Empty: it was made.
   std::optional<Progress> Settled(session::WriteOutcome outcome, Reply* reply);
   Progress AwaitRoom(Reply* reply);
+  Progress NoMemory(Reply* reply);
+  Progress TooLarge(Reply* reply);
   std::optional<Progress> Refused(store::Reserve reserve, Reply* reply);
   std::optional<Progress> RepublishWith(const store::ItemRef& seen, Seconds expiry, Reply* reply);
 

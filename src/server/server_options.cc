@@ -281,8 +281,7 @@ constexpr base::OptionRow kOptions[] = {
      .field = Member<&ServerSettings::takeover_socket>,
      .help = "where a server that takes over finds this one; none: nowhere",
      .more = "By default in $RUNTIME_DIRECTORY, else in the journal's directory, else by the port in $XDG_RUNTIME_DIR "
-             "or, with a "
-             "database server, where --journal lies by default."},
+             "or, with a database server, where --journal lies by default."},
     {.letter = 'v',
      .name = "verbose",
      .field = Member<&ServerSettings::verbosity>,

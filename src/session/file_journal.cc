@@ -316,20 +316,23 @@ bool FileJournal::RewriteUnsynced(store::Access& access) {
 }
 
 bool FileJournal::AppendUnsynced(const store::Slot& slot, const store::Key& key) {
-  if (!slot.item().is_dirty()) return true;
+  return !slot.item().is_dirty() || ring_->Append(LackOf(slot, key));
+}
+
+JournalRecord FileJournal::LackOf(const store::Slot& slot, const store::Key& key) const {
   const store::SessionStamps stamps = slot.item().stamps();
   JournalRecord record;
   record.key = key.bytes;
   record.stamps = stamps;
   if (slot.item().kind() == store::ItemKind::kTombstone || IsReservation(slot.item())) {
     MakeDelete(slot, &record);
-  } else {
-    const bool lacks_value = stamps.synced_version != stamps.version || Has(stamps, kMarkNeedsRow);
-    record.kind = lacks_value ? RecordKind::kValue : RecordKind::kExpiry;
-    record.expiry = slot.item().expiry();
-    if (lacks_value) record.item = slot.item();
+    return record;
   }
-  return ring_->Append(record);
+  const bool lacks_value = stamps.synced_version != stamps.version || Has(stamps, kMarkNeedsRow);
+  record.kind = lacks_value ? RecordKind::kValue : RecordKind::kExpiry;
+  record.expiry = slot.item().expiry();
+  if (lacks_value) record.item = slot.item();
+  return record;
 }
 
 // A reservation over a delete that the database does not know yet keeps the floor, but not when that was.
@@ -412,16 +415,12 @@ FileJournal::Forward FileJournal::CopyForward(store::Access& access, const Decod
   const store::Slot slot = access.Lock(key, clock_.Now());
   if (!slot.item() || !slot.item().is_session() || !slot.item().is_dirty()) return Forward::kNothing;
   const store::SessionStamps stamps = slot.item().stamps();
-  JournalRecord copy;
-  copy.key = record.key;
-  copy.stamps = stamps;
+  const JournalRecord copy = LackOf(slot, key);
+  if ((record.kind == RecordKind::kDelete) != (copy.kind == RecordKind::kDelete)) return Forward::kNothing;
   if (record.kind == RecordKind::kDelete) {
     if (stamps.floor != record.stamps.floor) return Forward::kNothing;
-    if (slot.item().kind() == store::ItemKind::kValue && !IsReservation(slot.item())) return Forward::kNothing;
-    MakeDelete(slot, &copy);
   } else {
-    if (slot.item().kind() == store::ItemKind::kTombstone || IsReservation(slot.item())) return Forward::kNothing;
-    const bool lacks_value = stamps.synced_version != stamps.version || Has(stamps, kMarkNeedsRow);
+    const bool lacks_value = copy.kind == RecordKind::kValue;
     const bool is_latest = record.kind == RecordKind::kValue ? record.stamps.version == stamps.version
                                                              : !lacks_value && record.stamps.touched == stamps.touched;
     const bool is_latest_touch = record.kind == RecordKind::kValue && record.stamps.touched == stamps.touched;
@@ -429,9 +428,6 @@ FileJournal::Forward FileJournal::CopyForward(store::Access& access, const Decod
         !(is_latest_touch && !lacks_value)) {
       return Forward::kNothing;
     }
-    copy.kind = lacks_value ? RecordKind::kValue : RecordKind::kExpiry;
-    copy.expiry = slot.item().expiry();
-    if (lacks_value) copy.item = slot.item();
   }
   if (!may_copy || !ring_->Append(copy)) return Forward::kRefused;
   sessions_->stats().journal_forwarded.Add();

@@ -123,6 +123,8 @@ class FileJournal final : public Journal {
   bool RescueOldest(store::Access& access, bool may_copy, bool* copied);
   bool RemoveOldest();
   [[nodiscard]] bool AppendUnsynced(const store::Slot& slot, const store::Key& key);
+  // What the database lacks of a dirty session, as it is now.
+  JournalRecord LackOf(const store::Slot& slot, const store::Key& key) const;
   void MakeDelete(const store::Slot& slot, JournalRecord* record) const;
   // What of this record the database lacks, to be appended anew; kNothing, or whether it was.
   enum class Forward : uint8_t { kNothing, kCopied, kRefused };
