@@ -22,6 +22,7 @@
 #include "command/command.h"
 #include "lib/binary_packets.h"
 #include "lib/crc_collisions.h"
+#include "lib/no_control.h"
 #include "lib/virtual_clock.h"
 #include "server/codec.h"
 
@@ -31,17 +32,6 @@ namespace {
 constexpr uint32_t kBatch = 32;  // as server::WorkerState
 constexpr uint32_t kItems = 10'000;
 constexpr uint32_t kOperations = 6'400;
-
-class NoControl final : public command::Control {
- public:
-  std::string_view version() const override { return "bench"; }
-  void SetVerbosity(uint32_t) override {}
-  bool Stats(std::string_view, const std::function<void(std::string_view, std::string_view)>&) override {
-    return false;
-  }
-  void ResetStats() override {}
-  bool flush_allowed() const override { return true; }
-};
 
 // One worker with one connection.
 class Path {
@@ -104,7 +94,7 @@ class Path {
   }
 
   test::VirtualClock clock_;
-  NoControl control_;
+  test::NoControl control_;
   command::CommandCounters counters_;
   std::unique_ptr<store::Store> store_;
   store::Access access_;

@@ -5,8 +5,6 @@
 // An SQLite file that the site opens itself has no server: the processor time of the calls is taken in its place.
 #include "bench/keeper.h"
 
-#include <time.h>
-
 #include <chrono>
 #include <cstdio>
 #include <fstream>
@@ -16,6 +14,7 @@
 #include "base/clock.h"
 #include "bench/session_server.h"
 #include "faults/site_client.h"
+#include "lib/thread_cpu.h"
 #include "session/driver.h"
 
 namespace holdfast::bench {
@@ -29,12 +28,6 @@ constexpr int64_t kMicros = 1'000'000;
 
 uint32_t LifeS(const SessionOptions& options) { return kRealLifeS / options.scale; }
 uint32_t SyncIntervalS(const SessionOptions& options) { return kRealSyncIntervalS / options.scale; }
-
-uint64_t ThreadCpuNs() {
-  timespec now{};
-  clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
-  return static_cast<uint64_t>(now.tv_sec) * 1'000'000'000 + static_cast<uint64_t>(now.tv_nsec);
-}
 
 uint64_t CpuNsOfAll(const std::vector<pid_t>& processes) {
   uint64_t sum_ns = 0;
@@ -184,13 +177,13 @@ class DatabaseConnection {
 
   template <typename Call>
   void Insist(const Call& call) {
-    const uint64_t before_ns = ThreadCpuNs();
+    const int64_t before_ns = test::ThreadCpuNanos();
     for (session::Failure failure = call(); !failure.ok(); failure = call()) {
       if (failure.kind == session::FailureClass::kConfiguration) throw BenchError(failure.detail);
       if (failure.kind == session::FailureClass::kNextNode) Open();
       std::this_thread::sleep_for(kBusyPause);
     }
-    place_.calls_cpu_ns.fetch_add(ThreadCpuNs() - before_ns);
+    place_.calls_cpu_ns.fetch_add(static_cast<uint64_t>(test::ThreadCpuNanos() - before_ns));
   }
 
   DatabasePlace& place_;

@@ -20,14 +20,12 @@
 #include <thread>
 #include <vector>
 
+#include "lib/thread_cpu.h"
+
 namespace holdfast::test {
 
 // What a call may take longer than its deadline where nothing else is to be done; sanitizers multiply what it does.
-#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
-inline constexpr std::chrono::milliseconds kOverrunMax{200};
-#else
-inline constexpr std::chrono::milliseconds kOverrunMax{50};
-#endif
+inline constexpr std::chrono::milliseconds kOverrunMax{kSanitized ? 200 : 50};
 
 class Lateness {
  public:

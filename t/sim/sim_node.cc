@@ -62,17 +62,6 @@ session::SessionSettings Settings(uint32_t number, bool shared) {
 
 }  // namespace
 
-class SimNode::NoControl final : public command::Control {
- public:
-  std::string_view version() const override { return "simulated"; }
-  void SetVerbosity(uint32_t) override {}
-  bool Stats(std::string_view, const std::function<void(std::string_view, std::string_view)>&) override {
-    return false;
-  }
-  void ResetStats() override {}
-  bool flush_allowed() const override { return true; }
-};
-
 class SimNode::Door final : public session::Journal {
  public:
   explicit Door(SimNode& node) : node_(node) {}
@@ -230,7 +219,7 @@ void SimNode::Serve(Process process) {
   journal_access_->Offline();
   poll_access_.emplace(*store_);
   poll_access_->Offline();
-  control_ = std::make_unique<NoControl>();
+  control_ = std::make_unique<test::NoControl>();
   context_.emplace(command::Context{*access_, sessions_.get(), clock_, *control_, counters_});
   sessions_->write_behind().SetWake([this] { ScheduleWriter(world_.now_us()); });
   sessions_->read_through().SetWakes([this] { ScheduleReader(world_.now_us()); }, [this] { ScheduleTick(); });

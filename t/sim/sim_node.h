@@ -20,6 +20,7 @@
 
 #include "base/log.h"
 #include "command/command.h"
+#include "lib/no_control.h"
 #include "session/file_journal.h"
 #include "session/peer_talk.h"
 #include "session/session.h"
@@ -109,7 +110,6 @@ class SimNode {
 
  private:
   class Door;  // the journal, with its crash points
-  class NoControl;
 
   template <class Inside>
   void Guard(Inside&& inside);
@@ -182,7 +182,7 @@ class SimNode {
   std::optional<store::Access> poll_access_;
   std::unique_ptr<session::Sessions> sessions_;  // null while the node is down
   std::optional<Process> successor_;             // while it prepares
-  std::unique_ptr<NoControl> control_;
+  std::unique_ptr<test::NoControl> control_;
   command::CommandCounters counters_;
   std::optional<command::Context> context_;
 

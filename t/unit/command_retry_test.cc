@@ -3,21 +3,11 @@
 #include <gtest/gtest.h>
 
 #include "command/command.h"
+#include "lib/no_control.h"
 #include "lib/store_fixture.h"
 
 namespace holdfast::command {
 namespace {
-
-class NoControl final : public Control {
- public:
-  std::string_view version() const override { return "test"; }
-  void SetVerbosity(uint32_t) override {}
-  bool Stats(std::string_view, const std::function<void(std::string_view, std::string_view)>&) override {
-    return false;
-  }
-  void ResetStats() override {}
-  bool flush_allowed() const override { return true; }
-};
 
 struct FullOfClean {
   FullOfClean() : fixture({.memory_limit_bytes = 1 << 20, .item_bytes_max = 256 << 10}) {
@@ -48,7 +38,7 @@ struct FullOfClean {
 
   test::StoreFixture fixture;
   store::Access slow{*fixture.store};  // online, and never quiescent
-  NoControl control;
+  test::NoControl control;
   CommandCounters counters;
   Context context{*fixture.access, nullptr, fixture.clock, control, counters};
   std::string value = std::string(300, 'y');

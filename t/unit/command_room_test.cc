@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "command/command.h"
+#include "lib/no_control.h"
 #include "lib/session_site.h"
 #include "lib/store_fixture.h"
 
@@ -16,17 +17,6 @@ namespace {
 using protocol::ReplyCode;
 using protocol::Verb;
 using session::LoadOutcome;
-
-class NoControl final : public Control {
- public:
-  std::string_view version() const override { return "test"; }
-  void SetVerbosity(uint32_t) override {}
-  bool Stats(std::string_view, const std::function<void(std::string_view, std::string_view)>&) override {
-    return false;
-  }
-  void ResetStats() override {}
-  bool flush_allowed() const override { return true; }
-};
 
 // One client's request on its way.
 struct Client {
@@ -82,7 +72,7 @@ struct Room : testing::Test {
   session::SessionSettings settings;
   std::optional<session::Sessions> sessions;
   std::vector<std::pair<uint64_t, LoadOutcome>> woken;
-  NoControl control;
+  test::NoControl control;
   CommandCounters counters;
   Context context{*fixture.access, nullptr, fixture.clock, control, counters};
 };
