@@ -20,6 +20,13 @@ inline constexpr Seconds kAlreadyPast = 1;
 // Microseconds of CLOCK_MONOTONIC, for how long something takes: whatever clock the product goes by.
 int64_t MonotonicMicros();
 
+// Both clocks, read once for what happens together.
+struct Moment {
+  int64_t steady_us;
+  int64_t wall_us;
+  int64_t wall_ahead_us() const { return wall_us - steady_us; }
+};
+
 class Clock {
  public:
   virtual ~Clock() = default;
@@ -28,6 +35,7 @@ class Clock {
   virtual int64_t SteadyMicros() const = 0;
   // Microseconds since 1970 (CLOCK_REALTIME); may step.
   virtual int64_t WallMicros() const = 0;
+  Moment ReadBoth() const { return {SteadyMicros(), WallMicros()}; }
   // Steady whole seconds since this clock was made, plus 2.
   virtual Seconds Now() const = 0;
   // Names the run of the machine that SteadyMicros counts in: between two of the same name a steady time means the

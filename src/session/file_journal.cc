@@ -1,7 +1,8 @@
-// How it works: a hundred times a second the thread appends what is whole in the ring to the present segment. When the
-// oldest segment has become old, each of its records is held against memory: what is clean, or was written again later,
-// is of no use any more; the rest is appended anew, under the key's slot, so that the order of a key's records stays
-// the order of its versions. It goes when these copies have been synced.
+// How it works: a hundred times a second the thread looks whether the ring is to be emptied, before each sync and when
+// it is three quarters full; then it appends what is whole and not overtaken to the present segment. When segments have
+// become old, what is dirty is gone through, and what was stamped before the first segment that stays was begun is
+// appended anew, under the key's slot, so that the order of a key's records stays the order of its versions. The old
+// ones go, unread, when these copies have been synced.
 
 #include "session/file_journal.h"
 
@@ -23,8 +24,8 @@ constexpr int kRoundMillis = 10;
 constexpr int kForwardTries = 100;
 constexpr int64_t kRetirePauseMicros = 1'000'000;   // after a segment could not be removed
 constexpr int64_t kRewritePauseMicros = 1'000'000;  // between syncs that fail
-constexpr int kRewriteRounds = 2;
-constexpr size_t kMoveBytes = 1 << 20;  // at a time: so soon others may use the room
+constexpr size_t kLookBytes = 256u << 20;  // at a time, for what is overtaken
+constexpr size_t kMoveBytes = 1 << 20;     // at a time: so soon others may use the room
 }  // namespace
 
 base::Result<std::unique_ptr<FileJournal>> FileJournal::Open(const FileJournalSettings& settings,
@@ -161,7 +162,7 @@ base::Status FileJournal::CatchUpToEnd(Sessions& sessions, Driver& driver) {
   }
   for (size_t at = 0; status.ok() && at < whole.size();) {
     // Of this boot: the process that wrote it has just handed over.
-    const auto record = DecodeRecord(std::string_view(whole).substr(at), at, true);
+    const auto record = DecodeRecord(std::string_view(whole).substr(at), at, true, Cover::kHead);
     if (!record) break;
     reading_->replay.Apply(*record);
     at += record->bytes;
@@ -211,12 +212,12 @@ void FileJournal::Run() {
 
 void FileJournal::Round(Sessions& sessions, store::Access& access) {
   sessions_ = &sessions;
-  const bool moved = MoveRing();
+  if (MoveIsDue()) static_cast<void>(MoveRing());
   TellOfRoom();  // also of what was there before somebody began to wait
   sessions.journal_room().Tick(clock_.SteadyMicros());
   SyncWhenDue();
   RewriteWhenDue(access);
-  RetireWhenDue(access, moved);
+  RetireWhenDue(access);
   sessions.stats().journal_bytes.Set(segments_->bytes() + ring_->bytes_waiting());
 }
 
@@ -224,21 +225,43 @@ void FileJournal::TellOfRoom() {
   if (sessions_ != nullptr) sessions_->journal_room().OnRoom(ring_->bytes() - ring_->bytes_waiting());
 }
 
+// The longer records wait, the more of them are overtaken by then: until they are to be synced, or room gets short, or
+// somebody reads the segments.
+bool FileJournal::MoveIsDue() const {
+  const uint64_t waiting = ring_->bytes_waiting();
+  if (waiting == 0) return false;
+  if (held_.load() || rewrites_ || !can_write_) return true;
+  if (waiting >= ring_->bytes() / 4 * 3 || sessions_->journal_room().is_crowded()) return true;
+  return !sync_.busy() && clock_.SteadyMicros() >= next_sync_us_;
+}
+
 // Not what is appended meanwhile: under load that has no end.
 bool FileJournal::MoveRing() {
   const uint64_t end = ring_->end();
   while (!ring_->HasRead(end)) {
-    const std::string_view records = ring_->Peek(kMoveBytes);
-    if (records.empty()) return true;
-    uint64_t bad = 0;
-    if (base::Status status = segments_->Append(records, ring_->seed_at_tail(), &bad); !status.ok()) {
-      Complain(status);
-      return false;
+    const std::string_view records = ring_->Peek(kLookBytes);
+    if (records.empty()) break;
+    if (sessions_ != nullptr) segments_->SetMark(sessions_->stamp_clock().Mark());
+    OvertakenRecords overtaken(ring_->seed_at_tail());
+    for (const OvertakenRecords::Stretch& stretch : overtaken.Find(records, kMoveBytes)) {
+      can_write_ = MoveStretch(stretch);
+      if (!can_write_) return false;
     }
-    if (bad != 0 && sessions_ != nullptr) sessions_->stats().journal_bad_extents.Add(bad);
-    ring_->Consume(records.size());
-    TellOfRoom();
   }
+  return true;
+}
+
+bool FileJournal::MoveStretch(const OvertakenRecords::Stretch& stretch) {
+  uint64_t bad = 0;
+  const base::Status status = segments_->Append(stretch.records, ring_->seed_at_tail(), stretch.overtaken, &bad);
+  if (!status.ok()) {
+    Complain(status);
+    return false;
+  }
+  if (sessions_ != nullptr) sessions_->stats().journal_bad_extents.Add(bad);
+  if (sessions_ != nullptr) sessions_->stats().journal_overtaken.Add(stretch.overtaken.size());
+  ring_->Consume(stretch.records.size());
+  TellOfRoom();
   return true;
 }
 
@@ -270,7 +293,7 @@ void FileJournal::TakeSyncResult() {
     return;
   }
   segments_->Distrust();
-  retires_at_.reset();
+  retiring_.reset();
   next_rewrite_us_ = rewrites_ || sync_fails_ ? clock_.SteadyMicros() + kRewritePauseMicros : 0;
   rewrites_ = true;
   if (sessions_ != nullptr) sessions_->stats().journal_sync_failures.Add();
@@ -282,41 +305,51 @@ void FileJournal::TakeSyncResult() {
 
 void FileJournal::RewriteWhenDue(store::Access& access) {
   if (!rewrites_ || clock_.SteadyMicros() < next_rewrite_us_) return;
-  rewrites_ = !RewriteUnsynced(access);
+  uint64_t copied = 0;
+  rewrites_ = !CopyDirty(access, std::nullopt, &copied);
   next_rewrite_us_ = clock_.SteadyMicros() + kRewritePauseMicros;
   if (!rewrites_) next_sync_us_ = 0;
 }
 
-// What is moved meanwhile a round may miss: two rounds, and the segments that are not trusted stay until it is their
-// time and their records have been looked at.
-bool FileJournal::RewriteUnsynced(store::Access& access) {
+bool FileJournal::CopyDirty(store::Access& access, std::optional<uint64_t> mark, uint64_t* copied) {
   access.Online();
-  bool all = true;
-  for (int round = 0; all && round < kRewriteRounds; ++round) {
-    uint32_t page = 0;
-    int tries = 0;
-    do {
-      access.Offline();
-      const bool moved = MoveRing();
-      access.Online();
-      bool refused = false;
-      const uint32_t next =
-          sessions_->store().VisitSessions(access, page, 1, [&](store::Slot& slot, const store::Key& key) {
-            if (!refused) refused = !AppendUnsynced(slot, key);
-          });
-      if (!refused) {
-        page = next;
-        tries = 0;
+  const bool all = sessions_->write_behind().VisitDirty([&](std::span<const std::string> keys) {
+    for (const std::string& key : keys) {
+      Copied result = CopyKey(access, key, mark);
+      // Workers share the ring: it is emptied on the way.
+      for (int tries = 0; tries < kForwardTries; ++tries) {
+        if (result != Copied::kRefused && ring_->bytes_waiting() < ring_->bytes() / 4 * 3) break;
+        access.Offline();
+        const bool moved = MoveRing();
+        access.Online();
+        if (!moved || result != Copied::kRefused) break;
+        result = CopyKey(access, key, mark);
       }
-      all = moved && (!refused || ++tries < kForwardTries);
-    } while (all && (page != 0 || tries != 0));
-  }
+      if (result == Copied::kRefused) return false;
+      if (result == Copied::kCopied) ++*copied;
+    }
+    access.Quiesce();
+    return true;
+  });
   access.Offline();
-  return all && MoveRing();
+  sessions_->stats().journal_forwarded.Add(*copied);
+  return all && (*copied == 0 || MoveRingUpTo(ring_->end()));
 }
 
-bool FileJournal::AppendUnsynced(const store::Slot& slot, const store::Key& key) {
-  return !slot.item().is_dirty() || ring_->Append(LackOf(slot, key));
+FileJournal::Copied FileJournal::CopyKey(store::Access& access, std::string_view bytes, std::optional<uint64_t> mark) {
+  const store::Key key = store::Key::Of(bytes);
+  const store::Slot slot = access.Lock(key, clock_.Now());
+  if (!slot.item() || !slot.item().is_session() || !slot.item().is_dirty()) return Copied::kNothing;
+  if (mark.has_value() && IsStampedAfter(slot.item(), *mark)) return Copied::kNothing;
+  return can_write_ && ring_->Append(LackOf(slot, key)) ? Copied::kCopied : Copied::kRefused;
+}
+
+// Of what the database lacks of it.
+bool FileJournal::IsStampedAfter(const store::ItemRef& item, uint64_t mark) const {
+  const store::SessionStamps stamps = item.stamps();
+  const StampClock& clock = sessions_->stamp_clock();
+  if (item.kind() == store::ItemKind::kTombstone || IsReservation(item)) return clock.IsIssuedAfter(stamps.floor, mark);
+  return clock.IsIssuedAfter(LacksValue(stamps) ? stamps.version : stamps.touched, mark);
 }
 
 JournalRecord FileJournal::LackOf(const store::Slot& slot, const store::Key& key) const {
@@ -324,11 +357,12 @@ JournalRecord FileJournal::LackOf(const store::Slot& slot, const store::Key& key
   JournalRecord record;
   record.key = key.bytes;
   record.stamps = stamps;
+  record.wall_ahead_us = clock_.ReadBoth().wall_ahead_us();
   if (slot.item().kind() == store::ItemKind::kTombstone || IsReservation(slot.item())) {
     MakeDelete(slot, &record);
     return record;
   }
-  const bool lacks_value = stamps.synced_version != stamps.version || Has(stamps, kMarkNeedsRow);
+  const bool lacks_value = LacksValue(stamps);
   record.kind = lacks_value ? RecordKind::kValue : RecordKind::kExpiry;
   record.expiry = slot.item().expiry();
   if (lacks_value) record.item = slot.item();
@@ -343,95 +377,56 @@ void FileJournal::MakeDelete(const store::Slot& slot, JournalRecord* record) con
   record->stamps.seen_by = static_cast<uint64_t>(std::max<int64_t>(deleted_us, 0));
 }
 
-// By age; and by size, so that a busy site's journal stays readable within seconds. Twice what is unsynced: so at most
-// half of what is read is copied.
-bool FileJournal::OldestIsDue() const {
-  if (segments_->count() == 0) return false;
-  if (clock_.SteadyMicros() - segments_->oldest_begun_us() >= int64_t{settings_.keep_s} * 1'000'000) return true;
+// By age, a quarter of that late, so that what is dirty is gone through seldom; and by size, the older half, so that a
+// busy site's journal stays readable within seconds.
+size_t FileJournal::SegmentsDue() const {
+  const size_t count = segments_->count();
+  const int64_t now_us = clock_.SteadyMicros(), keep_us = int64_t{settings_.keep_s} * 1'000'000;
+  size_t due = 0;
+  if (count > 0 && now_us - segments_->begun_us(0) >= keep_us / 4 * 5) {
+    while (due < count && now_us - segments_->begun_us(due) >= keep_us) ++due;
+  }
   const int64_t unsynced = std::max<int64_t>(sessions_->write_behind().dirty_bytes(), 0);
-  return segments_->count() > 1 && segments_->bytes() > settings_.bytes_max + 2 * static_cast<uint64_t>(unsynced);
-}
-
-void FileJournal::RetireWhenDue(store::Access& access, bool may_copy) {
-  if (held_.load() || rewrites_ || clock_.SteadyMicros() < next_retire_us_) return;
-  if (retires_at_.has_value()) {
-    // What was copied must be on the disk before the segment goes.
-    if (segments_->synced_place() < *retires_at_) return;
-    retires_at_.reset();
-    if (!RemoveOldest()) return;
-  }
-  if (!OldestIsDue()) return;
-  if (segments_->oldest_is_open()) segments_->Rotate();
-  bool copied = false;
-  if (!RescueOldest(access, may_copy, &copied)) {
-    next_retire_us_ = clock_.SteadyMicros() + kRetirePauseMicros;
-  } else if (copied) {
-    retires_at_ = segments_->place();
-    next_sync_us_ = 0;
-  } else {
-    static_cast<void>(RemoveOldest());
-  }
-}
-
-bool FileJournal::RemoveOldest() {
-  const base::Status status = segments_->RemoveOldest();
-  if (status.ok()) return true;
-  Complain(status);
-  next_retire_us_ = clock_.SteadyMicros() + kRetirePauseMicros;
-  return false;
-}
-
-bool FileJournal::RescueOldest(store::Access& access, bool may_copy, bool* copied) {
-  bool all = true;
-  uint64_t bad_extents = 0;  // counted when it was replayed
-  access.Online();
-  const base::Status status = segments_->ForEachRecord(
-      0,
-      [&](const DecodedRecord& record) {
-        if (!all) return;
-        Forward forward = CopyForward(access, record, may_copy);
-        // Workers share the ring: it is emptied on the way.
-        for (int tries = 0; may_copy && tries < kForwardTries; ++tries) {
-          if (forward != Forward::kRefused && ring_->bytes_waiting() < ring_->bytes() / 4) break;
-          access.Offline();
-          may_copy = MoveRing();
-          access.Online();
-          if (forward != Forward::kRefused) break;
-          forward = CopyForward(access, record, may_copy);
-        }
-        *copied = *copied || forward == Forward::kCopied;
-        all = forward != Forward::kRefused;
-      },
-      &bad_extents);
-  const uint64_t end = ring_->end();
-  access.Offline();
-  if (!status.ok()) Complain(status);
-  return status.ok() && all && (!*copied || MoveRingUpTo(end));
-}
-
-FileJournal::Forward FileJournal::CopyForward(store::Access& access, const DecodedRecord& record, bool may_copy) {
-  const store::Key key = store::Key::Of(record.key);
-  access.Quiesce();
-  const store::Slot slot = access.Lock(key, clock_.Now());
-  if (!slot.item() || !slot.item().is_session() || !slot.item().is_dirty()) return Forward::kNothing;
-  const store::SessionStamps stamps = slot.item().stamps();
-  const JournalRecord copy = LackOf(slot, key);
-  if ((record.kind == RecordKind::kDelete) != (copy.kind == RecordKind::kDelete)) return Forward::kNothing;
-  if (record.kind == RecordKind::kDelete) {
-    if (stamps.floor != record.stamps.floor) return Forward::kNothing;
-  } else {
-    const bool lacks_value = copy.kind == RecordKind::kValue;
-    const bool is_latest = record.kind == RecordKind::kValue ? record.stamps.version == stamps.version
-                                                             : !lacks_value && record.stamps.touched == stamps.touched;
-    const bool is_latest_touch = record.kind == RecordKind::kValue && record.stamps.touched == stamps.touched;
-    if (!(is_latest && lacks_value) && !(is_latest && record.kind == RecordKind::kExpiry) &&
-        !(is_latest_touch && !lacks_value)) {
-      return Forward::kNothing;
+  const uint64_t bytes = segments_->bytes();
+  if (count > 1 && bytes > settings_.bytes_max + 2 * static_cast<uint64_t>(unsynced)) {
+    uint64_t older = 0;
+    for (size_t i = 0; i + 1 < count && older < bytes / 2; ++i) {
+      older += segments_->bytes(i);
+      due = std::max(due, i + 1);
     }
   }
-  if (!may_copy || !ring_->Append(copy)) return Forward::kRefused;
-  sessions_->stats().journal_forwarded.Add();
-  return Forward::kCopied;
+  return due;
+}
+
+void FileJournal::RetireWhenDue(store::Access& access) {
+  if (held_.load() || rewrites_ || clock_.SteadyMicros() < next_retire_us_) return;
+  if (retiring_.has_value()) {
+    // What was copied must be on the disk before the segments go.
+    if (segments_->synced_place() < retiring_->place) return;
+    RemoveOldest(std::exchange(retiring_, std::nullopt)->segments);
+  }
+  const size_t due = SegmentsDue();
+  if (due == 0) return;
+  if (segments_->is_open(due - 1)) segments_->Rotate();
+  // What was stamped after the first of those that stay was begun is in them, or in the ring.
+  const std::optional<uint64_t> mark = due < segments_->count() ? segments_->mark(due) : std::nullopt;
+  uint64_t copied = 0;
+  if (!CopyDirty(access, mark, &copied)) {
+    next_retire_us_ = clock_.SteadyMicros() + kRetirePauseMicros;
+  } else if (copied != 0) {
+    retiring_ = Retiring{segments_->place(), due};
+    next_sync_us_ = 0;
+  } else {
+    RemoveOldest(due);
+  }
+}
+
+void FileJournal::RemoveOldest(size_t count) {
+  base::Status status;
+  for (; status.ok() && count > 0; --count) status = segments_->RemoveOldest();
+  if (status.ok()) return;
+  Complain(status);
+  next_retire_us_ = clock_.SteadyMicros() + kRetirePauseMicros;
 }
 
 void FileJournal::EndThread() {
@@ -459,7 +454,8 @@ void FileJournal::Stop(bool empty) {
   if (rewrites_) {
     store::Access access(sessions_->store());
     access.Offline();
-    if (!RewriteUnsynced(access)) return;
+    uint64_t copied = 0;
+    if (!CopyDirty(access, std::nullopt, &copied)) return;
   }
   if (base::Status status = segments_->Sync(settings_.sync); !status.ok()) return Complain(status);
   RemoveRing();

@@ -1,9 +1,9 @@
 // file_journal.h - the journal on this machine: a ring in shared memory for the workers, segment files behind it, and
 // the thread between them.
 //
-// An acknowledged session write is in the ring, which outlives kill -9 of the process; the thread carries it to a
-// segment within milliseconds and to the disk every fsync_ms, by another thread, so that a slow disk does not fill the
-// ring. A segment is removed when it is old enough that nearly all of it is in the database; the rest is copied forward
+// An acknowledged session write is in the ring, which outlives kill -9 of the process; the thread carries it, unless a
+// later write of the session is there too, to a segment and to the disk every fsync_ms, by another thread, so that a
+// slow disk does not fill the ring. A segment is removed when it is old enough that nearly all of it is in the database; the rest is copied forward
 // first. When a sync fails, everything that the database lacks is written anew, to another segment.
 //
 // Threads: Append from any; the others from the main thread.
@@ -30,6 +30,7 @@
 #include "base/status.h"
 #include "session/driver.h"
 #include "session/journal.h"
+#include "session/journal_overtaken.h"
 #include "session/journal_ring.h"
 #include "session/journal_segments.h"
 #include "session/journal_sync.h"
@@ -107,28 +108,28 @@ class FileJournal final : public Journal {
   base::Status ReadSegments(bool to_the_end);
   void EndThread();
   void Run();
+  bool MoveIsDue() const;
   // What the ring holds by now goes to a segment. False: it could not be written.
   bool MoveRing();
+  bool MoveStretch(const OvertakenRecords::Stretch& stretch);
   bool MoveRingUpTo(uint64_t end);
   void TellOfRoom();
   void SyncWhenDue();
   void TakeSyncResult();
   void RewriteWhenDue(store::Access& access);
-  // Appends all that the database lacks anew. False: it could not be written.
-  bool RewriteUnsynced(store::Access& access);
-  bool OldestIsDue() const;
-  // may_copy: false while nothing can be written; what need not be copied goes all the same.
-  void RetireWhenDue(store::Access& access, bool may_copy);
-  // Everything in the oldest segment that the database lacks is in a later one now. *copied: something had to be.
-  bool RescueOldest(store::Access& access, bool may_copy, bool* copied);
-  bool RemoveOldest();
-  [[nodiscard]] bool AppendUnsynced(const store::Slot& slot, const store::Key& key);
+  // How many of the oldest segments are to go.
+  size_t SegmentsDue() const;
+  void RetireWhenDue(store::Access& access);
+  void RemoveOldest(size_t count);
+  // Appends anew what the database lacks, unless it was stamped after the mark (null: all of it), and carries it to a
+  // segment. False: it could not be written. *copied counts.
+  bool CopyDirty(store::Access& access, std::optional<uint64_t> mark, uint64_t* copied);
+  enum class Copied : uint8_t { kNothing, kCopied, kRefused };
+  Copied CopyKey(store::Access& access, std::string_view key, std::optional<uint64_t> mark);
+  bool IsStampedAfter(const store::ItemRef& item, uint64_t mark) const;
   // What the database lacks of a dirty session, as it is now.
   JournalRecord LackOf(const store::Slot& slot, const store::Key& key) const;
   void MakeDelete(const store::Slot& slot, JournalRecord* record) const;
-  // What of this record the database lacks, to be appended anew; kNothing, or whether it was.
-  enum class Forward : uint8_t { kNothing, kCopied, kRefused };
-  Forward CopyForward(store::Access& access, const DecodedRecord& record, bool may_copy);
   void Complain(const base::Status& status);
 
   const FileJournalSettings settings_;
@@ -140,8 +141,14 @@ class FileJournal final : public Journal {
   Sessions* sessions_ = nullptr;  // null before Start
   int64_t next_sync_us_ = 0;
   int64_t next_retire_us_ = 0;
+  bool can_write_ = true;  // the latest move did not fail
   JournalSync sync_;
-  std::optional<uint64_t> retires_at_;  // the oldest segment goes when the journal is synced up to this place
+  // The oldest segments go when the journal is synced up to this place.
+  struct Retiring {
+    uint64_t place;
+    size_t segments;
+  };
+  std::optional<Retiring> retiring_;
   bool rewrites_ = false;               // a sync has failed, and what it was to save has not been written anew yet
   bool sync_fails_ = false;             // said so in the log
   int64_t next_rewrite_us_ = 0;

@@ -1,11 +1,12 @@
-// How it works: head, key and value are laid down one after the other; the check covers everything behind itself and is
-// never 0, which means "not yet written".
+// How it works: head, key and value are laid down one after the other; the check is never 0, which means "not yet
+// written".
 
 #include "session/journal_format.h"
 
 #include <sys/random.h>
 #include <xxhash.h>
 
+#include <algorithm>
 #include <cstring>
 
 #include "session/marks.h"
@@ -18,8 +19,9 @@ size_t ValueBytes(const JournalRecord& record) {
   return record.kind == RecordKind::kValue ? static_cast<size_t>(record.item.value_size()) : 0;
 }
 
-uint64_t CheckOf(const char* record, size_t bytes, uint64_t seed) {
-  const uint64_t hash = XXH3_64bits_withSeed(record + sizeof(uint64_t), bytes - sizeof(uint64_t), seed);
+uint64_t CheckOf(const char* record, size_t bytes, uint64_t seed, Cover cover) {
+  const size_t covered = cover == Cover::kHead ? std::min(bytes, sizeof(RecordHead)) : bytes;
+  const uint64_t hash = XXH3_64bits_withSeed(record + sizeof(uint64_t), covered - sizeof(uint64_t), seed);
   return hash == 0 ? 1 : hash;
 }
 
@@ -56,7 +58,7 @@ uint64_t EncodeRecord(const JournalRecord& record, const base::Clock& clock, uin
   } else {
     head.when_us = record.expiry == base::kNever ? kNeverMicros : clock.SteadyMicrosAt(record.expiry);
   }
-  head.wall_ahead_us = clock.WallMicros() - clock.SteadyMicros();
+  head.wall_ahead_us = record.wall_ahead_us;
   head.value_bytes = static_cast<uint32_t>(ValueBytes(record));
   if (record.kind == RecordKind::kValue) head.client_flags = record.item.client_flags();
 
@@ -72,7 +74,7 @@ uint64_t EncodeRecord(const JournalRecord& record, const base::Clock& clock, uin
     });
   }
   std::memset(at, 0, static_cast<size_t>(to + head.bytes - at));
-  return CheckOf(to, head.bytes, seed);
+  return CheckOf(to, head.bytes, seed, Cover::kHead);
 }
 
 size_t ClaimedBytes(std::string_view bytes) {
@@ -82,14 +84,14 @@ size_t ClaimedBytes(std::string_view bytes) {
   return claimed < 2 * sizeof(uint64_t) || claimed % kRecordAlignment != 0 || claimed > bytes.size() ? 0 : claimed;
 }
 
-std::optional<DecodedRecord> DecodeRecord(std::string_view bytes, uint64_t seed, bool of_this_boot) {
+std::optional<DecodedRecord> DecodeRecord(std::string_view bytes, uint64_t seed, bool of_this_boot, Cover cover) {
   const size_t claimed = ClaimedBytes(bytes);
   if (claimed < sizeof(RecordHead)) return std::nullopt;
   RecordHead head;
   std::memcpy(&head, bytes.data(), sizeof head);
   if (head.kind > static_cast<uint8_t>(RecordKind::kDelete) || head.key_bytes == 0 ||
       sizeof head + head.key_bytes + uint64_t{head.value_bytes} > claimed ||
-      head.check != CheckOf(bytes.data(), claimed, seed)) {
+      head.check != CheckOf(bytes.data(), claimed, seed, cover)) {
     return std::nullopt;
   }
   DecodedRecord record{};
@@ -110,20 +112,23 @@ std::optional<DecodedRecord> DecodeRecord(std::string_view bytes, uint64_t seed,
   return record;
 }
 
-size_t CopyRecords(std::string_view from, uint64_t from_seed, std::string* to, uint64_t to_seed) {
+size_t CopyRecords(std::string_view from, uint64_t from_seed, std::span<const uint32_t> without, std::string* to,
+                   uint64_t to_seed, Cover to_cover) {
   size_t bad = 0;
   for (size_t at = 0; at < from.size();) {
     const size_t claimed = ClaimedBytes(from.substr(at));
     if (claimed == 0) return bad + 1;
     const std::string_view record = from.substr(at, claimed);
-    if (IsFiller(record)) {
+    if (!without.empty() && without.front() == at) {
+      without = without.subspan(1);
+    } else if (IsFiller(record)) {
       // nothing
-    } else if (CheckIn(record.data()) != CheckOf(record.data(), claimed, from_seed + at)) {
+    } else if (CheckIn(record.data()) != CheckOf(record.data(), claimed, from_seed + at, Cover::kHead)) {
       ++bad;
     } else {
       const size_t place = to->size();
       to->append(record);
-      const uint64_t check = CheckOf(record.data(), claimed, to_seed + place);
+      const uint64_t check = CheckOf(record.data(), claimed, to_seed + place, to_cover);
       std::memcpy(to->data() + place, &check, sizeof check);
     }
     at += claimed;

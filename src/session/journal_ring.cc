@@ -21,7 +21,7 @@ namespace holdfast::session {
 
 namespace {
 
-constexpr char kMagic[8] = {'H', 'F', 'R', 'I', 'N', 'G', '0', '2'};
+constexpr char kMagic[8] = {'H', 'F', 'R', 'I', 'N', 'G', '0', '3'};
 constexpr size_t kMagicOfAnyFormBytes = 6;  // the form's number follows
 constexpr size_t kHeadBytes = 4096;
 constexpr size_t kUuidBytes = 64;
@@ -191,7 +191,7 @@ std::string JournalRing::CollectWhole() const {
     const std::string_view here(data_ + offset, std::min<uint64_t>(bytes_ - offset, end - position));
     const size_t claimed = ClaimedBytes(here);
     if (claimed == 0) break;
-    CopyRecords(here.substr(0, claimed), seed_ + position, &whole, 0);
+    CopyRecords(here.substr(0, claimed), seed_ + position, {}, &whole, 0, Cover::kHead);
     position += claimed;
   }
   return whole;
@@ -233,6 +233,8 @@ std::string_view JournalRing::Peek(size_t bytes_max) const {
     if (CheckAt(record).load(std::memory_order_acquire) == 0) break;
     uint32_t bytes;
     std::memcpy(&bytes, record + offsetof(RecordHead, bytes), sizeof bytes);
+    // Records of a site are of a size, mostly; they were written long ago.
+    __builtin_prefetch(record + size_t{4} * bytes);
     position += bytes;
     offset += bytes;
   }

@@ -258,12 +258,14 @@ base::Status JournalSegments::Begin(const JournalBoot& boot) {
   segment.seed = head.seed;
   segment.of_this_boot = boot.IsNow(clock_);
   segment.file = std::move(file);
+  segment.mark = mark_;
   segments_.push_back(std::move(segment));
   is_open_ = directory_unsynced_ = true;
   return {};
 }
 
-base::Status JournalSegments::Append(std::string_view records, uint64_t seed, uint64_t* bad) {
+base::Status JournalSegments::Append(std::string_view records, uint64_t seed, std::span<const uint32_t> without,
+                                     uint64_t* bad) {
   if (is_open_ && segments_.back().bytes >= segment_bytes_) Rotate();
   if (!is_open_) {
     if (base::Status status = Begin(JournalBoot::Now(clock_)); !status.ok()) return status;
@@ -271,7 +273,7 @@ base::Status JournalSegments::Append(std::string_view records, uint64_t seed, ui
   Segment& segment = segments_.back();
   std::string bytes;
   bytes.reserve(records.size());
-  const size_t torn = CopyRecords(records, seed, &bytes, segment.seed + segment.bytes);
+  const size_t torn = CopyRecords(records, seed, without, &bytes, segment.seed + segment.bytes, Cover::kAll);
   if (!WriteAll(segment.file->get(), bytes)) {
     const int error = errno;
     if (::ftruncate(segment.file->get(), static_cast<off_t>(segment.bytes)) != 0) Rotate();
@@ -287,7 +289,7 @@ base::Status JournalSegments::AppendFromBefore(std::string_view records, const J
   Rotate();
   if (base::Status status = Begin(boot); !status.ok()) return status;
   uint64_t bad = 0;  // they were whole
-  base::Status status = Append(records, 0, &bad);
+  base::Status status = Append(records, 0, {}, &bad);
   Rotate();
   return status;
 }
@@ -351,7 +353,7 @@ uint64_t JournalSegments::bytes() const {
 }
 
 base::Status JournalSegments::RemoveOldest() {
-  if (oldest_is_open()) Rotate();
+  if (is_open(0)) Rotate();
   const std::string path = PathOf(segments_.front().number);
   if (::unlink(path.c_str()) != 0 && errno != ENOENT) return base::SystemError("cannot remove " + path, errno);
   segments_.pop_front();
@@ -379,7 +381,7 @@ base::Status JournalSegments::ForEachRecordFrom(size_t i, uint64_t* offset, bool
   bool in_bad_extent = false;
   while (!left.empty() || !reader.at_end()) {
     size_t step = std::min(kStep, left.size());
-    if (const auto record = DecodeRecord(left, segment.seed + *offset, segment.of_this_boot)) {
+    if (const auto record = DecodeRecord(left, segment.seed + *offset, segment.of_this_boot, Cover::kAll)) {
       visit(*record);
       step = record->bytes;
       in_bad_extent = false;

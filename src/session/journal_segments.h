@@ -15,6 +15,8 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
+#include <span>
 #include <string>
 #include <string_view>
 
@@ -37,9 +39,12 @@ class JournalSegments {
   JournalSegments(const JournalSegments&) = delete;
   JournalSegments& operator=(const JournalSegments&) = delete;
 
-  // Whole records and fillers, whose checks are seeded from `seed` on. *bad counts those that are not whole; they stay
-  // out.
-  [[nodiscard]] base::Status Append(std::string_view records, uint64_t seed, uint64_t* bad);
+  // Whole records and fillers, whose checks are seeded from `seed` on, but not those at the offsets `without`, which
+  // ascend. *bad counts those that are not whole; they stay out.
+  [[nodiscard]] base::Status Append(std::string_view records, uint64_t seed, std::span<const uint32_t> without,
+                                    uint64_t* bad);
+  // What is kept with the segments that are begun from now on.
+  void SetMark(uint64_t mark) { mark_ = mark; }
   // Into a segment of its own, as from the run of the machine that `boot` tells.
   [[nodiscard]] base::Status AppendFromBefore(std::string_view records, const JournalBoot& boot);
 
@@ -59,9 +64,11 @@ class JournalSegments {
   void Rotate();
   size_t count() const { return segments_.size(); }
   uint64_t bytes() const;
-  // Of the oldest segment; asked only when there is one.
-  int64_t oldest_begun_us() const { return segments_.front().begun_us; }
-  bool oldest_is_open() const { return segments_.size() == 1 && is_open_; }
+  int64_t begun_us(size_t i) const { return segments_[i].begun_us; }
+  uint64_t bytes(size_t i) const { return segments_[i].bytes; }
+  // The mark that it was begun with; null: another process did.
+  std::optional<uint64_t> mark(size_t i) const { return segments_[i].mark; }
+  bool is_open(size_t i) const { return i + 1 == segments_.size() && is_open_; }
   [[nodiscard]] base::Status RemoveOldest();
 
   // Calls visit for every whole record of segment i, oldest first. *bad_extents counts stretches that are none.
@@ -86,6 +93,7 @@ class JournalSegments {
     bool of_this_boot = true;
     std::shared_ptr<OpenFile> file{};  // null once it is synced and complete, or not to be trusted
     uint64_t synced = 0;               // bytes of it that are on the disk
+    std::optional<uint64_t> mark{};
   };
 
   JournalSegments(std::string directory, std::string uuid, size_t segment_bytes, const base::Clock& clock)
@@ -107,6 +115,7 @@ class JournalSegments {
   int directory_file_ = -1;          // holds the lock
   bool is_open_ = false;             // the last segment takes more; else the next Append begins another
   bool directory_unsynced_ = false;  // has names that may not survive the machine
+  std::optional<uint64_t> mark_;  // null until SetMark
   uint64_t place_ = 0;
   uint64_t synced_place_ = 0;
 };

@@ -1,5 +1,5 @@
 // How it works: a set and a map under one lock; both are empty as long as the database answers. Some goes round by the
-// set's buckets, so that a key which cannot be settled does not keep the others waiting.
+// set's order, so that a key which cannot be settled does not keep the others waiting.
 
 #include "session/provisional.h"
 
@@ -9,35 +9,38 @@ namespace holdfast::session {
 
 void Provisional::Note(std::string_view key) {
   const std::lock_guard lock(mutex_);
-  keys_.emplace(key);
+  keys_.Insert(key);
   size_.store(keys_.size(), std::memory_order_relaxed);
 }
 
 void Provisional::Forget(std::string_view key) {
   if (size() == 0) return;
   const std::lock_guard lock(mutex_);
-  keys_.erase(std::string(key));
+  keys_.Erase(key);
   size_.store(keys_.size(), std::memory_order_relaxed);
 }
 
 bool Provisional::Holds(std::string_view key) {
   if (size() == 0) return false;
   const std::lock_guard lock(mutex_);
-  return keys_.contains(std::string(key));
+  return keys_.Has(key);
 }
 
 std::vector<std::string> Provisional::Some(size_t count) {
   std::vector<std::string> some;
   if (size() == 0) return some;
   const std::lock_guard lock(mutex_);
-  auto next = keys_.find(last_);
-  if (next == keys_.end()) next = keys_.begin();
-  for (size_t left = std::min(count, keys_.size()); left > 0; --left) {
-    some.push_back(*next);
-    if (++next == keys_.end()) next = keys_.begin();
-  }
-  if (next != keys_.end()) last_ = *next;
+  some = keys_.After(last_, count);
+  const std::vector<std::string> from_the_first = keys_.After("", std::min(count, keys_.size()) - some.size());
+  some.insert(some.end(), from_the_first.begin(), from_the_first.end());
+  if (!some.empty()) last_ = some.back();
   return some;
+}
+
+std::vector<std::string> Provisional::After(const std::string& key, size_t count) {
+  if (size() == 0) return {};
+  const std::lock_guard lock(mutex_);
+  return keys_.After(key, count);
 }
 
 void Provisional::NoteRefused(std::string_view key, int64_t now_us) {

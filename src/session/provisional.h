@@ -24,8 +24,9 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
-#include <unordered_set>
 #include <vector>
+
+#include "session/key_set.h"
 
 namespace holdfast::session {
 
@@ -40,6 +41,8 @@ class Provisional {
   uint64_t size() const { return size_.load(std::memory_order_relaxed); }
   // At most count of them, others at the next call if there are more.
   std::vector<std::string> Some(size_t count);
+  // At most count of them behind this one; those of all the time between the first call and the last are among them.
+  std::vector<std::string> After(const std::string& key, size_t count);
 
   // A reader of this key has not been answered.
   void NoteRefused(std::string_view key, int64_t now_us);
@@ -48,7 +51,7 @@ class Provisional {
  private:
   std::atomic<uint64_t> size_{0};
   std::mutex mutex_;  // guards all below
-  std::unordered_set<std::string> keys_;
+  KeySet keys_;
   std::string last_;                                  // where Some ended
   std::unordered_map<std::string, int64_t> refused_;  // when, steady
   int64_t all_refused_us_ = 0;                        // too many to remember: all of them, then

@@ -220,8 +220,7 @@ uint32_t Sessions::SyncIntervalOf(const Rule& rule) const {
 // By N or a quarter of the session's life after the last sync, whichever is sooner: of the life that it is to have, and
 // of that which the row has, which would be over before.
 int64_t Sessions::LazyDue(const Rule& rule, Seconds synced_at, Seconds expiry_before, Seconds expiry,
-                          Seconds now) const {
-  const int64_t now_us = clock_.SteadyMicros();
+                          Seconds now, int64_t now_us) const {
   if (synced_at == 0) return now_us;
   int64_t delay_us = int64_t{SyncIntervalOf(rule)} * 1'000'000;
   for (const auto& [begin, end] : {std::pair(now, expiry), std::pair(synced_at, expiry_before)}) {
@@ -258,11 +257,12 @@ bool Sessions::ComesFromBeforeDelete(const WriteRequest& request, ItemState stat
   return !Has(before, kMarkMissAnswered) || age_us <= int64_t{rule.writer_window_s} * 1'000'000;
 }
 
-SessionStamps Sessions::StampsOf(const WriteRequest& request, const Slot& slot, const ItemRef& draft) {
+SessionStamps Sessions::StampsOf(const WriteRequest& request, const Slot& slot, const ItemRef& draft,
+                                 const base::Moment& moment) {
   const SessionStamps before = StampsIn(slot);
   const bool goes_on = slot.live() && slot.item().is_session();
   SessionStamps stamps = before;
-  stamps.version = stamp_clock_.Next(SeenOf(before));
+  stamps.version = stamp_clock_.Next(SeenOf(before), moment);
   const bool keeps_expiry = goes_on && request.kind == WriteKind::kRewrite && draft.expiry() == slot.item().expiry();
   if (!keeps_expiry) stamps.touched = stamps.version;
   stamps.born = goes_on ? before.born : stamps.version;
@@ -280,8 +280,7 @@ SessionStamps Sessions::StampsOf(const WriteRequest& request, const Slot& slot, 
 
 // When the write is due; takes one of the session's immediate writes if that is why it is due at once.
 int64_t Sessions::ChargeAllowance(const WriteRequest& request, const Slot& slot, const ItemRef& draft,
-                                  SessionStamps* stamps) const {
-  const int64_t now_us = clock_.SteadyMicros();
+                                  SessionStamps* stamps, int64_t now_us) const {
   const bool overwrites = HoldsSession(slot);
   if (overwrites && draft.value_size() == 0) return now_us;
   if (overwrites && IsShorter(draft.expiry(), slot.item().expiry())) return now_us;
@@ -295,12 +294,12 @@ int64_t Sessions::ChargeAllowance(const WriteRequest& request, const Slot& slot,
     return now_us;
   }
   const Seconds expiry_before = overwrites ? slot.item().expiry() : base::kNever;
-  return LazyDue(request.rule, stamps->synced_at, expiry_before, draft.expiry(), request.now);
+  return LazyDue(request.rule, stamps->synced_at, expiry_before, draft.expiry(), request.now, now_us);
 }
 
 WriteOutcome Sessions::Journalled(RecordKind kind, const Key& key, const SessionStamps& stamps, Seconds expiry,
-                                  const ItemRef& item) {
-  const JournalRecord record{kind, key.bytes, stamps, expiry, item};
+                                  const ItemRef& item, const base::Moment& moment) {
+  const JournalRecord record{kind, key.bytes, stamps, expiry, item, moment.wall_ahead_us()};
   if (journal_.Append(record)) return WriteOutcome::kStored;
   if (RecordBytes(record) <= journal_.record_bytes_max()) return WriteOutcome::kNoRoom;
   stats_.refused_too_large.Add();
@@ -343,11 +342,13 @@ WriteOutcome Sessions::Write(Slot& slot, store::Draft&& draft, const WriteReques
     stats_.refused_too_large.Add();
     return WriteOutcome::kTooLarge;
   }
-  SessionStamps stamps = StampsOf(request, slot, draft.item());
+  const base::Moment moment = clock_.ReadBoth();
+  SessionStamps stamps = StampsOf(request, slot, draft.item(), moment);
   const bool reservation = Has(stamps, kMarkReservation);
   const bool provisional = Has(stamps, kMarkProvisional);
   const bool dirty = !reservation || FloorUnsynced(slot);
-  const int64_t due_us = reservation ? clock_.SteadyMicros() : ChargeAllowance(request, slot, draft.item(), &stamps);
+  const int64_t due_us =
+      reservation ? moment.steady_us : ChargeAllowance(request, slot, draft.item(), &stamps, moment.steady_us);
 
   const bool grows = !slot.live() || draft.item().value_size() > slot.item().value_size();
   if (dirty && grows && !write_behind_.HasRoomFor(static_cast<int64_t>(draft.item().value_size()))) {
@@ -363,12 +364,12 @@ WriteOutcome Sessions::Write(Slot& slot, store::Draft&& draft, const WriteReques
   draft.SetStamps(stamps);
   if (!reservation) {
     const WriteOutcome journalled =
-        Journalled(RecordKind::kValue, request.key, stamps, draft.item().expiry(), draft.item());
+        Journalled(RecordKind::kValue, request.key, stamps, draft.item().expiry(), draft.item(), moment);
     if (journalled != WriteOutcome::kStored) return journalled;
   }
 
   const int64_t bytes_before = DirtyBytesOf(old);
-  if (was_dirty && Has(before, kMarkQuarantined)) write_behind_.LiftQuarantine();
+  if (was_dirty && Has(before, kMarkQuarantined)) write_behind_.LiftQuarantine(request.key.bytes);
   if (!slot.live()) {
     read_through_.NoteTurn(request.key);
     negative_cache_.Erase(request.key);
@@ -403,22 +404,24 @@ WriteOutcome Sessions::Touch(Slot& slot, const Rule& rule, const Key& key, Secon
 
   const SessionStamps before = item.stamps();
   SessionStamps stamps = before;
-  stamps.touched = stamp_clock_.Next(SeenOf(before));
+  const base::Moment moment = clock_.ReadBoth();
+  stamps.touched = stamp_clock_.Next(SeenOf(before), moment);
   if (Has(before, kMarkReservation)) {
     slot.SetStamps(stamps);
     return slot.SetExpiry(expiry) ? WriteOutcome::kStored : WriteOutcome::kRefused;
   }
-  const int64_t due_us = IsShorter(expiry, expiry_before) ? clock_.SteadyMicros()
-                                                          : LazyDue(rule, before.synced_at, expiry_before, expiry, now);
+  const int64_t due_us = IsShorter(expiry, expiry_before)
+                             ? moment.steady_us
+                             : LazyDue(rule, before.synced_at, expiry_before, expiry, now, moment.steady_us);
   const bool on_list =
       IsProvisional(item) || (item.is_dirty() && before.seen_by != 0 && static_cast<int64_t>(before.seen_by) <= due_us);
   if (!on_list) stamps.seen_by = static_cast<uint64_t>(due_us);
-  const WriteOutcome journalled = Journalled(RecordKind::kExpiry, key, stamps, expiry, ItemRef());
+  const WriteOutcome journalled = Journalled(RecordKind::kExpiry, key, stamps, expiry, ItemRef(), moment);
   if (journalled != WriteOutcome::kStored) return journalled;
 
   if (item.is_dirty() && Has(before, kMarkQuarantined)) {
     stamps.marks &= static_cast<uint8_t>(~kMarkQuarantined);
-    write_behind_.LiftQuarantine();
+    write_behind_.LiftQuarantine(key.bytes);
   }
   const int64_t bytes_before = DirtyBytesOf(item);
   if (!slot.SetExpiry(expiry)) return WriteOutcome::kRefused;  // a session always has room for one
@@ -444,28 +447,29 @@ store::DraftShape Sessions::TombstoneShape(const Key& key) {
 WriteOutcome Sessions::Delete(Slot& slot, store::Draft&& tombstone, const Rule& rule, const Key& key, Seconds now) {
   const SessionStamps before = StampsIn(slot);
   SessionStamps stamps;
-  stamps.version = stamp_clock_.Next(SeenOf(before));
+  const base::Moment moment = clock_.ReadBoth();
+  stamps.version = stamp_clock_.Next(SeenOf(before), moment);
   stamps.touched = stamps.version;
   stamps.born = before.born;
   stamps.floor = stamps.version;
   stamps.synced_version = before.synced_version;
   stamps.synced_at = before.synced_at;
   stamps.rule = rule.number;
-  stamps.seen_by = static_cast<uint64_t>(clock_.SteadyMicros());
+  stamps.seen_by = static_cast<uint64_t>(moment.steady_us);
   tombstone.SetStamps(stamps);
-  const WriteOutcome journalled = Journalled(RecordKind::kDelete, key, stamps, base::kNever, ItemRef());
+  const WriteOutcome journalled = Journalled(RecordKind::kDelete, key, stamps, base::kNever, ItemRef(), moment);
   if (journalled != WriteOutcome::kStored) return journalled;
 
   const ItemRef old = slot.item();
   const int64_t bytes_before = DirtyBytesOf(old);
-  if (old && old.is_dirty() && Has(before, kMarkQuarantined)) write_behind_.LiftQuarantine();
+  if (old && old.is_dirty() && Has(before, kMarkQuarantined)) write_behind_.LiftQuarantine(key.bytes);
   if (IsProvisional(old)) provisional_.Forget(key.bytes);
   read_through_.NoteTurn(key);  // a query that began before may have seen the session
   negative_cache_.Erase(key);
   slot.Publish(std::move(tombstone), {.dirty = true});
   write_behind_.AddDirtyBytes(DirtyBytesOf(slot.item()) - bytes_before);
   answer_book_.NoteDelete(key, stamps.version, now, now + rule.writer_window_s + 1);
-  write_behind_.Mark(key, clock_.SteadyMicros());
+  write_behind_.Mark(key, moment.steady_us);
   stats_.tombstones.Add();
   return WriteOutcome::kStored;
 }

@@ -224,7 +224,8 @@ class Sessions {
 
   // For the parts and tests: N of a rule, and when a change is due that came now and need not be sent at once.
   uint32_t SyncIntervalOf(const Rule& rule) const;
-  int64_t LazyDue(const Rule& rule, Seconds synced_at, Seconds expiry_before, Seconds expiry, Seconds now) const;
+  int64_t LazyDue(const Rule& rule, Seconds synced_at, Seconds expiry_before, Seconds expiry, Seconds now,
+                  int64_t now_us) const;
 
  private:
   Verdict JudgeDoubted(LoadOutcome in_hand);
@@ -233,12 +234,13 @@ class Sessions {
   int64_t PollLateMicros() const { return int64_t{settings_.poll_ms} * 2000 + 1'000'000; }
   bool ComesFromBeforeDelete(const WriteRequest& request, store::ItemState state, const store::SessionStamps& before);
   bool IsLatest(const store::ItemRef& item) const;
-  store::SessionStamps StampsOf(const WriteRequest& request, const store::Slot& slot, const store::ItemRef& draft);
+  store::SessionStamps StampsOf(const WriteRequest& request, const store::Slot& slot, const store::ItemRef& draft,
+                                const base::Moment& moment);
   int64_t ChargeAllowance(const WriteRequest& request, const store::Slot& slot, const store::ItemRef& draft,
-                          store::SessionStamps* stamps) const;
+                          store::SessionStamps* stamps, int64_t now_us) const;
   // kStored: the journal has it.
   WriteOutcome Journalled(RecordKind kind, const store::Key& key, const store::SessionStamps& stamps, Seconds expiry,
-                          const store::ItemRef& item);
+                          const store::ItemRef& item, const base::Moment& moment);
 
   const SessionSettings settings_;
   const Rules rules_;

@@ -59,6 +59,7 @@ struct SessionStats {
   SharedCounter journal_bytes;             // a gauge: ring and segments
   SharedCounter journal_replayed;          // records found at start
   SharedCounter journal_forwarded;         // records copied to a newer segment
+  SharedCounter journal_overtaken;         // records that a later one made needless before they were written
   SharedCounter journal_bad_extents;       // damaged stretches skipped at start
   SharedCounter journal_failures;          // failed writes of its files
   SharedCounter journal_sync_failures;     // failed syncs, after which the unsynced was written anew

@@ -13,38 +13,41 @@
 
 namespace holdfast::session {
 
-int64_t StampClock::NoteWall() {
-  const int64_t now = clock_.WallMicros();
-  const int64_t offset = now - clock_.SteadyMicros();
+void StampClock::Note(const base::Moment& now) {
+  const int64_t offset = now.wall_ahead_us();
   int64_t least = least_offset_us_.load(std::memory_order_relaxed);
   while (offset < least && !least_offset_us_.compare_exchange_weak(least, offset, std::memory_order_relaxed)) {
   }
-  return now;
 }
 
 int64_t StampClock::SteadyMicrosOf(uint64_t version) {
-  NoteWall();
+  Note(clock_.ReadBoth());
   return MicrosOf(version) - least_offset_us_.load(std::memory_order_relaxed);
 }
 
-uint64_t StampClock::Next(uint64_t seen) {
-  const int64_t now = NoteWall();
+uint64_t StampClock::Next(uint64_t seen, const base::Moment& now) {
+  Note(now);
   const int64_t above_seen = MicrosOf(seen) + 1;
-  const bool adopt = above_seen <= now + kFutureMaxMicros;
+  const bool adopt = above_seen <= now.wall_us + kFutureMaxMicros;
   int64_t last = last_micros_.load(std::memory_order_relaxed);
   int64_t next;
   do {
-    next = std::max({now, last + 1, adopt ? above_seen : 0});
+    next = std::max({now.wall_us, last + 1, adopt ? above_seen : 0});
   } while (!last_micros_.compare_exchange_weak(last, next, std::memory_order_relaxed));
+  if (above_seen > next) Raise(&ahead_micros_, above_seen);
   return static_cast<uint64_t>(std::max(next, above_seen)) << kNodeBits | node();
+}
+
+void StampClock::Raise(std::atomic<int64_t>* highest, int64_t micros) {
+  int64_t before = highest->load(std::memory_order_relaxed);
+  while (micros > before && !highest->compare_exchange_weak(before, micros, std::memory_order_relaxed)) {
+  }
 }
 
 void StampClock::Observe(uint64_t version) {
   const int64_t micros = MicrosOf(version);
-  if (NodeOf(version) != node() && micros > clock_.WallMicros() + kFutureMaxMicros) return;
-  int64_t last = last_micros_.load(std::memory_order_relaxed);
-  while (micros > last && !last_micros_.compare_exchange_weak(last, micros, std::memory_order_relaxed)) {
-  }
+  const bool adopt = NodeOf(version) == node() || micros <= clock_.WallMicros() + kFutureMaxMicros;
+  Raise(adopt ? &last_micros_ : &ahead_micros_, micros);
 }
 
 bool StampClock::IsOwn(uint64_t version) const {

@@ -33,9 +33,17 @@ class StampClock {
   StampClock(const base::Clock& clock, uint32_t node) : clock_(clock), node_(node) {}
 
   // A version above everything issued or adopted here, and above seen.
-  uint64_t Next(uint64_t seen);
+  uint64_t Next(uint64_t seen) { return Next(seen, clock_.ReadBoth()); }
+  uint64_t Next(uint64_t seen, const base::Moment& now);
   // A version read from a row or heard from a peer.
   void Observe(uint64_t version);
+
+  // A moment in the row of versions, for IsIssuedAfter.
+  uint64_t Mark() const { return static_cast<uint64_t>(last_micros_.load()); }
+  // Whether the version was surely issued after the mark was taken. Not so sure of one that outdoes a clock far ahead.
+  bool IsIssuedAfter(uint64_t version, uint64_t mark) const {
+    return MicrosOf(version) > static_cast<int64_t>(mark) && MicrosOf(version) > ahead_micros_.load();
+  }
 
   // By our steady clock, when a version was issued, or later: if the wall clock has stepped while this process ran, no
   // earlier than under any of its settings.
@@ -65,7 +73,8 @@ class StampClock {
     int64_t until_us;
   };
 
-  int64_t NoteWall();
+  void Note(const base::Moment& now);
+  static void Raise(std::atomic<int64_t>* highest, int64_t micros);
 
   const base::Clock& clock_;
   static constexpr int64_t kNoOffset = std::numeric_limits<int64_t>::max();
@@ -74,6 +83,7 @@ class StampClock {
   std::vector<Term> before_;                         // of the processes before, oldest first
   std::atomic<int64_t> least_offset_us_{kNoOffset};  // of the wall clock to the steady one, of all that were seen
   std::atomic<int64_t> last_micros_{0};              // of the highest version issued or adopted
+  std::atomic<int64_t> ahead_micros_{0};             // of the highest that last_micros_ did not follow
 };
 
 }  // namespace holdfast::session

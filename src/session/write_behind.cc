@@ -32,6 +32,7 @@ namespace {
 constexpr int64_t kAwake = std::numeric_limits<int64_t>::min();
 constexpr int64_t kAnyTime = kNeverMicros - 1;
 constexpr int64_t kSecondMicros = 1'000'000;
+constexpr size_t kVisitKeys = 1000;
 // After an error that only a person can mend there is no hurry.
 constexpr uint32_t kConfigurationPauseFactor = 10;
 
@@ -132,17 +133,18 @@ std::span<const Change> WriteBehind::NextBatch(store::Access& access) {
   const int64_t now_us = sessions_.clock().SteadyMicros();
   if (now_us < paused_until_us_) return {};
 
+  EmptyHand();  // of keys that lacked nothing
   std::vector<store::DirtyList::Entry> due;
   batch_bytes_ = 0;
   while (batch_.empty()) {
     due.clear();
-    dirty_list_.Take(Hurry() ? kAnyTime : now_us, settings.batch_rows_max, &due);
+    TakeDue(Hurry() ? kAnyTime : now_us, &due);
     if (due.empty()) break;
     in_hand_.store(due.size(), std::memory_order_relaxed);
     std::sort(due.begin(), due.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
     for (const auto& [key, since_us] : due) {
       if (batch_bytes_ >= settings.batch_bytes_max) {
-        dirty_list_.Mark(Key::Of(key), now_us, since_us);
+        PutBack(Key::Of(key), now_us, since_us);
         continue;
       }
       Change change;
@@ -189,7 +191,7 @@ bool WriteBehind::Copy(store::Access& access, const Key& key, Change* change, Se
       if (never_sent && slot.state() == store::ItemState::kExpired) {
         // It came and went while nobody wrote it down.
         AddDirtyBytes(-DirtyBytesOf(item));
-        if (Has(stamps, kMarkQuarantined)) LiftQuarantine();
+        if (Has(stamps, kMarkQuarantined)) LiftQuarantine(key.bytes);
         slot.SetDirty(false);
         sessions_.stats().coalesced.Add();
         return false;
@@ -211,7 +213,7 @@ bool WriteBehind::Copy(store::Access& access, const Key& key, Change* change, Se
   row.touched = stamps.touched;
   row.expires_us = expiry == base::kNever ? kNeverMicros : clock.SteadyMicrosAt(expiry);
   row.client_flags = item.client_flags();
-  if (stamps.synced_version == stamps.version && !Has(stamps, kMarkNeedsRow)) {
+  if (!LacksValue(stamps)) {
     change->kind = ChangeKind::kExpiry;
     change->base_version = stamps.version;
     return true;
@@ -219,6 +221,75 @@ bool WriteBehind::Copy(store::Access& access, const Key& key, Change* change, Se
   row.data.reserve(item.value_size());
   item.ForEachPiece([&row](std::string_view piece) { row.data += piece; });
   return true;
+}
+
+// -- Going through what is dirty ------------------------------------------------------------------
+
+// On the list or in hand, a key is found at any moment.
+void WriteBehind::TakeDue(int64_t due_us, std::vector<store::DirtyList::Entry>* due) {
+  const std::lock_guard lock(visit_mutex_);
+  dirty_list_.Take(due_us, sessions_.settings().batch_rows_max, due);
+  for (const store::DirtyList::Entry& entry : *due) hand_.push_back(entry.key);
+}
+
+void WriteBehind::PutBack(const Key& key, int64_t due_us, int64_t since_us) {
+  dirty_list_.Mark(key, due_us, since_us);
+  const std::lock_guard lock(visit_mutex_);
+  if (is_visited_) left_hand_.emplace_back(key.bytes);
+}
+
+void WriteBehind::Quarantine(std::string_view key) {
+  const std::lock_guard lock(visit_mutex_);
+  quarantine_.Insert(key);
+  quarantined_.store(quarantine_.size(), std::memory_order_relaxed);
+  if (is_visited_) left_hand_.emplace_back(key);
+}
+
+void WriteBehind::LiftQuarantine(std::string_view key) {
+  const std::lock_guard lock(visit_mutex_);
+  quarantine_.Erase(key);
+  quarantined_.store(quarantine_.size(), std::memory_order_relaxed);
+}
+
+void WriteBehind::EmptyHand() {
+  const std::lock_guard lock(visit_mutex_);
+  hand_.clear();
+}
+
+bool WriteBehind::VisitSet(const std::function<std::vector<std::string>(const std::string&)>& after,
+                           const std::function<bool(std::span<const std::string>)>& visit) {
+  for (std::vector<std::string> keys = after(""); !keys.empty(); keys = after(keys.back())) {
+    if (!visit(keys)) return false;
+  }
+  return true;
+}
+
+// An item goes from the provisional ones to the list, from there into the hand, and from there back or to quarantine; by
+// anything else it is written anew. So they are looked at in this order, and at last what has left the hand meanwhile.
+bool WriteBehind::VisitDirty(const std::function<bool(std::span<const std::string>)>& visit) {
+  {
+    const std::lock_guard lock(visit_mutex_);
+    is_visited_ = true;
+  }
+  const auto provisional = [&](const std::string& key) { return sessions_.provisional().After(key, kVisitKeys); };
+  const auto quarantined = [&](const std::string& key) {
+    const std::lock_guard lock(visit_mutex_);
+    return quarantine_.After(key, kVisitKeys);
+  };
+  bool goes_on = VisitSet(provisional, visit) && VisitSet(quarantined, visit);
+  std::vector<std::string> keys;
+  for (store::DirtyList::Place place; goes_on && dirty_list_.Keys(&place, &keys);) goes_on = visit(keys);
+  for (bool first = true;; first = false) {
+    {
+      const std::lock_guard lock(visit_mutex_);
+      keys = first ? hand_ : std::vector<std::string>();
+      keys.insert(keys.end(), left_hand_.begin(), left_hand_.end());
+      left_hand_.clear();
+      is_visited_ = goes_on && !keys.empty();
+      if (!is_visited_) return goes_on;
+    }
+    goes_on = visit(keys);
+  }
 }
 
 // -- Answers --------------------------------------------------------------------------------------
@@ -234,6 +305,7 @@ void WriteBehind::OnOutcomes(store::Access& access, std::span<const ChangeOutcom
   stats.batch_bytes.Record(batch_bytes_);
   batch_.clear();
   sent_.clear();
+  EmptyHand();
   SetInHand();
   paused_until_us_ = 0;
   pause_ms_ = 0;
@@ -276,7 +348,7 @@ void WriteBehind::OnOutcome(store::Access& access, const Change& change, const S
       if (slot.item().kind() == ItemKind::kValue && slot.item().is_dirty()) {
         const int64_t due_us = sessions_.clock().SteadyMicros();
         stamps.seen_by = static_cast<uint64_t>(due_us);
-        dirty_list_.Mark(key, due_us, sent.since_us);
+        PutBack(key, due_us, sent.since_us);
       }
       slot.SetStamps(stamps);
       return;
@@ -284,7 +356,7 @@ void WriteBehind::OnOutcome(store::Access& access, const Change& change, const S
       sessions_.stats().quarantined_total.Add();
       if (!unchanged) return;  // what is there now is on the list and has its own chance
       stamps.marks |= kMarkQuarantined;
-      quarantined_.fetch_add(1, std::memory_order_relaxed);
+      Quarantine(key.bytes);
       slot.SetStamps(stamps);
       return;
   }
@@ -318,10 +390,11 @@ void WriteBehind::OnFailure(const Failure& failure) {
   const SessionSettings& settings = sessions_.settings();
   const int64_t now_us = sessions_.clock().SteadyMicros();
   for (size_t i = 0; i < batch_.size(); ++i) {
-    dirty_list_.Mark(Key::Of(batch_[i].row.key), now_us, sent_[i].since_us);
+    PutBack(Key::Of(batch_[i].row.key), now_us, sent_[i].since_us);
   }
   batch_.clear();
   sent_.clear();
+  EmptyHand();
   SetInHand();
   sessions_.stats().write_failures.Add();
   pause_ms_ = std::clamp(pause_ms_ * 2, settings.retry_ms_min, settings.retry_ms_max);

@@ -20,11 +20,14 @@
 #include <atomic>
 #include <cstdint>
 #include <functional>
+#include <mutex>
 #include <span>
+#include <string>
 #include <string_view>
 #include <vector>
 
 #include "session/driver.h"
+#include "session/key_set.h"
 #include "store/dirty_list.h"
 #include "store/store.h"
 
@@ -76,8 +79,12 @@ class WriteBehind {
   // those in quarantine and the provisional ones. 0 when nothing is dirty.
   int64_t OldestMicros() const;
 
-  // A write has replaced an item that was in quarantine.
-  void LiftQuarantine() { quarantined_.fetch_sub(1, std::memory_order_relaxed); }
+  // A write has replaced the item of this key, which was in quarantine. Callable under its slot.
+  void LiftQuarantine(std::string_view key);
+
+  // Calls visit with the key of every item that is dirty all the while, a few at a time and with no lock held; others
+  // may be among them. Stops when visit answers false, and answers that.
+  bool VisitDirty(const std::function<bool(std::span<const std::string>)>& visit);
 
  private:
   // The stamps that went with a change, to compare with what the item has when the answer comes.
@@ -95,6 +102,13 @@ class WriteBehind {
   void NoteDone(const Change& change, base::Seconds now, store::SessionStamps* stamps);
   void SetClean(store::Slot& slot, const store::Key& key);
   void SetInHand();
+  bool VisitSet(const std::function<std::vector<std::string>(const std::string&)>& after,
+                const std::function<bool(std::span<const std::string>)>& visit);
+  // What has left the list: in the batch, and no more.
+  void TakeDue(int64_t due_us, std::vector<store::DirtyList::Entry>* due);
+  void PutBack(const store::Key& key, int64_t due_us, int64_t since_us);
+  void Quarantine(std::string_view key);
+  void EmptyHand();
 
   Sessions& sessions_;
   std::function<void()> wake_;  // null until SetWake
@@ -102,11 +116,17 @@ class WriteBehind {
   std::atomic<int64_t> dirty_bytes_{0};
   std::atomic<uint64_t> in_hand_{0};
   std::atomic<int64_t> in_hand_since_us_{kNeverMicros};  // of the batch in hand, since when its oldest item waits
-  std::atomic<uint64_t> quarantined_{0};
+  std::atomic<uint64_t> quarantined_{0};  // size of quarantine_
   std::atomic<bool> draining_{false};
   std::atomic<int64_t> next_wake_us_{kNeverMicros};  // what the writer sleeps until; only an earlier due wakes it
 
   std::atomic<int64_t> share_bytes_{0};
+
+  std::mutex visit_mutex_;  // guards all below, to the next empty line
+  KeySet quarantine_;
+  std::vector<std::string> hand_;  // keys that were taken off the list and are not settled yet
+  bool is_visited_ = false;
+  std::vector<std::string> left_hand_;  // while visited: keys that went back to the list, or into quarantine
 
   // Of the writer's thread:
   int64_t share_refresh_us_ = 0;

@@ -8,6 +8,7 @@
 
 #include "store/dirty_list.h"
 
+#include <algorithm>
 #include <map>
 #include <set>
 #include <unordered_map>
@@ -17,6 +18,7 @@ namespace holdfast::store {
 namespace {
 
 constexpr int64_t kSecond = 1'000'000;
+constexpr size_t kBucketsAtOnce = 256;  // so nobody waits long for a shard
 
 struct Hash {
   using is_transparent = void;
@@ -99,6 +101,25 @@ void DirtyList::Take(int64_t now, size_t count, std::vector<Entry>* entries) {
     }
     shard.NoteEarliest();
   }
+}
+
+// A key stays in its bucket until the map grows; then the shard is begun anew.
+bool DirtyList::Keys(Place* place, std::vector<std::string>* keys) const {
+  keys->clear();
+  for (; place->shard < kShards; *place = {place->shard + 1}) {
+    Shard& shard = shards_[place->shard];
+    const std::lock_guard lock(shard.mutex);
+    const size_t buckets = shard.times.bucket_count();
+    if (place->buckets != buckets) *place = {place->shard, 0, buckets};
+    const size_t end = std::min(buckets, place->bucket + kBucketsAtOnce);
+    for (; place->bucket < end; ++place->bucket) {
+      const auto last = shard.times.end(place->bucket);
+      for (auto key = shard.times.begin(place->bucket); key != last; ++key) keys->push_back(key->first);
+    }
+    if (place->bucket < buckets) return true;
+    if (!keys->empty()) return *place = {place->shard + 1}, true;
+  }
+  return false;
 }
 
 int64_t DirtyList::NextDue() const {

@@ -44,6 +44,14 @@ class DirtyList {
   // Takes off the list at most count keys that are due by now, appends them to entries. Oldest first within a shard; no
   // shard is left waiting for another.
   void Take(int64_t now, size_t count, std::vector<Entry>* entries);
+  // For going through the keys a few at a time while the list changes: from Place{} on, until false. A key that is on
+  // the list all the while is among them; one that comes or goes meanwhile may be.
+  struct Place {
+    size_t shard = 0;
+    size_t bucket = 0;
+    size_t buckets = 0;  // of the shard, when it was begun
+  };
+  bool Keys(Place* place, std::vector<std::string>* keys) const;
   // The earliest time on the list; kNothing when it is empty.
   int64_t NextDue() const;
   // Since when the key that waits longest has waited, to the second below; kNothing when the list is empty.
