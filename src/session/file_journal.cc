@@ -24,8 +24,8 @@ constexpr int kRoundMillis = 10;
 constexpr int kForwardTries = 100;
 constexpr int64_t kRetirePauseMicros = 1'000'000;   // after a segment could not be removed
 constexpr int64_t kRewritePauseMicros = 1'000'000;  // between syncs that fail
-constexpr size_t kLookBytes = 256u << 20;  // at a time, for what is overtaken
-constexpr size_t kMoveBytes = 1 << 20;     // at a time: so soon others may use the room
+constexpr size_t kLookBytes = 256u << 20;           // at a time, for what is overtaken
+constexpr size_t kMoveBytes = 1 << 20;              // at a time: so soon others may use the room
 }  // namespace
 
 base::Result<std::unique_ptr<FileJournal>> FileJournal::Open(const FileJournalSettings& settings,

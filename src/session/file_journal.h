@@ -3,8 +3,9 @@
 //
 // An acknowledged session write is in the ring, which outlives kill -9 of the process; the thread carries it, unless a
 // later write of the session is there too, to a segment and to the disk every fsync_ms, by another thread, so that a
-// slow disk does not fill the ring. A segment is removed when it is old enough that nearly all of it is in the database; the rest is copied forward
-// first. When a sync fails, everything that the database lacks is written anew, to another segment.
+// slow disk does not fill the ring. A segment is removed when it is old enough that nearly all of it is in the
+// database; the rest is copied forward first. When a sync fails, everything that the database lacks is written anew, to
+// another segment.
 //
 // Threads: Append from any; the others from the main thread.
 // Owns:    ring, segments, two threads, one of them with an Access. Borrows Sessions from Start to Stop.
@@ -149,8 +150,8 @@ class FileJournal final : public Journal {
     size_t segments;
   };
   std::optional<Retiring> retiring_;
-  bool rewrites_ = false;               // a sync has failed, and what it was to save has not been written anew yet
-  bool sync_fails_ = false;             // said so in the log
+  bool rewrites_ = false;    // a sync has failed, and what it was to save has not been written anew yet
+  bool sync_fails_ = false;  // said so in the log
   int64_t next_rewrite_us_ = 0;
 
   std::mutex mutex_;  // guards stop_

@@ -1,10 +1,10 @@
 // journal_format.h - a record of the journal as bytes, the same in the ring and in the segment files.
 //
-// A record is a RecordHead, the key, the value, and padding to 16. Its check stands first and is stored last, so a record
-// that was cut off by the end of the process has none. In the ring it is the XXH3 of the rest of the head: there the
-// bytes behind it cannot be missing when it is there. In a file it is that of all behind the check, for disks are less
-// faithful. It is seeded by the file's own random number and by the record's place in it: what an earlier use of the
-// same blocks has left, or an earlier round of the same ring, passes nowhere.
+// A record is a RecordHead, the key, the value, and padding to 16. Its check stands first and is stored last, so a
+// record that was cut off by the end of the process has none. In the ring it is the XXH3 of the rest of the head: there
+// the bytes behind it cannot be missing when it is there. In a file it is that of all behind the check, for disks are
+// less faithful. It is seeded by the file's own random number and by the record's place in it: what an earlier use of
+// the same blocks has left, or an earlier round of the same ring, passes nowhere.
 //
 // Times are steady ones, which no step of the wall clock moves; beside them stands how far the wall clock was ahead,
 // by which they are understood after the machine was started anew.
@@ -88,8 +88,8 @@ uint64_t NewSeed();
 size_t RecordBytes(const JournalRecord& record);
 // What a record's check covers, beside the length and the place: in the ring, and in a file.
 enum class Cover : uint8_t { kHead, kAll };
-// Seeds are those of the record's place: the file's seed plus the offset. Writes all but the check, which is returned; it
-// covers the head.
+// Seeds are those of the record's place: the file's seed plus the offset. Writes all but the check, which is returned;
+// it covers the head.
 uint64_t EncodeRecord(const JournalRecord& record, const base::Clock& clock, uint64_t seed, char* to);
 // The record at the front of bytes, if it is whole.
 std::optional<DecodedRecord> DecodeRecord(std::string_view bytes, uint64_t seed, bool of_this_boot, Cover cover);

@@ -115,7 +115,7 @@ class JournalSegments {
   int directory_file_ = -1;          // holds the lock
   bool is_open_ = false;             // the last segment takes more; else the next Append begins another
   bool directory_unsynced_ = false;  // has names that may not survive the machine
-  std::optional<uint64_t> mark_;  // null until SetMark
+  std::optional<uint64_t> mark_;     // null until SetMark
   uint64_t place_ = 0;
   uint64_t synced_place_ = 0;
 };

@@ -219,8 +219,8 @@ uint32_t Sessions::SyncIntervalOf(const Rule& rule) const {
 
 // By N or a quarter of the session's life after the last sync, whichever is sooner: of the life that it is to have, and
 // of that which the row has, which would be over before.
-int64_t Sessions::LazyDue(const Rule& rule, Seconds synced_at, Seconds expiry_before, Seconds expiry,
-                          Seconds now, int64_t now_us) const {
+int64_t Sessions::LazyDue(const Rule& rule, Seconds synced_at, Seconds expiry_before, Seconds expiry, Seconds now,
+                          int64_t now_us) const {
   if (synced_at == 0) return now_us;
   int64_t delay_us = int64_t{SyncIntervalOf(rule)} * 1'000'000;
   for (const auto& [begin, end] : {std::pair(now, expiry), std::pair(synced_at, expiry_before)}) {

@@ -264,8 +264,9 @@ bool WriteBehind::VisitSet(const std::function<std::vector<std::string>(const st
   return true;
 }
 
-// An item goes from the provisional ones to the list, from there into the hand, and from there back or to quarantine; by
-// anything else it is written anew. So they are looked at in this order, and at last what has left the hand meanwhile.
+// An item goes from the provisional ones to the list, from there into the hand, and from there back or to quarantine;
+// by anything else it is written anew. So they are looked at in this order, and at last what has left the hand
+// meanwhile.
 bool WriteBehind::VisitDirty(const std::function<bool(std::span<const std::string>)>& visit) {
   {
     const std::lock_guard lock(visit_mutex_);

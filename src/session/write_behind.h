@@ -116,7 +116,7 @@ class WriteBehind {
   std::atomic<int64_t> dirty_bytes_{0};
   std::atomic<uint64_t> in_hand_{0};
   std::atomic<int64_t> in_hand_since_us_{kNeverMicros};  // of the batch in hand, since when its oldest item waits
-  std::atomic<uint64_t> quarantined_{0};  // size of quarantine_
+  std::atomic<uint64_t> quarantined_{0};                 // size of quarantine_
   std::atomic<bool> draining_{false};
   std::atomic<int64_t> next_wake_us_{kNeverMicros};  // what the writer sleeps until; only an earlier due wakes it
 

@@ -91,6 +91,32 @@ TEST(DirtyList, LosesNoKeyWhenManyThreadsMarkAndOneTakes) {
   EXPECT_EQ(list.OldestSince(), DirtyList::kNothing);
 }
 
+TEST(DirtyList, GoesThroughAllKeysThatAreThereAllTheWhile) {
+  DirtyList list;
+  std::set<std::string> staying;
+  for (int i = 0; i < 20'000; ++i) {
+    staying.insert("staying" + std::to_string(i));
+    list.Mark(Key::Of("staying" + std::to_string(i)), 1000 + i, 0);
+    list.Mark(Key::Of("going" + std::to_string(i)), i < 100 ? 1 : 5, 0);
+  }
+  std::set<std::string> seen;
+  std::vector<std::string> keys;
+  DirtyList::Place place;
+  for (int step = 0; list.Keys(&place, &keys); ++step) {
+    EXPECT_LT(keys.size(), 5000u);
+    for (const std::string& key : keys) {
+      if (key.starts_with("staying")) seen.insert(key);
+    }
+    // Meanwhile the list grows, shrinks and is put in another order.
+    for (int i = 0; i < 300; ++i) list.Mark(Key::Of("new" + std::to_string(step * 300 + i)), 2000, 0);
+    list.Mark(Key::Of("staying" + std::to_string(step)), 7, 0);
+    Take(list, 5, 50);
+  }
+  EXPECT_EQ(seen, staying);
+  EXPECT_FALSE(list.Keys(&place, &keys));
+  EXPECT_TRUE(keys.empty());
+}
+
 TEST(DirtyList, KnowsSinceWhenTheOldestWaitsWhateverIsDueFirst) {
   constexpr int64_t kSecond = 1'000'000;
   DirtyList list;

@@ -7,6 +7,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <csignal>
@@ -21,8 +22,10 @@
 #include "lib/store_fixture.h"
 #include "session/driver.h"
 #include "session/file_journal.h"
+#include "session/journal_overtaken.h"
 #include "session/journal_ring.h"
 #include "session/journal_segments.h"
+#include "session/marks.h"
 #include "session/session.h"
 
 namespace holdfast::session {
@@ -243,6 +246,98 @@ TEST(JournalRing, records_of_an_earlier_use_or_an_earlier_round_pass_nowhere) {
   EXPECT_EQ(left_over.bytes, "");
 }
 
+// -- What is overtaken ------------------------------------------------------------------------------
+
+class Overtaken : public testing::Test {
+ protected:
+  void Add(RecordKind kind, const std::string& key, uint64_t version, bool provisional = false) {
+    JournalRecord record;
+    record.kind = RecordKind::kExpiry;  // a value without its bytes
+    record.key = key;
+    record.stamps.version = record.stamps.touched = version;
+    if (provisional) record.stamps.marks = kMarkProvisional;
+    std::string bytes(RecordBytes(record), '\0');
+    EncodeRecord(record, clock_, 0, bytes.data());
+    bytes[offsetof(RecordHead, kind)] = static_cast<char>(kind);
+    places_.push_back(records_.size());
+    records_ += bytes;
+  }
+  // The numbers of the records that are left out.
+  std::vector<size_t> Found(size_t stretch_bytes = kAll) {
+    std::vector<size_t> numbers;
+    OvertakenRecords overtaken(7);
+    size_t begin = 0;
+    for (const auto& stretch : overtaken.Find(records_, stretch_bytes)) {
+      EXPECT_EQ(stretch.records.data(), records_.data() + begin);
+      for (const uint32_t offset : stretch.overtaken) {
+        const auto place = std::find(places_.begin(), places_.end(), begin + offset);
+        numbers.push_back(static_cast<size_t>(place - places_.begin()));
+      }
+      begin += stretch.records.size();
+      ++stretches_;
+    }
+    EXPECT_EQ(begin, records_.size());
+    return numbers;
+  }
+  const test::VirtualClock clock_;
+  std::string records_;
+  std::vector<size_t> places_;
+  size_t stretches_ = 0;
+};
+using Numbers = std::vector<size_t>;
+
+TEST_F(Overtaken, is_what_a_later_value_of_the_same_key_makes_needless) {
+  Add(RecordKind::kValue, "one", 1);
+  Add(RecordKind::kValue, "two", 2);
+  Add(RecordKind::kExpiry, "one", 3);
+  Add(RecordKind::kValue, "one", 4);
+  Add(RecordKind::kExpiry, "one", 5);
+  Add(RecordKind::kValue, "three", 6);
+  EXPECT_EQ(Found(), (Numbers{0, 2}));
+}
+
+TEST_F(Overtaken, is_no_delete_but_what_came_before_one) {
+  Add(RecordKind::kValue, "one", 1);
+  Add(RecordKind::kDelete, "one", 2);
+  Add(RecordKind::kValue, "one", 3);
+  Add(RecordKind::kDelete, "one", 4);
+  EXPECT_EQ(Found(), (Numbers{0, 2}));
+}
+
+TEST_F(Overtaken, is_no_certain_value_by_one_that_may_be_given_up) {
+  Add(RecordKind::kValue, "one", 1);
+  Add(RecordKind::kValue, "one", 2, true);
+  Add(RecordKind::kValue, "one", 3, true);
+  EXPECT_EQ(Found(), (Numbers{1}));
+  Add(RecordKind::kValue, "one", 4);
+  EXPECT_EQ(Found(), (Numbers{0, 1, 2}));
+}
+
+TEST_F(Overtaken, is_no_later_version_whatever_the_order) {
+  Add(RecordKind::kValue, "one", 2);
+  Add(RecordKind::kValue, "one", 1);
+  EXPECT_EQ(Found(), Numbers{});
+}
+
+TEST_F(Overtaken, is_found_across_stretches_and_among_thousands_of_keys) {
+  Numbers expected;
+  for (size_t round = 0; round < 3; ++round) {
+    for (size_t i = 0; i < 5000; ++i) {
+      if (round < 2) expected.push_back(places_.size());
+      Add(RecordKind::kValue, "key" + std::to_string(i), round + 1);
+    }
+  }
+  EXPECT_EQ(Found(10'000), expected);
+  EXPECT_GT(stretches_, 50u);
+}
+
+TEST_F(Overtaken, of_what_is_no_record_there_is_nothing) {
+  EXPECT_EQ(Found(), Numbers{});
+  EXPECT_EQ(stretches_, 0u);
+  records_ = std::string(160, '\0');
+  EXPECT_EQ(Found(), Numbers{});
+}
+
 // -- Segments --------------------------------------------------------------------------------------
 
 std::string Bytes(const JournalRecord& record, const base::Clock& clock) {
@@ -423,6 +518,7 @@ struct Node {
     size_t ring_bytes = 1 << 20;
     size_t segment_bytes = 16 << 20;
     size_t journal_bytes_max = 256 << 20;
+    uint32_t keep_s = 5;
     store::StoreSettings store{};
     SyncFile sync = ::fdatasync;
     const Node* predecessor = nullptr;  // hands over; null: nobody runs
@@ -443,7 +539,7 @@ struct Node {
     settings.directory = folder.path + "/journal";
     settings.ring_path = folder.path + "/ring";
     settings.ring_bytes = options.ring_bytes;
-    settings.keep_s = 5;
+    settings.keep_s = options.keep_s;
     settings.bytes_max = options.journal_bytes_max;
     settings.segment_bytes = options.segment_bytes;
     settings.sync = options.sync;
@@ -485,10 +581,16 @@ struct Node {
     store::Draft draft;
     CHECK(access->NewDraft(shape, &draft) == store::Reserve::kOk);
     draft.Append(value);
-    store::Slot slot = access->Lock(key, clock.Now());
-    CHECK(sessions->Write(slot, std::move(draft),
-                          {*sessions->Match(name), key, WriteKind::kSet, 1, clock.Now(), {}, provisional}) ==
-          WriteOutcome::kStored);
+    // Waits where the ring is full.
+    for (;; usleep(1000)) {
+      store::Slot slot = access->Lock(key, clock.Now());
+      const Sessions::WriteRequest request{
+          *sessions->Match(name), key, WriteKind::kSet, 1, clock.Now(), {}, provisional};
+      const WriteOutcome outcome = sessions->Write(slot, std::move(draft), request);
+      if (outcome == WriteOutcome::kNoRoom) continue;
+      CHECK(outcome == WriteOutcome::kStored);
+      return;
+    }
   }
   // The database is asked for what waits for it.
   void Ask() {
@@ -772,6 +874,100 @@ TEST(FileJournal, old_segments_go_and_what_is_not_synced_is_copied_forward) {
   EXPECT_EQ(node.Load("s:synced").data, "v");
 }
 
+TEST(FileJournal, a_session_that_is_written_again_at_once_is_written_down_once) {
+  Folder folder;
+  test::VirtualClock clock;
+  {
+    Node node(folder, clock);
+    node.Set("s:other", "v");
+    for (int i = 0; i < 100; ++i) node.Set("s:one", "value" + std::to_string(i));
+    node.Delete("s:other");
+    node.journal->Round(*node.sessions, *node.access);
+    EXPECT_EQ(node.sessions->stats().journal_overtaken.value(), 100u);
+    EXPECT_LT(node.sessions->stats().journal_bytes.value(), 1000u);
+    // Until the next sync is due it waits in the ring.
+    node.Set("s:two", "w");
+    node.journal->Round(*node.sessions, *node.access);
+    const uint64_t bytes = node.sessions->stats().journal_bytes.value();
+    node.Set("s:two", "x");
+    clock.AdvanceMillis(1100);
+    node.journal->Round(*node.sessions, *node.access);
+    EXPECT_EQ(node.sessions->stats().journal_overtaken.value(), 101u);
+    EXPECT_EQ(node.sessions->stats().journal_bytes.value(), bytes);
+  }
+  Node node(folder, clock);
+  EXPECT_EQ(node.Get("s:one"), "value99");
+  EXPECT_EQ(node.Get("s:two"), "x");
+  EXPECT_EQ(node.StateOf("s:other"), store::ItemState::kTombstone);
+}
+
+// Whatever a dirty session is about: waiting for its time, being written, or never to be written.
+TEST(FileJournal, what_is_in_hand_or_in_quarantine_or_provisional_is_copied_forward_too) {
+  for (const bool fails : {false, true}) {
+    Folder folder;
+    test::VirtualClock clock;
+    {
+      Node node(folder, clock);
+      node.Set("s:bad", "b");
+      node.Set("s:hand", "h");
+      node.Set("s:perhaps", "p", base::kNever, true);
+      WriteBehind& writer = node.sessions->write_behind();
+      const auto first = writer.NextBatch(*node.access);
+      ASSERT_EQ(first.size(), 2u);
+      std::vector<ChangeOutcome> outcomes{ChangeOutcome::kBad, ChangeOutcome::kNeedsRow};
+      writer.OnOutcomes(*node.access, outcomes);
+      EXPECT_EQ(writer.quarantined(), 1u);
+      EXPECT_EQ(writer.NextBatch(*node.access).size(), 1u);
+      node.journal->Round(*node.sessions, *node.access);
+      node.Set("s:late", "l");
+      if (fails) writer.OnFailure({FailureClass::kNextNode, "away"});
+      clock.AdvanceSeconds(7);
+      node.journal->Round(*node.sessions, *node.access);
+      EXPECT_EQ(node.sessions->stats().journal_forwarded.value(), 4u);
+      clock.AdvanceSeconds(2);
+      node.journal->Round(*node.sessions, *node.access);
+      EXPECT_FALSE(fs::exists(folder.path + "/journal/segment-000000000001"));
+    }
+    Node node(folder, clock);
+    for (const char* name : {"bad", "hand", "perhaps", "late"}) {
+      EXPECT_EQ(node.Get(std::string("s:") + name), std::string(1, name[0])) << fails;
+    }
+  }
+}
+
+// Of those that go by size the later half stays, and with it what was stamped since.
+TEST(FileJournal, what_is_in_the_segments_that_stay_is_not_copied) {
+  Folder folder;
+  test::VirtualClock clock;
+  Node::Options options;
+  options.journal_bytes_max = 4 << 20;
+  options.segment_bytes = 256 << 10;
+  options.ring_bytes = 16 << 20;
+  options.store.item_bytes_max = 2 << 20;
+  options.keep_s = 1000;
+  {
+    Node node(folder, clock, options);
+    const auto round = [&] {
+      clock.AdvanceMillis(1100);
+      node.journal->Round(*node.sessions, *node.access);
+    };
+    node.Set("s:early", "e");
+    round();
+    for (int i = 0; i < 8 && node.sessions->stats().journal_forwarded.value() == 0; ++i) {
+      node.Set("s:big", std::string(1 << 20, 'x'));
+      if (i == 5) node.Set("s:late", "l");
+      round();
+    }
+    EXPECT_EQ(node.sessions->stats().journal_forwarded.value(), 1u);  // the early one
+    round();
+    round();
+  }
+  Node node(folder, clock, options);
+  EXPECT_EQ(node.Get("s:early"), "e");
+  EXPECT_EQ(node.Get("s:late"), "l");
+  EXPECT_EQ(node.Get("s:big"), std::string(1 << 20, 'x'));
+}
+
 TEST(FileJournal, a_server_that_is_started_again_and_again_keeps_no_old_segments) {
   Folder folder;
   test::VirtualClock clock;
@@ -923,12 +1119,11 @@ TEST(FileJournal, a_busy_journal_is_bounded_by_size) {
   Node::Options options;
   options.journal_bytes_max = 1 << 20;
   options.segment_bytes = 256 << 10;
+  options.ring_bytes = 8 << 20;
   Node node(folder, clock, options);
   node.journal->Start(*node.sessions);
   const auto bytes = [&] { return node.sessions->stats().journal_bytes.value(); };
   for (int i = 0; i < 200; ++i) {
-    // Waits where the ring is full.
-    for (uint64_t before = bytes(); i % 20 == 19 && bytes() == before; before = 0) usleep(10'000);
     node.Set("s:" + std::to_string(i % 4), std::string(30'000, 'x'));
     if (i % 20 == 0) clock.AdvanceMillis(1100);
     if (i % 20 == 0) usleep(30'000);
