@@ -90,12 +90,12 @@ Progress StoreValue(Context& context, const Request& request, Frame& frame, Repl
     if (session::IsExistenceProbe(request.mode == StoreMode::kAdd, request.exptime, request.value_size)) {
       return AnswerProbe(place, reply);
     }
-    store::Found found;
-    const bool unknown = place.Look(&found) == Presence::kUnknown;
-    if (expiry == base::kAlreadyPast && (!unknown || place.unavailable())) {
-      return StorePast(context, request, place, reply);
+    if (expiry == base::kAlreadyPast) {
+      store::Found found;
+      const bool unknown = place.Look(&found) == Presence::kUnknown;
+      if (!unknown || place.unavailable()) return StorePast(context, request, place, reply);
+      if (!place.MayStoreUnknown()) return place.Settle(reply);
     }
-    if (unknown && !place.MayStoreUnknown()) return place.Settle(reply);
   }
   store::Draft draft;
   if (auto refused = place.NewDraft(request.value_size, request.client_flags, expiry, &draft, reply)) {

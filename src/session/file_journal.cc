@@ -239,10 +239,11 @@ bool FileJournal::MoveIsDue() const {
 bool FileJournal::MoveRing() {
   const uint64_t end = ring_->end();
   while (!ring_->HasRead(end)) {
-    const std::string_view records = ring_->Peek(kLookBytes);
+    OvertakenRecords overtaken(ring_->seed_at_tail());
+    const std::string_view records =
+        ring_->Peek(kLookBytes, [&](std::string_view record, size_t offset) { overtaken.Add(record, offset); });
     if (records.empty()) break;
     if (sessions_ != nullptr) segments_->SetMark(sessions_->stamp_clock().Mark());
-    OvertakenRecords overtaken(ring_->seed_at_tail());
     for (const OvertakenRecords::Stretch& stretch : overtaken.Find(records, kMoveBytes)) {
       can_write_ = MoveStretch(stretch);
       if (!can_write_) return false;

@@ -1,4 +1,4 @@
-// How it works: the heads are read once, first to last, and then gone through from the last to the first, with a table
+// How it works: the heads are gone through from the last to the first, with a table
 // of the keys that have come already: so each record meets the one after it that overtakes most.
 
 #include "session/journal_overtaken.h"
@@ -24,31 +24,24 @@ bool IsExpiry(uint8_t kind) { return kind == static_cast<uint8_t>(RecordKind::kE
 }  // namespace
 
 const std::vector<OvertakenRecords::Stretch>& OvertakenRecords::Find(std::string_view records, size_t stretch_bytes) {
-  Collect(records);
   Mark();
   Cut(records, stretch_bytes);
   return stretches_;
 }
 
 // Fillers, and what has a length that cannot be, stand for themselves.
-void OvertakenRecords::Collect(std::string_view records) {
-  records_.clear();
-  for (size_t at = 0; at < records.size();) {
-    const size_t claimed = ClaimedBytes(records.substr(at));
-    if (claimed == 0) return;
-    RecordHead head{};
-    if (claimed >= sizeof head) std::memcpy(&head, records.data() + at, sizeof head);
-    if (claimed >= sizeof head && head.kind != kRecordFiller && sizeof head + head.key_bytes <= claimed) {
-      const XXH128_hash_t hash = XXH3_128bits_withSeed(records.data() + at + sizeof head, head.key_bytes, secret_);
-      records_.push_back({.key = {hash.low64, hash.high64},
-                          .version = head.version,
-                          .offset = static_cast<uint32_t>(at),
-                          .kind = head.kind,
-                          .marks = head.marks,
-                          .is_overtaken = false});
-    }
-    at += claimed;
-  }
+void OvertakenRecords::Add(std::string_view record, size_t offset) {
+  RecordHead head;
+  if (record.size() < sizeof head) return;
+  std::memcpy(&head, record.data(), sizeof head);
+  if (head.kind == kRecordFiller || sizeof head + head.key_bytes > record.size()) return;
+  const XXH128_hash_t hash = XXH3_128bits_withSeed(record.data() + sizeof head, head.key_bytes, secret_);
+  records_.push_back({.key = {hash.low64, hash.high64},
+                      .version = head.version,
+                      .offset = static_cast<uint32_t>(offset),
+                      .kind = head.kind,
+                      .marks = head.marks,
+                      .is_overtaken = false});
 }
 
 uint32_t& OvertakenRecords::PlaceOf(const Record& record) {

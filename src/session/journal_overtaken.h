@@ -35,7 +35,9 @@ class OvertakenRecords {
     std::span<const uint32_t> overtaken;  // offsets of those in it, ascending
   };
 
-  // Looks through the records, which stay the caller's, and cuts them into stretches. Good until the next Find.
+  // The next record, at this offset from the first. Its bytes must be there until Find.
+  void Add(std::string_view record, size_t offset);
+  // Which of those that were added are overtaken, and all of it cut into stretches; the records stay the caller's.
   const std::vector<Stretch>& Find(std::string_view records, size_t stretch_bytes);
 
  private:
@@ -47,7 +49,6 @@ class OvertakenRecords {
     uint8_t marks;
     bool is_overtaken;
   };
-  void Collect(std::string_view records);
   void Mark();
   void Cut(std::string_view records, size_t stretch_bytes);
   // Where latest_ has the record's key, or would have it.

@@ -218,12 +218,22 @@ bool JournalRing::Append(const JournalRecord& record) {
     head_->head.store(position + filler + bytes, std::memory_order_release);
   }
   CheckAt(to).store(EncodeRecord(record, clock_, seed, to), std::memory_order_release);
+  FetchForWriting(to + bytes, bytes);
   return true;
+}
+
+// What comes next is likely as long as this. The ring is much larger than the processor's caches, and who waits for its
+// lines is the next atomic operation.
+void JournalRing::FetchForWriting(const char* from, size_t bytes) const {
+  constexpr size_t kLine = 64, kBytesMax = 4096;
+  const char* const end = std::min(from + std::min(bytes, kBytesMax), static_cast<const char*>(data_) + bytes_);
+  for (; from < end; from += kLine) __builtin_prefetch(from, 1);
 }
 
 uint64_t JournalRing::seed_at_tail() const { return seed_ + head_->tail.load(std::memory_order_relaxed); }
 
-std::string_view JournalRing::Peek(size_t bytes_max) const {
+std::string_view JournalRing::Peek(size_t bytes_max,
+                                   const std::function<void(std::string_view record, size_t offset)>& visit) const {
   uint64_t position = head_->tail.load(std::memory_order_relaxed);
   const uint64_t end = head_->head.load(std::memory_order_acquire);
   const size_t begin = position % bytes_;
@@ -235,6 +245,8 @@ std::string_view JournalRing::Peek(size_t bytes_max) const {
     std::memcpy(&bytes, record + offsetof(RecordHead, bytes), sizeof bytes);
     // Records of a site are of a size, mostly; they were written long ago.
     __builtin_prefetch(record + size_t{4} * bytes);
+    __builtin_prefetch(record + size_t{4} * bytes + sizeof(RecordHead));
+    if (visit) visit({record, bytes}, offset - begin);
     position += bytes;
     offset += bytes;
   }

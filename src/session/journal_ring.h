@@ -19,6 +19,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -49,7 +50,9 @@ class JournalRing {
 
   // The whole records at the tail, in one piece; not many more bytes than bytes_max. They stay until Consume. Their
   // checks are seeded from seed_at_tail on.
-  std::string_view Peek(size_t bytes_max) const;
+  // Each of them, fillers too, is visited on the way.
+  std::string_view Peek(size_t bytes_max,
+                        const std::function<void(std::string_view record, size_t offset)>& visit = {}) const;
   uint64_t seed_at_tail() const;
   void Consume(size_t bytes);
 
@@ -72,6 +75,7 @@ class JournalRing {
   static base::Result<int> OpenLocked(const std::string& path);
   bool IsSound(size_t bytes) const;
   std::string CollectWhole() const;
+  void FetchForWriting(const char* from, size_t bytes) const;
 
   const std::string path_;
   const int file_;

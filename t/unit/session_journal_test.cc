@@ -266,6 +266,9 @@ class Overtaken : public testing::Test {
   std::vector<size_t> Found(size_t stretch_bytes = kAll) {
     std::vector<size_t> numbers;
     OvertakenRecords overtaken(7);
+    for (size_t at = 0; const size_t claimed = ClaimedBytes(std::string_view(records_).substr(at)); at += claimed) {
+      overtaken.Add(std::string_view(records_).substr(at, claimed), at);
+    }
     size_t begin = 0;
     for (const auto& stretch : overtaken.Find(records_, stretch_bytes)) {
       EXPECT_EQ(stretch.records.data(), records_.data() + begin);
