@@ -295,8 +295,9 @@ base::Status SessionService::OpenJournal(const base::Clock& clock, Inherited* in
   }
   session::FileJournal::Locks locks;
   if (catches_up_) locks = {inherited->journal_directory.Release(), inherited->journal_ring.Release()};
-  auto opened = catches_up_ ? session::FileJournal::Inherit(journal, locks, uuid, clock, log_)
-                            : session::FileJournal::Open(journal, uuid, clock, log_);
+  const base::Clock& step_free = database_->StepFree(clock);
+  auto opened = catches_up_ ? session::FileJournal::Inherit(journal, locks, uuid, step_free, log_)
+                            : session::FileJournal::Open(journal, uuid, step_free, log_);
   if (!opened.ok()) return opened.status();
   journal_ = std::move(opened.value());
   return {};

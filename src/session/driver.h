@@ -202,6 +202,9 @@ class Database {
   virtual bool is_shared() const = 0;
   // The descriptor that keeps a second server off; a hand-over passes it on. -1 when there is none.
   virtual int lock() const { return -1; }
+  // A clock for what else must outlive the machine's run: its wall time is that of the rows where steps of ours do not
+  // move these, else `ours`.
+  virtual const base::Clock& StepFree(const base::Clock& ours) const { return ours; }
   // The largest value a row may hold.
   virtual uint64_t value_bytes_max() const = 0;
 };

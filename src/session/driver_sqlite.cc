@@ -5,10 +5,13 @@
 // An incarnation that lies under the floor that comes with a row is dead, whatever its version: a row is replaced as if
 // the delete had come first. So it does not matter in which order a delete and the login after it arrive.
 //
-// The clock of this database is the wall clock of the process, handed in, so that a test can turn it.
+// The clock of this database is the file's own (row_clock.h), which no step of the wall clock moves. Who writes leaves
+// a note of it in the file, in a transaction of its own, when one is due. That a note could not be written ends
+// nothing: it is due again with the next write.
 
 #include "session/driver_sqlite.h"
 
+#include <optional>
 #include <utility>
 
 #include "session/sqlite_statement.h"
@@ -102,7 +105,7 @@ const char* const kLeaseSql =
 
 // The moment of a statement by both clocks.
 struct Moment {
-  int64_t wall_us;    // the database's
+  int64_t wall_us;    // the database's: the row clock
   int64_t steady_us;  // ours
 
   int64_t ToDatabase(int64_t steady) const {
@@ -136,7 +139,8 @@ bool IsRowsFault(int code) {
 
 class SqliteDriver final : public Driver {
  public:
-  SqliteDriver(std::shared_ptr<SqliteFile> file, const base::Clock& clock) : file_(std::move(file)), clock_(clock) {}
+  SqliteDriver(std::shared_ptr<SqliteFile> file, std::shared_ptr<RowClock> clock)
+      : file_(std::move(file)), clock_(std::move(clock)) {}
   ~SqliteDriver() override { Close(); }
 
   Failure Open() override;
@@ -173,7 +177,11 @@ class SqliteDriver final : public Driver {
   };
 
   void Close();
-  Moment Now() const { return {clock_.WallMicros(), clock_.SteadyMicros()}; }
+  Moment Now() const {
+    const int64_t steady_us = clock_->SteadyMicros();
+    return {clock_->At(steady_us), steady_us};
+  }
+  void NoteClock();
   int Execute(const char* sql) { return sqlite3_exec(connection_.get(), sql, nullptr, nullptr, nullptr); }
   Failure Fail(int code) const;
   int LoadRow(std::string_view key, const Moment& now, std::vector<Row>* rows);
@@ -187,7 +195,7 @@ class SqliteDriver final : public Driver {
   int Bury(const Row& row, const Moment& now, ChangeOutcome* outcome);
 
   const std::shared_ptr<SqliteFile> file_;
-  const base::Clock& clock_;
+  const std::shared_ptr<RowClock> clock_;
   SqliteConnection connection_;  // null until Open has succeeded
   Statement load_, upsert_, compared_, expiry_, delete_, look_, sweep_;
   Statement load_stamps_, changes_, claim_, nodes_, new_node_, put_node_, lease_;
@@ -218,6 +226,11 @@ Failure SqliteDriver::Open() {
 
 Failure SqliteDriver::Fail(int code) const {
   return Failure{ClassOf(code), "session file " + file_->path() + ": " + sqlite3_errmsg(connection_.get())};
+}
+
+void SqliteDriver::NoteClock() {
+  const std::optional<RowClockNote> note = clock_->Due();
+  if (note && file_->KeepClockNote(connection_.get(), *note) == SQLITE_OK) clock_->Keep(*note);
 }
 
 Failure SqliteDriver::Load(std::span<const std::string_view> keys, std::vector<Row>* rows) {
@@ -258,6 +271,7 @@ Failure SqliteDriver::Write(std::span<const Change> changes, std::vector<ChangeO
                                                      ": was removed or replaced while in use; put it back, or restart "
                                                      "the server once what is in memory may be lost"};
   }
+  NoteClock();
   Transaction transaction(*this, "BEGIN IMMEDIATE");
   if (transaction.code() != SQLITE_OK) return Fail(transaction.code());
   const Moment now = Now();
@@ -396,8 +410,9 @@ int SqliteDriver::Bury(const Row& row, const Moment& now, ChangeOutcome* outcome
 }
 
 Failure SqliteDriver::Sweep(int64_t grace_us, uint32_t limit, uint64_t* deleted) {
+  NoteClock();
   Statement::Run run(sweep_);
-  run.Integer(1, clock_.WallMicros() - grace_us);
+  run.Integer(1, clock_->WallMicros() - grace_us);
   run.Integer(2, int64_t{limit});
   const int code = run.Step();
   if (code != SQLITE_DONE) return Fail(code);
@@ -472,7 +487,7 @@ Failure SqliteDriver::Claim(std::span<const OwnerChange> changes) {
 }
 
 Failure SqliteDriver::ReadNodes(std::vector<NodeLease>* nodes, int64_t* database_now_us) {
-  *database_now_us = clock_.WallMicros();
+  *database_now_us = clock_->WallMicros();
   Statement::Run run(nodes_);
   int code;
   while ((code = run.Step()) == SQLITE_ROW) {
@@ -503,7 +518,7 @@ Failure SqliteDriver::PutNode(const NodeLease& lease, const NodeLease* expected,
 }
 
 Failure SqliteDriver::TakeLease(std::string_view name, uint32_t holder, int64_t life_us, bool* held) {
-  const int64_t now_us = clock_.WallMicros();
+  const int64_t now_us = clock_->WallMicros();
   Statement::Run run(lease_);
   run.Text(1, name);
   run.Integer(2, int64_t{holder});
@@ -523,7 +538,17 @@ Failure SqliteDriver::ReadIdentity(DatabaseIdentity* identity) {
 
 void SqliteDriver::Idle() {
   if (connection_ == nullptr) return;
+  NoteClock();
   sqlite3_wal_checkpoint_v2(connection_.get(), nullptr, SQLITE_CHECKPOINT_TRUNCATE, nullptr, nullptr);
+}
+
+// From here on the run of the machine is known to whoever opens the file next.
+void NoteAtStart(const SqliteFile& file, RowClock& clock) {
+  const std::optional<RowClockNote> note = clock.Due();
+  SqliteConnection connection;
+  std::string ignored;  // who opens it next will say
+  if (!note || file.Connect(&connection, &ignored) != SQLITE_OK) return;
+  if (file.KeepClockNote(connection.get(), *note) == SQLITE_OK) clock.Keep(*note);
 }
 
 }  // namespace
@@ -532,7 +557,11 @@ base::Result<std::unique_ptr<Database>> SqliteDatabase::Open(std::string_view pa
                                                              int inherited_lock) {
   base::Result<std::shared_ptr<SqliteFile>> file = SqliteFile::Open(std::string(path), inherited_lock);
   if (!file.ok()) return file.status();
-  return std::unique_ptr<Database>(new SqliteDatabase(std::move(file.value()), clock));
+  const std::shared_ptr<SqliteFile> opened = std::move(file.value());
+  const auto row_clock = std::make_shared<RowClock>(clock, opened->clock_note());
+  // While another process writes, in a hand-over, this is left for later.
+  if (inherited_lock < 0) NoteAtStart(*opened, *row_clock);
+  return std::unique_ptr<Database>(new SqliteDatabase(opened, row_clock));
 }
 
 std::unique_ptr<Driver> SqliteDatabase::NewDriver() { return std::make_unique<SqliteDriver>(file_, clock_); }

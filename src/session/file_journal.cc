@@ -81,7 +81,7 @@ base::Status FileJournal::Replay(Sessions& sessions, Driver& driver) {
   if (segments_->count() == 0) return {};
   const int64_t begun_us = clock_.SteadyMicros();
   store::Access access(sessions.store());
-  JournalReplay replay(sessions, access);
+  JournalReplay replay(sessions, access, clock_);
   uint64_t bad_extents = 0;
   for (size_t i = 0; i < segments_->count(); ++i) {
     base::Status status = segments_->ForEachRecord(
@@ -102,7 +102,7 @@ base::Status FileJournal::Replay(Sessions& sessions, Driver& driver) {
 // How far it has read what another process writes. A record that is applied twice does no harm, for it is applied by
 // its stamps; so a place that is too early is safe.
 struct FileJournal::Reading {
-  explicit Reading(Sessions& sessions) : access(sessions.store()), replay(sessions, access) {}
+  Reading(Sessions& sessions, const base::Clock& clock) : access(sessions.store()), replay(sessions, access, clock) {}
   store::Access access;
   JournalReplay replay;
   std::map<uint64_t, uint64_t> offsets;  // by the segment's number
@@ -141,7 +141,7 @@ base::Status FileJournal::ReadSegments(bool to_the_end) {
 
 base::Status FileJournal::CatchUp(Sessions& sessions, Driver& driver, Progress* progress) {
   if (reading_ == nullptr) {
-    reading_ = std::make_unique<Reading>(sessions);
+    reading_ = std::make_unique<Reading>(sessions, clock_);
   } else {
     reading_->access.Online();
   }

@@ -54,7 +54,8 @@ struct FileJournalSettings {
 
 class FileJournal final : public Journal {
  public:
-  // log and clock are borrowed.
+  // log and clock are borrowed. clock: what its wall time says is what is believed after a start of the machine
+  // (Database::StepFree).
   static base::Result<std::unique_ptr<FileJournal>> Open(const FileJournalSettings& settings,
                                                          const std::string& database_uuid, const base::Clock& clock,
                                                          const base::Log& log);

@@ -24,7 +24,7 @@ constexpr int kDraftTries = 1000;
 
 int64_t JournalReplay::TtlMicros(const DecodedRecord& record) const {
   if (record.when_us == kNeverMicros) return kNeverMicros;
-  return record.WhenBy(sessions_.clock()) - sessions_.clock().SteadyMicros();
+  return record.WhenBy(clock_) - clock_.SteadyMicros();
 }
 
 Seconds JournalReplay::ExpiryAfter(int64_t ttl_us) const {
@@ -68,7 +68,7 @@ void JournalReplay::Publish(Slot& slot, store::Draft&& draft, SessionStamps stam
   const int64_t bytes_before = DirtyBytesOf(slot.item());
   // A tombstone keeps when the session was deleted; anything else when it is due, and that the database may know of it.
   const bool is_delete = draft.item().kind() == ItemKind::kTombstone;
-  stamps.seen_by = static_cast<uint64_t>(is_delete ? std::min(record.WhenBy(sessions_.clock()), now_us) : now_us);
+  stamps.seen_by = static_cast<uint64_t>(is_delete ? std::min(record.WhenBy(clock_), now_us) : now_us);
   const bool provisional = !is_delete && Has(stamps, kMarkProvisional);
   stamps.origin = kOriginJournal;
   if (!is_delete) stamps.marks = provisional ? kMarkProvisional : kMarkSent;

@@ -25,8 +25,9 @@ namespace holdfast::session {
 
 class JournalReplay {
  public:
-  // Both borrowed; access belongs to the calling thread.
-  JournalReplay(Sessions& sessions, store::Access& access) : sessions_(sessions), access_(access) {}
+  // All borrowed; access belongs to the calling thread. clock: the one that the records were written by.
+  JournalReplay(Sessions& sessions, store::Access& access, const base::Clock& clock)
+      : sessions_(sessions), access_(access), clock_(clock) {}
 
   void Apply(const DecodedRecord& record);
   // Writes what goes to the database directly. What is not written when it fails is kept for the next time.
@@ -50,6 +51,7 @@ class JournalReplay {
 
   Sessions& sessions_;
   store::Access& access_;
+  const base::Clock& clock_;
   std::unordered_map<std::string, Change> direct_;  // the latest for each key
   uint64_t records_ = 0;
   uint64_t restored_ = 0;

@@ -43,7 +43,7 @@ const char* const kSettings =
     "PRAGMA temp_store = MEMORY;";
 
 // An ordinary rowid table: WITHOUT ROWID is several times slower for values of a KiB.
-// Times are microseconds since 1970, UTC; versions are microseconds << 10 | node.
+// Times are microseconds since 1970 by the row clock; versions are microseconds << 10 | node.
 const char* const kSchema = R"sql(
 CREATE TABLE sessions (
   sid        BLOB    NOT NULL PRIMARY KEY CHECK (typeof(sid) = 'blob' AND length(sid) BETWEEN 1 AND 250),
@@ -75,6 +75,11 @@ CREATE TABLE meta (
   name       TEXT    NOT NULL PRIMARY KEY,
   value      TEXT    NOT NULL
 );
+)sql";
+
+// Rows have times of the row clock (row_clock.h); the note of how far the wall clock is ahead makes UTC of them. A
+// stamp is of the wall clock as it was.
+const char* const kView = R"sql(
 CREATE VIEW sessions_readable AS
 SELECT CAST(sid AS TEXT)                                                       AS id,
        hex(sid)                                                                AS id_hex,
@@ -82,13 +87,16 @@ SELECT CAST(sid AS TEXT)                                                       A
        length(data)                                                            AS bytes,
        flags,
        CASE expires_at WHEN 9223372036854775807 THEN 'never'
-            ELSE strftime('%Y-%m-%d %H:%M:%S', expires_at / 1000000, 'unixepoch') END AS expires_utc,
-       strftime('%Y-%m-%d %H:%M:%S', updated_at / 1000000, 'unixepoch')        AS updated_utc,
+            ELSE strftime('%Y-%m-%d %H:%M:%S', (expires_at + shift_us) / 1000000, 'unixepoch') END AS expires_utc,
+       strftime('%Y-%m-%d %H:%M:%S', (updated_at + shift_us) / 1000000, 'unixepoch') AS updated_utc,
        strftime('%Y-%m-%d %H:%M:%S', (born >> 10) / 1000000, 'unixepoch')      AS born_utc,
        owner,
        version
-FROM sessions;
+FROM sessions, (SELECT ifnull(max(CAST(value AS INTEGER)), 0) AS shift_us FROM meta WHERE name = 'clock_shift_us');
 )sql";
+
+const char* const kViewIsOldSql =
+    "SELECT instr(sql, 'clock_shift_us') = 0 FROM sqlite_schema WHERE type = 'view' AND name = 'sessions_readable'";
 
 std::string DirectoryOf(const std::string& path) {
   const size_t slash = path.rfind('/');
@@ -286,9 +294,10 @@ Status SqliteFile::Initialise() {
   int64_t application = 0;
   int code = QueryInteger(connection.get(), "PRAGMA application_id", &application);
   if (code == SQLITE_OK && application != kApplicationId) {
-    const std::string sql = "BEGIN IMMEDIATE;" + std::string(kSchema) + "INSERT INTO meta VALUES ('schema_version', '" +
-                            std::to_string(kSchemaVersion) + "'), ('database_uuid', '" + RandomUuid() +
-                            "'), ('generation', '1');" + "PRAGMA user_version = " + std::to_string(kSchemaVersion) +
+    const std::string sql = "BEGIN IMMEDIATE;" + std::string(kSchema) + kView +
+                            "INSERT INTO meta VALUES ('schema_version', '" + std::to_string(kSchemaVersion) +
+                            "'), ('database_uuid', '" + RandomUuid() + "'), ('generation', '1');" +
+                            "PRAGMA user_version = " + std::to_string(kSchemaVersion) +
                             ";PRAGMA application_id = " + std::to_string(kApplicationId) + ";COMMIT;";
     code = sqlite3_exec(connection.get(), sql.c_str(), nullptr, nullptr, nullptr);
   }
@@ -297,7 +306,8 @@ Status SqliteFile::Initialise() {
                   "session file " + path_ + ": cannot create its tables: " + sqlite3_errmsg(connection.get()));
   }
   created_ = false;
-  return ReadIdentity(connection.get(), &identity_);
+  if (Status status = ReadIdentity(connection.get(), &identity_); !status.ok()) return status;
+  return ReadClockNote(connection.get());
 }
 
 Status SqliteFile::ReadIdentity(sqlite3* connection, DatabaseIdentity* identity) const {
@@ -312,6 +322,34 @@ Status SqliteFile::ReadIdentity(sqlite3* connection, DatabaseIdentity* identity)
   read.generation = std::strtoull(generation.c_str(), nullptr, 10);
   *identity = std::move(read);
   return {};
+}
+
+Status SqliteFile::ReadClockNote(sqlite3* connection) {
+  std::string text;
+  int64_t shift_us = 0;
+  int code = QueryText(connection, "SELECT value FROM meta WHERE name = 'row_clock'", &text);
+  if (code == SQLITE_OK) {
+    code = QueryInteger(connection, "SELECT CAST(value AS INTEGER) FROM meta WHERE name = 'clock_shift_us'", &shift_us);
+  }
+  if (code != SQLITE_OK) return Damaged(path_, std::string("cannot be read: ") + sqlite3_errmsg(connection));
+  if (text.empty()) return {};
+  clock_note_ = RowClockNote::Parse(text);
+  if (!clock_note_) return Damaged(path_, "row_clock in its meta table is not a note of clocks");
+  clock_note_->shift_us = shift_us;
+  return {};
+}
+
+// A file from before there were notes gets the view with its first one.
+int SqliteFile::KeepClockNote(sqlite3* connection, const RowClockNote& note) const {
+  int64_t view_is_old = 0;
+  if (const int code = QueryInteger(connection, kViewIsOldSql, &view_is_old); code != SQLITE_OK) return code;
+  const std::string sql = "BEGIN IMMEDIATE; INSERT INTO meta VALUES ('row_clock', '" + note.Text() +
+                          "'), ('clock_shift_us', '" + std::to_string(note.shift_us) +
+                          "') ON CONFLICT (name) DO UPDATE SET value = excluded.value;" +
+                          (view_is_old != 0 ? std::string("DROP VIEW sessions_readable;") + kView : "") + "COMMIT;";
+  const int code = sqlite3_exec(connection, sql.c_str(), nullptr, nullptr, nullptr);
+  if (sqlite3_get_autocommit(connection) == 0) sqlite3_exec(connection, "ROLLBACK", nullptr, nullptr, nullptr);
+  return code;
 }
 
 bool SqliteFile::Replaced() const {

@@ -72,6 +72,7 @@ void Machine::LosePower() {
     fs::copy_file(entry.path(), to, fs::copy_options::overwrite_existing);
   }
   control_->boot_step_us.store(kUpMicrosAfterPowerLoss - BootMicros());
+  control_->power_losses.fetch_add(1);
 }
 
 }  // namespace holdfast::faults

@@ -15,6 +15,7 @@ inline constexpr const char* kMachineVariable = "HOLDFAST_TEST_MACHINE";  // nam
 struct MachineControl {
   std::atomic<int64_t> wall_step_us;      // added to CLOCK_REALTIME
   std::atomic<int64_t> boot_step_us;      // added to CLOCK_BOOTTIME: a machine that was started anew counts from there
+  std::atomic<uint64_t> power_losses;     // 0: the run of the machine has the name that it has
   std::atomic<int32_t> sync_takes_ms;     // every sync of the journal's files
   std::atomic<int32_t> sync_fails;        // every sync of the journal's files: 1 yes
   std::atomic<uint64_t> syncs, failures;  // that there were

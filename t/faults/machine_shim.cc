@@ -1,13 +1,14 @@
 // How it works: a library that is loaded into the server before the C library and takes the place of some of its calls.
-// Clocks are asked of the kernel and a step is added. When a file is synced, what was written to it since the last sync
-// is copied to a file in another directory: what lies there is what a machine would find after it has lost power, for
-// what was never synced is not in it. A kill in the middle of a copy leaves half of it, as a power cut in the middle of
-// a sync does. A directory that has been synced loses there what it lost here. Renames are not known: nobody here
-// renames.
+// Clocks are asked of the kernel and a step is added; after a power loss the machine's run has another name. When a
+// file is synced, what was written to it since the last sync is copied to a file in another directory: what lies there
+// is what a machine would find after it has lost power, for what was never synced is not in it. A kill in the middle of
+// a copy leaves half of it, as a power cut in the middle of a sync does. A directory that has been synced loses there
+// what it lost here. Renames are not known: nobody here renames.
 //
 // errno is left as the kernel call that was asked for set it only where that failed.
 
 #include <dirent.h>
+#include <dlfcn.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <string.h>
@@ -190,9 +191,37 @@ int Sync(int file, long call) {
   return result;
 }
 
+// Null: ask the C library.
+FILE* OpenBootId(const char* path) {
+  const MachineControl* const control = Control();
+  if (control == nullptr || strcmp(path, "/proc/sys/kernel/random/boot_id") != 0) return nullptr;
+  const unsigned long long losses = control->power_losses.load();
+  const int file = losses == 0 ? -1 : memfd_create("boot_id", MFD_CLOEXEC);
+  if (file < 0) return nullptr;
+  dprintf(file, "after-power-loss-%llu\n", losses);
+  lseek(file, 0, SEEK_SET);
+  return fdopen(file, "r");
+}
+
+FILE* OpenAsWas(const char* name, const char* path, const char* mode) {
+  using Open = FILE* (*)(const char*, const char*);
+  return reinterpret_cast<Open>(dlsym(RTLD_NEXT, name))(path, mode);
+}
+
 }  // namespace
 
 extern "C" {
+
+// What a C++ stream opens a file with.
+FILE* fopen64(const char* __restrict path, const char* __restrict mode) {
+  FILE* const boot_id = OpenBootId(path);
+  return boot_id != nullptr ? boot_id : OpenAsWas("fopen64", path, mode);
+}
+
+FILE* fopen(const char* __restrict path, const char* __restrict mode) {
+  FILE* const boot_id = OpenBootId(path);
+  return boot_id != nullptr ? boot_id : OpenAsWas("fopen", path, mode);
+}
 
 int clock_gettime(clockid_t id, timespec* time) noexcept {
   const int result = static_cast<int>(syscall(SYS_clock_gettime, id, time));

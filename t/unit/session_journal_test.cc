@@ -551,8 +551,9 @@ struct Node {
       locks = {shared(before->journal->locks().directory), shared(before->journal->locks().ring)};
     }
     const std::string& uuid = database->identity().uuid;
-    auto journal_opened = before == nullptr ? FileJournal::Open(settings, uuid, clock, log)
-                                            : FileJournal::Inherit(settings, locks, uuid, clock, log);
+    const base::Clock& step_free = database->StepFree(clock);
+    auto journal_opened = before == nullptr ? FileJournal::Open(settings, uuid, step_free, log)
+                                            : FileJournal::Inherit(settings, locks, uuid, step_free, log);
     CHECK(journal_opened.ok());
     journal = std::move(journal_opened.value());
     auto store_opened = store::Store::Create(options.store, clock);
@@ -821,6 +822,26 @@ TEST(FileJournal, after_the_machine_was_started_anew_the_wall_clock_says_how_lon
   EXPECT_EQ(node.Get("s:short"), "(none)");
   EXPECT_EQ(static_cast<int64_t>(node.access->Lock(store::Key::Of("s:gone"), clock.Now()).item().stamps().seen_by),
             clock.SteadyMicros() - 10'000'000);
+}
+
+TEST(FileJournal, a_step_of_the_wall_clock_before_the_machine_was_started_anew_moves_nothing) {
+  for (const int64_t step_s : {-3600, 3600}) {
+    Folder folder;
+    test::VirtualClock clock;
+    clock.AdvanceSeconds(5000);
+    {
+      Node node(folder, clock);
+      node.Set("s:one", "v", clock.Now() + 100);
+      clock.SetWallMicros(clock.WallMicros() + step_s * 1'000'000);
+      node.Set("s:other", "v");
+      node.Sync();
+    }
+    clock.AdvanceSeconds(10);
+    clock.Reboot();
+    Node node(folder, clock);
+    EXPECT_EQ(node.access->Find(store::Key::Of("s:one"), clock.Now()).item.expiry(), clock.Now() + 90) << step_s;
+    EXPECT_EQ(node.Load("s:one").expires_us, clock.SteadyMicros() + 90 * 1'000'000) << step_s;
+  }
 }
 
 TEST(FileJournal, replaying_twice_changes_nothing) {
