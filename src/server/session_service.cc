@@ -176,13 +176,7 @@ base::Status SessionService::Replay() {
     return base::Status(base::ErrorKind::kUnavailable, failure.detail).In("--sessions");
   }
   if (catches_up_) return {};
-  base::Status status = journal_->Replay(*sessions_, *replaying_);
-  NoteJournalDamage();
-  return status;
-}
-
-void SessionService::NoteJournalDamage() {
-  losses_->Add(session::Loss::kJournalDamaged, sessions_->stats().journal_bad_extents.value());
+  return journal_->Replay(*sessions_, *replaying_);
 }
 
 // Round after round, until what has come meanwhile is little.
@@ -205,7 +199,6 @@ base::Status SessionService::CatchUpToEnd(std::string_view state) {
       status = journal_->CatchUpToEnd(*sessions_, *replaying_);
     }
     if (!status.ok()) return status;
-    NoteJournalDamage();
   }
   sessions_->RestoreState(state);
   return {};

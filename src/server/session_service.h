@@ -90,7 +90,6 @@ class SessionService {
   base::Log& log_;
   base::Status OpenLosses(bool takes_over);
   base::Status OpenJournal(const base::Clock& clock, Inherited* inherited);
-  void NoteJournalDamage();
   base::Status Replay();
   void SetPace(session::SessionThreads::Pace pace);
   void NoteStopped(uint64_t left);

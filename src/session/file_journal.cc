@@ -71,6 +71,13 @@ FileJournal::~FileJournal() {
 }
 
 namespace {
+// Since the start of this process, and since the first of all.
+void NoteDamage(Sessions& sessions, uint64_t extents) {
+  if (extents == 0) return;
+  sessions.stats().journal_bad_extents.Add(extents);
+  sessions.losses().Add(Loss::kJournalDamaged, extents);
+}
+
 base::Status WriteDirect(JournalReplay& replay, Driver& driver) {
   const Failure failure = replay.Finish(driver);
   return failure.ok() ? base::Status() : base::Status(base::ErrorKind::kUnavailable, failure.detail);
@@ -91,7 +98,7 @@ base::Status FileJournal::Replay(Sessions& sessions, Driver& driver) {
   }
   if (base::Status status = WriteDirect(replay, driver); !status.ok()) return status.In("replaying the journal");
   sessions.stats().journal_replayed.Add(replay.records());
-  sessions.stats().journal_bad_extents.Add(bad_extents);
+  NoteDamage(sessions, bad_extents);
   log_.Format(base::LogLevel::kNotice, "journal replayed: %llu sessions from %llu records in %lld ms%s",
               static_cast<unsigned long long>(replay.sessions()), static_cast<unsigned long long>(replay.records()),
               static_cast<long long>((clock_.SteadyMicros() - begun_us) / 1000),
@@ -173,7 +180,7 @@ base::Status FileJournal::CatchUpToEnd(Sessions& sessions, Driver& driver) {
     return status.In("reading the rest of the journal");
   }
   sessions.stats().journal_replayed.Add(reading_->replay.records());
-  sessions.stats().journal_bad_extents.Add(reading_->bad_extents);
+  NoteDamage(sessions, reading_->bad_extents);
   reading_.reset();
   return {};
 }
@@ -259,7 +266,7 @@ bool FileJournal::MoveStretch(const OvertakenRecords::Stretch& stretch) {
     Complain(status);
     return false;
   }
-  if (sessions_ != nullptr) sessions_->stats().journal_bad_extents.Add(bad);
+  if (sessions_ != nullptr) NoteDamage(*sessions_, bad);
   if (sessions_ != nullptr) sessions_->stats().journal_overtaken.Add(stretch.overtaken.size());
   ring_->Consume(stretch.records.size());
   TellOfRoom();

@@ -25,7 +25,7 @@ enum class Loss : uint8_t {
   kUnwritten,   // sessions that a stop could not write, and there was no journal
   kKilled,      // sessions that the database lacked, to the second, when the process ended without a stop or journal
   kMemoryGone,  // times that the journal's shared memory was gone after an end without a stop
-  kJournalDamaged,  // damaged stretches of a journal that was read; what was in them is not known
+  kJournalDamaged,  // damaged stretches of a journal that was read, or moved; what was in them is not known
   kUnwritable,      // sessions of a journal that the database does not take as they are
   kProvisional,     // sets of an outage that lost to what the database had
   kSuperseded,      // values that never came into the database, for a later one of another server was there

@@ -1160,6 +1160,31 @@ TEST(FileJournal, a_busy_journal_is_bounded_by_size) {
   node.journal->Stop(false);
 }
 
+TEST(FileJournal, damage_is_a_loss_whether_it_is_read_or_moved) {
+  Folder folder;
+  test::VirtualClock clock;
+  const auto scribble = [](const std::string& path, std::streamoff at) {
+    std::fstream file(path, std::ios::in | std::ios::out | std::ios::binary);
+    file.seekp(at);
+    file.write("damage", 6);
+  };
+  {
+    Node node(folder, clock);
+    node.Set("s:one", "v");
+    node.Set("s:two", "v");
+    scribble(folder.path + "/ring", 4096 + 20);
+    EXPECT_EQ(node.sessions->losses().value(Loss::kJournalDamaged), 0u);
+    node.journal->Start(*node.sessions);
+    node.journal->Stop(false);
+    EXPECT_EQ(node.sessions->losses().value(Loss::kJournalDamaged), 1u) << "moved";
+  }
+  scribble(folder.path + "/journal/segment-000000000001", kSegmentHeadBytes + 20);
+  Node node(folder, clock);
+  EXPECT_EQ(node.Get("s:two"), "(none)");
+  EXPECT_EQ(node.sessions->losses().value(Loss::kJournalDamaged), 1u) << "read";
+  EXPECT_EQ(node.sessions->stats().journal_bad_extents.value(), 1u);
+}
+
 TEST(FileJournal, on_a_full_disk_what_is_not_needed_goes_and_nothing_is_torn) {
   Folder folder;
   test::VirtualClock clock;

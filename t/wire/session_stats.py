@@ -217,12 +217,22 @@ class OneSession(unittest.TestCase):
             self.assertIn("One before it under this id was deleted at 20", self.why(connection, "s:1"))
             connection.ask(b"delete s:1\r\n", b"DELETED\r\n")
             wait_until_clean(connection)
+            # The record of ends went with the process; the stamps are in the row.
+            said = self.why(connection, "s:1").split(" by ")[0]
             server.restart()
             with server.connect() as again:
+                self.assertEqual(self.why(again, "s:1"), said + " by a request to this server; from where is not remembered.")
                 self.assertIn("live in the database and not in memory", self.why(again, "s:4"))
                 self.assertEqual(again.stats("sessions")["loads_found"], "0")  # asking changes nothing
-                self.assertIn("deleted at 20", self.why(again, "s:1"))
                 self.assertIn("It expired at 20", self.why(again, "s:3"))
+                again.ask(b"get s:4\r\n", b"VALUE s:4 0 1\r\nx\r\nEND\r\n")
+                with database_away(server.database):
+                    again.ask(b"delete s:4\r\n", b"DELETED\r\n")
+                    said = self.why(again, "s:4").split(" by ")[0]
+                    server.kill()
+            server.start()  # the journal has it
+            with server.connect() as last:
+                self.assertEqual(self.why(last, "s:4").split(" by ")[0], said)
 
     def test_the_id_alone_will_do(self):
         with Server(RULE, "--session-rule=prefix=t: suffix=.x", sessions=True) as server, server.connect() as connection:
