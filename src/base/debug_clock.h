@@ -18,6 +18,7 @@ class DebugClock final : public Clock {
  public:
   int64_t SteadyMicros() const override;
   int64_t WallMicros() const override { return system_.WallMicros(); }
+  uint64_t BootId() const override { return system_.BootId(); }
   Seconds Now() const override;
   int64_t SteadyMicrosAt(Seconds second) const override { return system_.SteadyMicrosAt(second); }
 

@@ -27,6 +27,11 @@ TEST(SystemClock, KnowsWhenASecondBegins) {
   EXPECT_EQ(clock.SteadyMicrosAt(12) - clock.SteadyMicrosAt(2), 10'000'000);
 }
 
+TEST(DebugClock, HasTheNameOfTheMachinesRun) {
+  EXPECT_EQ(DebugClock().BootId(), SystemClock().BootId());
+  EXPECT_NE(SystemClock().BootId(), 1u);
+}
+
 TEST(DebugClock, JumpsAndStandsAndGoesOnFromThere) {
   const SystemClock system;
   DebugClock clock;
