@@ -37,6 +37,9 @@ std::vector<std::string> Command(const TrialOptions& options, int port, const st
   return words;
 }
 
+// Dice of neighbouring seeds throw the same, one throw apart. Those of their first throws have nothing in common.
+uint64_t Apart(uint64_t seed) { return sim::Dice(seed).Next(); }
+
 }  // namespace
 
 bool TrialOptions::Take(const std::string& name, const std::string& value) {
@@ -60,12 +63,14 @@ bool TrialOptions::Take(const std::string& name, const std::string& value) {
 
 Trial::Trial(const TrialOptions& options, int port, const Words& more, ServerProcess::Environment environment)
     : trial_(options),
-      dice_(options.seed),
+      dice_(Apart(options.seed)),
       port_(port),
       server_(Command(options, port, more), options.directory + "/server.log", port, std::move(environment)),
-      checker_(site_, options.seed) {
+      checker_(site_, Apart(options.seed * 100)) {
   site_.port = port;
-  for (int i = 0; i < kWriters; ++i) writers_.push_back(std::make_unique<Writer>(site_, options.seed * 100 + i + 1));
+  for (int i = 0; i < kWriters; ++i) {
+    writers_.push_back(std::make_unique<Writer>(site_, Apart(options.seed * 100 + static_cast<uint64_t>(i) + 1)));
+  }
 }
 
 Trial::~Trial() {
