@@ -40,7 +40,8 @@ class Epochs {
     }
   }
   void Quiesce(Reader* reader) {
-    reader->seen.store(current_.load(std::memory_order_acquire), std::memory_order_release);
+    const uint64_t epoch = current_.load(std::memory_order_acquire);
+    if (reader->seen.load(std::memory_order_relaxed) != epoch) reader->seen.store(epoch, std::memory_order_release);
   }
   void Offline(Reader* reader) { reader->seen.store(0, std::memory_order_release); }
 
