@@ -10,10 +10,12 @@
 #include <set>
 #include <sstream>
 
+#include "base/crc32c.h"
 #include "bench/load.h"
 #include "bench/report.h"
 #include "bench/result.h"
 #include "bench/server_process.h"
+#include "bench/store_team.h"
 #include "bench/workload.h"
 
 namespace holdfast::bench {
@@ -85,6 +87,21 @@ TEST(KeyspaceTest, a_value_has_its_size_and_names_its_key) {
   }
 }
 
+TEST(KeyspaceTest, attacked_keys_have_one_crc_and_fit_into_a_line) {
+  Keyspace keyspace = KeyspaceOf(Keys::kSmall, kOneCrcKeysMax);
+  keyspace.one_crc = true;
+  std::set<std::string> seen;
+  std::set<uint32_t> crcs;
+  for (uint32_t id = 0; id < kOneCrcKeysMax; id += id < 1000 ? 1 : 997) {
+    const std::string key = KeyText(keyspace, id);
+    EXPECT_EQ(key.size(), kKeyBytes);
+    EXPECT_TRUE(seen.insert(key).second) << key;
+    crcs.insert(base::Crc32c(key));
+    for (const char c : key) EXPECT_TRUE(static_cast<unsigned char>(c) > ' ' && c != '\x7f') << key;
+  }
+  EXPECT_EQ(crcs.size(), 1u);
+}
+
 TEST(KeyChooserTest, sequential_visits_every_key_and_starts_again) {
   KeyChooser chooser(Draw::kSequential, 3, 1);
   for (const uint32_t id : {0u, 1u, 2u, 0u, 1u}) EXPECT_EQ(chooser.Next(), id);
@@ -154,6 +171,24 @@ TEST(EchoServerTest, answers_every_workload_it_is_the_floor_of) {
   }
 }
 
+TEST(EchoServerTest, answers_bursts_and_is_silent_while_held) {
+  ServerProcess server({Role::kEcho, kEchoServer, {}}, std::nullopt);
+  Workload workload = Find("get32");
+  workload.connections = 100;  // more than one look at the sockets returns
+  Load load(server, workload, workload.syntax, KeyspaceOf(workload.keys, kItems), 1);
+  const Measurement measured = load.MeasureBursts(std::chrono::milliseconds(0), std::chrono::milliseconds(20));
+  EXPECT_GE(measured.operations, 3200u);
+  EXPECT_EQ(measured.operations % 3200, 0u);
+  EXPECT_GT(measured.cpu_ns, 0u);
+  server.Hold();
+  const uint64_t before_ns = server.CpuNs();
+  const int fd = ConnectLoopback(server.port(), true);
+  ASSERT_GE(fd, 0);
+  EXPECT_EQ(server.CpuNs(), before_ns);
+  close(fd);
+  server.Release();
+}
+
 TEST(EchoServerTest, closes_a_connection_without_an_order) {
   ServerProcess server({Role::kEcho, kEchoServer, {}}, std::nullopt);
   const int fd = ConnectLoopback(server.port(), true);
@@ -195,21 +230,95 @@ TEST(LoadTest, a_miss_a_wrong_value_and_a_wrong_counter_are_errors) {
   EXPECT_NE(FailureOf(server, "get").find("wrong reply"), std::string::npos);
 }
 
+TEST(StoreTeamTest, threads_of_several_teams_carry_out_orders_together) {
+  constexpr uint32_t kFew = 1000;
+  StoreTeam first(kFew, {-1});
+  StoreTeam both(kFew, {-1, -1});
+  for (const StoreWork work : {StoreWork::kGet, StoreWork::kGetOneKey, StoreWork::kSet}) {
+    const StoreOrder order{work, 0, 10};
+    first.Begin(0, order);
+    both.Begin(1, order);
+    both.Begin(0, order);
+    for (const StoreFigures& figures : {first.Finish(0), both.Finish(0), both.Finish(1)}) {
+      EXPECT_GE(figures.operations, 32u);
+      EXPECT_GE(figures.wall_ns, 10'000'000u);
+      EXPECT_GT(figures.cpu_ns, 0u);
+      EXPECT_GT(figures.per_second(), 0);
+    }
+  }
+}
+
 TEST(ResultTest, median_spread_and_ratio) {
   Row row;
   row.workload = &Find("multiget100");
   EXPECT_TRUE(row.has_missed_target()) << "a target that was not checked is missed";
-  row.cell(Role::kHoldfast).samples_ns = {300, 100, 200};
-  row.cell(Role::kMemcached).samples_ns = {190, 170};
-  EXPECT_EQ(row.cell(Role::kHoldfast).median_ns(), 200);
+  row.cell(Role::kHoldfast).samples = {300, 100, 200};
+  row.cell(Role::kMemcached).samples = {190, 170};
+  EXPECT_EQ(row.cell(Role::kHoldfast).median(), 200);
   EXPECT_EQ(row.cell(Role::kHoldfast).spread_percent(), 50);
   EXPECT_EQ(row.ratio(), 0.9);
   EXPECT_TRUE(row.has_missed_target());
-  row.cell(Role::kMemcached).samples_ns = {200};
+  row.cell(Role::kMemcached).samples = {200 * row.workload->target};
   EXPECT_FALSE(row.has_missed_target());
   row.cell(Role::kMemcached).failed = "broken";
   EXPECT_EQ(row.ratio(), 0);
   EXPECT_TRUE(row.has_failed_cell());
+  EXPECT_TRUE(row.has_missed_target());
+  row.left_out = "not asked for";
+  EXPECT_FALSE(row.has_missed_target());
+}
+
+TEST(ResultTest, a_finding_is_held_against_its_bound) {
+  Finding most{.title = "", .bound = Bound::kAtMost, .target = 1.05};
+  Finding least{.title = "", .bound = Bound::kAtLeast, .target = 1.05};
+  EXPECT_TRUE(most.has_missed_target()) << "a target that was not checked is missed";
+  EXPECT_TRUE(least.has_missed_target());
+  for (Finding* finding : {&most, &least}) finding->holdfast.samples = {1.05};
+  EXPECT_FALSE(most.has_missed_target());
+  EXPECT_FALSE(least.has_missed_target());
+  for (Finding* finding : {&most, &least}) finding->holdfast.samples = {1.06};
+  EXPECT_TRUE(most.has_missed_target());
+  EXPECT_FALSE(least.has_missed_target());
+  for (Finding* finding : {&most, &least}) finding->holdfast.samples = {1.04};
+  EXPECT_FALSE(most.has_missed_target());
+  EXPECT_TRUE(least.has_missed_target());
+  least.left_out = "not asked for";
+  EXPECT_FALSE(least.has_missed_target());
+  most.memcached.failed = "broken";
+  EXPECT_TRUE(most.has_failed_cell());
+}
+
+TEST(ReportTest, says_target_figure_and_verdict) {
+  const Options options;
+  Row row;
+  row.workload = &Find("multiget100");
+  row.cell(Role::kHoldfast).samples = {200};
+  row.cell(Role::kMemcached).samples = {1200};
+  row.cell(Role::kEcho).samples = {50};
+  Finding kept{.title = "kept", .target = 80, .unit = " B", .decimals = 1};
+  kept.holdfast.samples = {79.44};
+  kept.memcached.skipped = "no memcached";
+  Finding missed{.title = "missed", .bound = Bound::kAtLeast, .target = 1.8};
+  missed.holdfast.samples = {1, 1.5, 1.25};
+  missed.holdfast.aside = "1 and 2 ns";
+  Finding broken{.title = "broken", .target = 1};
+  broken.holdfast.failed = "it broke";
+  const std::string report =
+      FormatReport({row}, {kept, missed, broken, {.title = "later", .left_out = "one core"}}, Circumstances{}, options);
+  const auto has = [&report](std::string text) {
+    std::string squeezed;
+    for (const char c : report) {
+      if (c != ' ' || !squeezed.ends_with(' ')) squeezed += c;
+    }
+    return squeezed.find(text) != std::string::npos;
+  };
+  EXPECT_TRUE(has("| 200 ±0 % | 1,200 ±0 % | 50 ±0 % | 4.00 / 24.00 | 6.00 | ≥ 5 | pass |")) << report;
+  EXPECT_TRUE(has("| kept | 79.4 B | - | ≤ 80 B | pass |")) << report;
+  EXPECT_TRUE(has("- kept: skipped, memcached: no memcached\n")) << report;
+  EXPECT_TRUE(has("| missed | 1.25 ±20 % (1 and 2 ns) | - | ≥ 1.8 | **FAIL** |")) << report;
+  EXPECT_TRUE(has("| broken | error | - | ≤ 1 | **FAIL** (error) |")) << report;
+  EXPECT_TRUE(has("- broken: failed, Holdfast: it broke\n")) << report;
+  EXPECT_TRUE(has("| later | - | - | ≤ 0 | left out: one core |")) << report;
 }
 
 class DocumentTest : public testing::Test {

@@ -3,43 +3,25 @@
 // server works at a time, the others sleep. The first core this process may use is the servers', the second is ours.
 #include "bench/driver.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <cstdio>
-#include <fstream>
 
 namespace holdfast::bench {
 namespace {
 
 constexpr uint64_t kUsualMemoryMib = 1024;  // holds all items of a row at 1 M items in any of the servers
 constexpr uint64_t kHugeMemoryMib = 4096;
-constexpr int kConnectionsMax = 1024;
 
-uint64_t AvailableMemoryMib() {
-  std::ifstream file("/proc/meminfo");
-  for (std::string line; std::getline(file, line);) {
-    if (line.starts_with("MemAvailable:")) return std::stoull(line.substr(13)) / 1024;
-  }
-  return 0;
-}
-
-// Holdfast takes memcached's flags, so both get the same ones.
 uint64_t MemoryMib(Scale scale) { return scale == Scale::kHuge ? kHugeMemoryMib : kUsualMemoryMib; }
 
 bool Fails(const Cell& cell) { return !cell.failed.empty() || !cell.skipped.empty(); }
 
 }  // namespace
 
-Driver::Driver(const Options& options)
-    : options_(options), server_cpu_(options.is_smoke ? std::nullopt : PinToSecondCpu()) {
-  circumstances_.is_pinned = server_cpu_.has_value();
-}
-
 std::vector<Row> Driver::Run() {
   std::vector<Row> rows;
   for (const Workload& workload : AllWorkloads()) {
-    if (options_.Wants(workload.name)) rows.push_back(Row{.workload = &workload, .cells = {}});
+    if (options_.Wants(workload.name)) rows.push_back(Row{.workload = &workload});
   }
   RunScale(Scale::kUsual, rows);
   RunScale(Scale::kBusyPoll, rows);
@@ -54,7 +36,9 @@ void Driver::RunScale(Scale scale, std::vector<Row>& all_rows) {
   }
   const uint32_t items = scale == Scale::kHuge ? options_.items_huge : options_.items;
   std::string reason;
-  if (items == 0) reason = "only in a full run";
+  if (items == 0) {
+    for (Row* row : rows) row->left_out = reason = "only in a full run";
+  }
   if (AvailableMemoryMib() < 2 * MemoryMib(scale)) reason = "needs " + std::to_string(2 * MemoryMib(scale)) + " MiB";
   if (!reason.empty()) {
     for (Row* row : rows) {
@@ -69,31 +53,12 @@ void Driver::RunScale(Scale scale, std::vector<Row>& all_rows) {
 }
 
 Driver::Servers Driver::StartServers(Scale scale) {
+  const ServerShape shape{.memory_mib = MemoryMib(scale), .busy_poll = scale == Scale::kBusyPoll};
   Servers servers;
-  const auto start = [&](Role role, const std::string& program) {
-    const ServerCommand command{role, program, Arguments(role, scale)};
-    servers.push_back(std::make_unique<ServerProcess>(command, server_cpu_));
-    return servers.back()->version();
-  };
-  circumstances_.holdfast_version = start(Role::kHoldfast, options_.holdfast);
-  try {
-    circumstances_.memcached_version = start(Role::kMemcached, options_.memcached);
-  } catch (const BenchError& error) {
-    circumstances_.memcached_missing = error.what();
+  for (const Role role : {Role::kHoldfast, Role::kMemcached, Role::kEcho}) {
+    if (auto server = starter_.Start(role, shape)) servers.push_back(std::move(server));
   }
-  start(Role::kEcho, options_.echo_server);
   return servers;
-}
-
-std::vector<std::string> Driver::Arguments(Role role, Scale scale) const {
-  if (role == Role::kEcho) return {};
-  std::vector<std::string> arguments{
-      "-t", "1", "-m", std::to_string(MemoryMib(scale)), "-c", std::to_string(kConnectionsMax), "-U", "0"};
-  if (geteuid() == 0) arguments.insert(arguments.end(), {"-u", "root"});
-  if (role == Role::kHoldfast && scale == Scale::kBusyPoll) arguments.emplace_back("--busy-poll=50");
-  const std::vector<std::string>& more = options_.holdfast_arguments;
-  if (role == Role::kHoldfast) arguments.insert(arguments.end(), more.begin(), more.end());
-  return arguments;
 }
 
 void Driver::PreloadFor(const std::vector<Row*>& rows, Servers& servers, uint32_t items) {
@@ -113,7 +78,7 @@ void Driver::PreloadFor(const std::vector<Row*>& rows, Servers& servers, uint32_
 void Driver::MeasureRow(Row& row, Servers& servers, uint32_t items) {
   const Workload& workload = *row.workload;
   std::fprintf(stderr, "%.*s:", static_cast<int>(workload.name.size()), workload.name.data());
-  row.cell(Role::kMemcached).skipped = circumstances_.memcached_missing;
+  row.cell(Role::kMemcached).skipped = starter_.circumstances().memcached_missing;
   for (const auto& server : servers) row.cell(server->role()).skipped = ReasonToSkip(workload, *server);
   for (int round = 0; round < options_.rounds; ++round) {
     for (const auto& server : servers) {
@@ -125,10 +90,9 @@ void Driver::MeasureRow(Row& row, Servers& servers, uint32_t items) {
         Load load(*server, workload, syntax, KeyspaceOf(workload.keys, items), seed);
         const Measurement measured = load.Measure(options_.warm_up, options_.run);
         cell.cpu_ns.push_back(measured.cpu_per_operation_ns());
-        cell.samples_ns.push_back(workload.quantity == Quantity::kRoundTrip
-                                      ? static_cast<double>(measured.round_trip_ns)
-                                      : cell.cpu_ns.back());
-        std::fprintf(stderr, " %.0f", cell.samples_ns.back());
+        cell.samples.push_back(workload.quantity == Quantity::kRoundTrip ? static_cast<double>(measured.round_trip_ns)
+                                                                         : cell.cpu_ns.back());
+        std::fprintf(stderr, " %.0f", cell.samples.back());
       } catch (const BenchError& error) {
         cell.failed = error.what();
         std::fprintf(stderr, " (%s)", error.what());

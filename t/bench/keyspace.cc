@@ -10,6 +10,8 @@
 #include <cmath>
 #include <numeric>
 
+#include "lib/crc_collisions.h"
+
 namespace holdfast::bench {
 namespace {
 
@@ -35,6 +37,21 @@ uint64_t NextRandom(uint64_t& state) {
 
 uint32_t Below(uint64_t random, uint32_t bound) { return static_cast<uint32_t>(((random >> 32) * bound) >> 32); }
 
+// Keys whose last four bytes make the CRC what it is to be. Those that a text protocol would not take are left out.
+std::vector<std::string> MakeOneCrcKeys() {
+  constexpr size_t kHeadBytes = kKeyBytes - 4;
+  const test::OneCrc one_crc;
+  std::vector<std::string> keys;
+  for (uint64_t number = 0; keys.size() < kOneCrcKeysMax; ++number) {
+    std::string key = "attack:" + std::to_string(Mix(number)) + ":";
+    key.resize(kHeadBytes, '0' + static_cast<char>(number % 10));
+    one_crc.Complete(&key);
+    const auto is_taken = [](char c) { return static_cast<unsigned char>(c) > ' ' && c != '\x7f'; };
+    if (std::all_of(key.begin(), key.end(), is_taken)) keys.push_back(std::move(key));
+  }
+  return keys;
+}
+
 std::string MakeFiller() {
   std::string filler;
   for (int i = 0; i < 4096; ++i) filler += static_cast<char>('a' + i % 26);
@@ -44,6 +61,11 @@ std::string MakeFiller() {
 }  // namespace
 
 void Keyspace::AppendKey(std::string& out, uint32_t id) const {
+  if (one_crc) {
+    static const std::vector<std::string> keys = MakeOneCrcKeys();
+    out += keys[id];
+    return;
+  }
   char key[kKeyBytes];
   std::copy_n(prefix.data(), kPrefixBytes, key);
   uint64_t mixed = Mix(id);

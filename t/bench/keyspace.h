@@ -19,6 +19,8 @@ namespace holdfast::bench {
 inline constexpr size_t kKeyBytes = 30;
 inline constexpr uint32_t kKeysMax = 99'999'999;
 
+inline constexpr uint32_t kOneCrcKeysMax = 100'000;
+
 // What a counter holds when it has been loaded: ten digits, so that every reply to incr has the same length.
 inline constexpr uint64_t kCounterStart = 1'000'000'000;
 inline constexpr size_t kCounterDigits = 10;
@@ -27,7 +29,9 @@ struct Keyspace {
   std::string_view prefix;  // kPrefixBytes long
   size_t value_bytes;
   uint32_t keys;
-  bool counters;  // values are kCounterStart, not text
+  bool counters;                // values are kCounterStart, not text
+  std::string_view life = "0";  // a set's expiry, in seconds
+  bool one_crc = false;         // all keys have the same CRC-32C; at most kOneCrcKeysMax of them
 
   void AppendKey(std::string& out, uint32_t id) const;
   void AppendValue(std::string& out, uint32_t id) const;

@@ -2,6 +2,10 @@
 // message shows up as a wrong byte at once instead of as a wait for bytes that never come; one byte more than expected
 // is asked for, so an overlong reply shows too.
 //
+// In a burst the server's threads have all their requests before them when they are let go, and nothing else runs: how
+// they stand in each other's way shows without another core for the client. What the client does not read meanwhile
+// waits in the sockets, which hold more than a batch's replies.
+//
 // The server's CPU time is read while no request is under way: a sleeping thread's account is exact, a running one's
 // lags by up to a clock tick.
 #include "bench/load.h"
@@ -14,6 +18,7 @@
 #include <cerrno>
 #include <cstring>
 #include <thread>
+#include <utility>
 
 #include "bench/echo_protocol.h"
 
@@ -88,9 +93,18 @@ Load::~Load() {
 }
 
 Measurement Load::Measure(std::chrono::milliseconds warm_up, std::chrono::milliseconds run) {
+  return MeasureRuns(warm_up, run, [this] { Run(); });
+}
+
+Measurement Load::MeasureBursts(std::chrono::milliseconds warm_up, std::chrono::milliseconds run) {
+  return MeasureRuns(warm_up, run, [this] { RunBursts(); });
+}
+
+template <typename Runs>
+Measurement Load::MeasureRuns(std::chrono::milliseconds warm_up, std::chrono::milliseconds run, const Runs& runs) {
   batches_left_ = UINT64_MAX;
   deadline_ = Clock::now() + warm_up;
-  Run();
+  runs();
   operations_ = 0;
   round_trips_ns_.clear();
   std::this_thread::sleep_for(kRest);
@@ -98,7 +112,7 @@ Measurement Load::Measure(std::chrono::milliseconds warm_up, std::chrono::millis
   const uint64_t cpu_before_ns = server_.CpuNs();
   const Clock::time_point began = Clock::now();
   deadline_ = began + run;
-  Run();
+  runs();
   Measurement measurement{.operations = operations_, .wall_ns = Nanoseconds(Clock::now() - began)};
   std::this_thread::sleep_for(kRest);
   measurement.cpu_ns = server_.CpuNs() - cpu_before_ns;
@@ -118,12 +132,37 @@ void Load::SendBatches(uint64_t batches) {
 
 void Load::Run() {
   is_past_deadline_ = false;
+  BeginAll();
+  AwaitAll();
+}
+
+void Load::RunBursts() {
+  do {
+    is_past_deadline_ = false;
+    batches_left_ = connections_.size();
+    server_.Hold();
+    BeginAll();
+    server_.Release();
+    const auto patience = Clock::now() + std::chrono::milliseconds(kAnswerTimeoutMs);
+    uint64_t before_ns = 0, now_ns = server_.CpuNs();
+    do {
+      std::this_thread::sleep_for(kRest);
+      before_ns = std::exchange(now_ns, server_.CpuNs());
+    } while (now_ns != before_ns && Clock::now() < patience);
+    AwaitAll();
+  } while (Clock::now() < deadline_);
+}
+
+void Load::BeginAll() {
   for (const auto& connection : connections_) {
     if (MayBegin()) {
       ++busy_;
       Begin(*connection);
     }
   }
+}
+
+void Load::AwaitAll() {
   epoll_event events[kEventsMax];
   while (busy_ > 0) {
     const int ready = epoll_wait(epoll_, events, kEventsMax, kAnswerTimeoutMs);
@@ -233,18 +272,21 @@ void Load::Stalled() const {
   throw BenchError("no answer within " + std::to_string(kAnswerTimeoutMs) + " ms");
 }
 
+Workload FillOf(Keys keys) {
+  return {.name = "preload",
+          .title = "preload",
+          .verb = Verb::kSet,
+          .syntax = Syntax::kText,
+          .memcached_syntax = Syntax::kText,
+          .keys = keys,
+          .draw = Draw::kSequential,
+          .connections = kPreloadConnections,
+          .depth = kPreloadDepth,
+          .target = 0};
+}
+
 void Preload(ServerProcess& server, Keys keys, Keyspace keyspace) {
-  const Workload fill{.name = "preload",
-                      .title = "preload",
-                      .verb = Verb::kSet,
-                      .syntax = Syntax::kText,
-                      .memcached_syntax = Syntax::kText,
-                      .keys = keys,
-                      .draw = Draw::kSequential,
-                      .connections = kPreloadConnections,
-                      .depth = kPreloadDepth,
-                      .target = 0,
-                      .target_later = 0};
+  const Workload fill = FillOf(keys);
   Load load(server, fill, Syntax::kText, keyspace, 0);
   // Whichever connection is ready takes the next keys, so all are stored; a last batch too long wraps to the first key.
   load.SendBatches((keyspace.keys + kPreloadDepth - 1) / kPreloadDepth);

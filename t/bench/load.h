@@ -41,6 +41,10 @@ class Load {
   // Runs for a while unmeasured, lets the server come to rest, then measures one run.
   Measurement Measure(std::chrono::milliseconds warm_up, std::chrono::milliseconds run);
 
+  // The same in bursts: while the server is held a batch is sent on every connection, and while the server answers them
+  // we sleep, so that all cores are free for it.
+  Measurement MeasureBursts(std::chrono::milliseconds warm_up, std::chrono::milliseconds run);
+
   // Sends exactly so many batches.
   void SendBatches(uint64_t batches);
 
@@ -48,6 +52,11 @@ class Load {
   struct Connection;
 
   void Run();
+  void RunBursts();
+  void BeginAll();
+  void AwaitAll();
+  template <typename Runs>
+  Measurement MeasureRuns(std::chrono::milliseconds warm_up, std::chrono::milliseconds run, const Runs& runs);
   void Begin(Connection& connection);
   void Advance(Connection& connection, uint32_t events);
   bool FlushRequest(Connection& connection);
@@ -73,6 +82,9 @@ class Load {
   uint64_t operations_ = 0;
   std::vector<uint64_t> round_trips_ns_;
 };
+
+// How all items are stored: sets in the order of the keys.
+Workload FillOf(Keys keys);
 
 // Stores every item of the keyspace, and resets the server's ledger if they are counters.
 void Preload(ServerProcess& server, Keys keys, Keyspace keyspace);

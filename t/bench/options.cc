@@ -18,19 +18,20 @@ namespace {
 constexpr char kHelp[] = R"(Usage: bench --holdfast PATH [OPTION...]
 
 Measures server CPU per operation of Holdfast, memcached and a bare echo server side by side, one server thread each,
-in interleaved runs, and prints a table.
+in interleaved runs; then what a second thread costs, what an item and a connection take, and what keys made to collide
+cost. Prints two tables.
 
   --holdfast PATH       the server to measure (default: $HOLDFAST_BIN)
   --holdfast-args WORDS more arguments for it, separated by spaces
   --memcached PATH      the server to compare with (default: $MEMCACHED_BIN, else memcached from $PATH)
   --echo-server PATH    the floor (default: echo_server beside this program)
-  --quick               about two minutes: fewer items, shorter runs, nothing of 8 M items
+  --quick               two minutes: fewer items, less memory to fill, shorter runs, nothing of 8 M items
   --smoke               a few seconds: only whether every reply is right, no targets, no pinning
   --only NAME,...       only these rows (--list names them)
   --list                name the rows and end
   --items N             small items loaded (default 1000000, quick 100000)
-  --rounds N            runs per cell (default 7, quick 5)
-  --run-ms N            length of a measured run (default 1000, quick 300)
+  --rounds N            runs per cell (default 7, quick 3)
+  --run-ms N            length of a measured run (default 700, quick 300)
   --document FILE       write the table into FILE, between its bench markers
   --command TEXT        what the report says was typed
   --help                this text
@@ -95,7 +96,8 @@ uint32_t Number(const char* text, uint32_t low, uint32_t high, bool& is_valid) {
 void ApplyQuick(Options& options) {
   options.items = 100'000;
   options.items_huge = 0;
-  options.rounds = 5;
+  options.memory_mib = 256;
+  options.rounds = 3;
   options.warm_up = std::chrono::milliseconds(50);
   options.run = std::chrono::milliseconds(300);
 }
@@ -104,6 +106,8 @@ void ApplySmoke(Options& options) {
   ApplyQuick(options);
   options.is_smoke = true;
   options.items = kItemsMin;
+  options.memory_mib = 8;
+  options.idle_connections = 100;
   options.rounds = 1;
   options.warm_up = std::chrono::milliseconds(0);
   options.run = std::chrono::milliseconds(30);

@@ -23,9 +23,11 @@ struct Options {
   bool is_smoke = false;                        // --smoke: only whether every reply is right
   uint32_t items = 1'000'000;
   uint32_t items_huge = 8'000'000;
+  uint32_t memory_mib = 1'024;         // that is filled to see what an item takes
+  uint32_t idle_connections = 10'000;  // that are opened to see what one takes
   int rounds = 7;
   std::chrono::milliseconds warm_up{200};
-  std::chrono::milliseconds run{1'000};
+  std::chrono::milliseconds run{700};
 
   bool Wants(std::string_view name) const;
 };

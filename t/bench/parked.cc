@@ -142,8 +142,7 @@ double CapacityOf(ServerProcess& server, const SessionOptions& options) {
                       .draw = Draw::kUniform,
                       .connections = 50,
                       .depth = 1,
-                      .target = 0,
-                      .target_later = 0};
+                      .target = 0};
   Load load(server, gets, Syntax::kText, keyspace, options.seed);
   const Measurement measured = load.Measure(kWarmUp, milliseconds(options.run_ms));
   return static_cast<double>(measured.operations) * 1e9 / static_cast<double>(measured.wall_ns);

@@ -19,8 +19,7 @@ namespace {
 
 constexpr std::string_view kBegin = "<!-- bench: begin -->\n";
 constexpr std::string_view kEnd = "<!-- bench: end -->\n";
-constexpr size_t kColumns = 8;
-using Line = std::array<std::string, kColumns>;
+using Line = std::vector<std::string>;
 
 std::string WithThousands(double number) {
   std::string digits = std::to_string(std::llround(number));
@@ -34,11 +33,17 @@ std::string Format(const char* format, double number) {
   return text;
 }
 
+std::string Fixed(double number, int decimals) {
+  char text[64];
+  std::snprintf(text, sizeof text, "%.*f", decimals, number);
+  return text;
+}
+
 std::string FormatCell(const Row& row, Role role) {
   const Cell& cell = row.cell(role);
   if (!cell.failed.empty()) return "error";
   if (!cell.has_figure()) return "-";
-  std::string text = WithThousands(cell.median_ns()) + Format(" ±%.0f %%", cell.spread_percent());
+  std::string text = WithThousands(cell.median()) + Format(" ±%.0f %%", cell.spread_percent());
   if (row.workload->quantity == Quantity::kRoundTrip) text += " (cpu " + WithThousands(cell.cpu_median_ns()) + ")";
   return text;
 }
@@ -51,7 +56,7 @@ std::string FormatOverFloor(const Row& row) {
   for (const Role role : {Role::kHoldfast, Role::kMemcached}) {
     const Cell& cell = row.cell(role);
     if (!text.empty()) text += " / ";
-    text += cell.has_figure() ? Format("%.2f", cell.median_ns() / floor.median_ns()) : "-";
+    text += cell.has_figure() ? Format("%.2f", cell.median() / floor.median()) : "-";
   }
   return text;
 }
@@ -60,23 +65,22 @@ std::string FormatTarget(double target) { return target > 0 ? Format("≥ %g", t
 
 std::string FormatVerdict(const Row& row) {
   const Workload& workload = *row.workload;
+  if (!row.left_out.empty()) return "left out";
   if (row.has_failed_cell()) return "**FAIL** (error)";
   if (row.ratio() == 0 && workload.target > 0) return "**FAIL** (not compared)";
   if (row.ratio() == 0) return workload.memcached_only ? "-" : "skipped";
   if (row.has_missed_target()) return "**FAIL**";
-  if (workload.target_later > 0 && row.ratio() >= workload.target_later) return "pass, later too";
   return workload.target > 0 ? "pass" : "-";
 }
 
 Line FormatRow(const Row& row) {
-  const std::string later = FormatTarget(row.workload->target_later);
   return {std::string(row.workload->title),
           FormatCell(row, Role::kHoldfast),
           FormatCell(row, Role::kMemcached),
           FormatCell(row, Role::kEcho),
           FormatOverFloor(row),
           row.ratio() > 0 ? Format("%.2f", row.ratio()) : "-",
-          FormatTarget(row.workload->target) + (later == "-" ? "" : " (later " + later + ")"),
+          FormatTarget(row.workload->target),
           FormatVerdict(row)};
 }
 
@@ -85,25 +89,56 @@ size_t Width(const std::string& text) {
   return static_cast<size_t>(std::count_if(text.begin(), text.end(), [](char c) { return (c & 0xc0) != 0x80; }));
 }
 
-void AppendLine(std::string& out, const Line& line, const std::array<size_t, kColumns>& widths) {
-  for (size_t i = 0; i < kColumns; ++i) out += "| " + line[i] + std::string(widths[i] - Width(line[i]) + 1, ' ');
+void AppendLine(std::string& out, const Line& line, const std::vector<size_t>& widths) {
+  for (size_t i = 0; i < line.size(); ++i) out += "| " + line[i] + std::string(widths[i] - Width(line[i]) + 1, ' ');
   out += "|\n";
 }
 
-std::string FormatTable(const std::vector<Row>& rows) {
-  std::vector<Line> lines{{"workload", "Holdfast, ns", "memcached, ns", "echo, ns", "over the echo: H / m",
-                           "memcached / Holdfast", "target", "result"}};
-  for (const Row& row : rows) lines.push_back(FormatRow(row));
-  std::array<size_t, kColumns> widths{};
+// The first line is the head.
+std::string FormatLines(std::vector<Line> lines) {
+  std::vector<size_t> widths(lines.front().size());
   for (const Line& line : lines) {
-    for (size_t i = 0; i < kColumns; ++i) widths[i] = std::max(widths[i], Width(line[i]));
+    for (size_t i = 0; i < line.size(); ++i) widths[i] = std::max(widths[i], Width(line[i]));
   }
   Line rule;
-  for (size_t i = 0; i < kColumns; ++i) rule[i] = std::string(widths[i], '-');
+  for (const size_t width : widths) rule.emplace_back(width, '-');
   lines.insert(lines.begin() + 1, rule);
   std::string table;
   for (const Line& line : lines) AppendLine(table, line, widths);
   return table;
+}
+
+std::string FormatRows(const std::vector<Row>& rows) {
+  std::vector<Line> lines{{"workload", "Holdfast, ns", "memcached, ns", "echo, ns", "over the echo: H / m",
+                           "memcached / Holdfast", "target", "result"}};
+  for (const Row& row : rows) lines.push_back(FormatRow(row));
+  return FormatLines(std::move(lines));
+}
+
+std::string FormatFindingCell(const Finding& finding, const Cell& cell) {
+  if (!cell.failed.empty()) return "error";
+  if (!cell.has_figure()) return "-";
+  std::string text = Fixed(cell.median(), finding.decimals) + finding.unit;
+  if (cell.samples.size() > 1) text += Format(" ±%.0f %%", cell.spread_percent());
+  if (!cell.aside.empty()) text += " (" + cell.aside + ")";
+  return text;
+}
+
+std::string FormatFindingVerdict(const Finding& finding) {
+  if (!finding.left_out.empty()) return "left out: " + finding.left_out;
+  if (finding.has_failed_cell()) return "**FAIL** (error)";
+  return finding.has_missed_target() ? "**FAIL**" : "pass";
+}
+
+std::string FormatFindings(const std::vector<Finding>& findings) {
+  std::vector<Line> lines{{"what", "Holdfast", "memcached", "target", "result"}};
+  for (const Finding& finding : findings) {
+    const std::string bound = finding.bound == Bound::kAtMost ? "≤ " : "≥ ";
+    lines.push_back({finding.title, FormatFindingCell(finding, finding.holdfast),
+                     FormatFindingCell(finding, finding.memcached), bound + Format("%g", finding.target) + finding.unit,
+                     FormatFindingVerdict(finding)});
+  }
+  return FormatLines(std::move(lines));
 }
 
 std::string ProcessorName() {
@@ -137,34 +172,47 @@ std::string FormatCircumstances(const Circumstances& circumstances, const Option
   return text.str();
 }
 
-void AppendReasons(std::string& out, const std::vector<Row>& rows) {
+// Why a cell has no figure, unless that has been said of its neighbour.
+void AppendReason(std::string& out, std::string_view title, std::string_view server, const Cell& cell,
+                  std::set<std::string>& said) {
+  const std::string& reason = cell.failed.empty() ? cell.skipped : cell.failed;
+  if (reason.empty() || !said.insert(reason).second) return;
+  out += "- " + std::string(title) + ": " + (cell.failed.empty() ? "skipped" : "failed") + ", " + std::string(server) +
+         ": " + reason + "\n";
+}
+
+std::string FormatReasons(const std::vector<Row>& rows, const std::vector<Finding>& findings) {
   constexpr std::array<std::string_view, kRoles> kNames = {"Holdfast", "memcached", "echo"};
+  std::string out;
   for (const Row& row : rows) {
     std::set<std::string> said;
     for (size_t i = 0; i < kRoles; ++i) {
       const Cell& cell = row.cells[i];
-      const std::string& reason = cell.failed.empty() ? cell.skipped : cell.failed;
       const bool is_obvious = row.workload->memcached_only || (i == 2 && cell.failed.empty());
-      if (reason.empty() || is_obvious || !said.insert(reason).second) continue;
-      out += "- " + std::string(row.workload->title) + ": " + (cell.failed.empty() ? "skipped" : "failed") + ", " +
-             std::string(kNames[i]) + ": " + reason + "\n";
+      if (!is_obvious) AppendReason(out, row.workload->title, kNames[i], cell, said);
     }
   }
+  for (const Finding& finding : findings) {
+    std::set<std::string> said;
+    AppendReason(out, finding.title, kNames[0], finding.holdfast, said);
+    AppendReason(out, finding.title, kNames[1], finding.memcached, said);
+  }
+  return out;
 }
 
 constexpr std::string_view kNotes =
     "\n(1) memcached gets the same requests as quiet meta commands: Debian's 1.6.18 spends three times on pipelined "
-    "text "
-    "gets what 1.6.45 spends on them, while meta costs both the same.\n";
+    "text gets what 1.6.45 spends on them, while meta costs both the same.\n";
 
 }  // namespace
 
-std::string FormatReport(const std::vector<Row>& rows, const Circumstances& circumstances, const Options& options) {
+std::string FormatReport(const std::vector<Row>& rows, const std::vector<Finding>& findings,
+                         const Circumstances& circumstances, const Options& options) {
   std::string report = FormatCircumstances(circumstances, options);
-  report += FormatTable(rows);
+  if (!rows.empty()) report += FormatRows(rows) + "\n";
+  if (!findings.empty()) report += FormatFindings(findings);
   report += kNotes;
-  std::string reasons;
-  AppendReasons(reasons, rows);
+  const std::string reasons = FormatReasons(rows, findings);
   if (!reasons.empty()) report += "\n" + reasons;
   return report;
 }

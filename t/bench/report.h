@@ -13,7 +13,8 @@
 namespace holdfast::bench {
 
 // The whole section: how it was measured, the table, the notes.
-std::string FormatReport(const std::vector<Row>& rows, const Circumstances& circumstances, const Options& options);
+std::string FormatReport(const std::vector<Row>& rows, const std::vector<Finding>& findings,
+                         const Circumstances& circumstances, const Options& options);
 
 // Replaces what stands between the bench markers of a file. The reason when that is not possible, else empty.
 std::string WriteBetweenMarkers(const std::string& path, const std::string& text);

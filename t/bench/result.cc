@@ -3,7 +3,6 @@
 #include <algorithm>
 
 namespace holdfast::bench {
-namespace {
 
 double Median(std::vector<double> values) {
   if (values.empty()) return 0;
@@ -12,26 +11,26 @@ double Median(std::vector<double> values) {
   return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
 }
 
-}  // namespace
-
-double Cell::median_ns() const { return Median(samples_ns); }
-
-double Cell::cpu_median_ns() const { return Median(cpu_ns); }
-
 double Cell::spread_percent() const {
-  if (samples_ns.empty()) return 0;
-  const auto [low, high] = std::minmax_element(samples_ns.begin(), samples_ns.end());
-  return (*high - *low) / 2 / median_ns() * 100;
+  if (samples.empty()) return 0;
+  const auto [low, high] = std::minmax_element(samples.begin(), samples.end());
+  return (*high - *low) / 2 / median() * 100;
 }
 
 double Row::ratio() const {
   const Cell& ours = cell(Role::kHoldfast);
   const Cell& theirs = cell(Role::kMemcached);
-  return ours.has_figure() && theirs.has_figure() ? theirs.median_ns() / ours.median_ns() : 0;
+  return ours.has_figure() && theirs.has_figure() ? theirs.median() / ours.median() : 0;
 }
 
 bool Row::has_failed_cell() const {
   return std::any_of(cells.begin(), cells.end(), [](const Cell& cell) { return !cell.failed.empty(); });
+}
+
+bool Finding::has_missed_target() const {
+  if (!left_out.empty()) return false;
+  if (!holdfast.has_figure()) return true;
+  return bound == Bound::kAtMost ? holdfast.median() > target : holdfast.median() < target;
 }
 
 }  // namespace holdfast::bench

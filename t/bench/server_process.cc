@@ -22,6 +22,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstdio>
@@ -29,6 +30,7 @@
 #include <fstream>
 #include <string_view>
 #include <thread>
+#include <utility>
 
 namespace holdfast::bench {
 namespace {
@@ -83,15 +85,37 @@ uint64_t StatusKilobytes(const std::string& path, std::string_view name) {
   throw BenchError("cannot read " + path);
 }
 
+// Thread 0 is the calling one.
+bool PinThread(pid_t thread, int cpu) {
+  cpu_set_t set;
+  CPU_ZERO(&set);
+  CPU_SET(cpu, &set);
+  return sched_setaffinity(thread, sizeof set, &set) == 0;
+}
+
+// The threads of a process; none when there is no such process.
+std::vector<pid_t> ThreadsOf(pid_t process) {
+  std::vector<pid_t> threads;
+  DIR* directory = opendir(("/proc/" + std::to_string(process) + "/task").c_str());
+  if (directory == nullptr) return threads;
+  while (const dirent* entry = readdir(directory)) {
+    if (entry->d_name[0] != '.') threads.push_back(std::stoi(entry->d_name));
+  }
+  closedir(directory);
+  return threads;
+}
+
+uint64_t ThreadCpuNs(pid_t process, pid_t thread) {
+  const std::string path = "/proc/" + std::to_string(process) + "/task/" + std::to_string(thread) + "/schedstat";
+  uint64_t run_ns = 0;
+  std::ifstream(path) >> run_ns;
+  return run_ns;
+}
+
 [[noreturn]] void Become(const std::vector<std::string>& words, int output, std::optional<int> cpu, pid_t parent) {
   prctl(PR_SET_PDEATHSIG, SIGKILL);
   if (getppid() != parent) _exit(127);
-  if (cpu) {
-    cpu_set_t set;
-    CPU_ZERO(&set);
-    CPU_SET(*cpu, &set);
-    sched_setaffinity(0, sizeof set, &set);  // best effort: unpinned figures are only noisier
-  }
+  if (cpu) PinThread(0, *cpu);  // best effort: unpinned figures are only noisier
   dup2(open("/dev/null", O_RDONLY), STDIN_FILENO);
   dup2(output, STDOUT_FILENO);
   dup2(output, STDERR_FILENO);
@@ -105,18 +129,20 @@ uint64_t StatusKilobytes(const std::string& path, std::string_view name) {
 
 }  // namespace
 
-std::optional<int> PinToSecondCpu() {
+std::vector<int> AllowedCpus() {
   cpu_set_t allowed;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0 || CPU_COUNT(&allowed) < 2) return std::nullopt;
-  int first = 0;
-  while (!CPU_ISSET(first, &allowed)) ++first;
-  int second = first + 1;
-  while (!CPU_ISSET(second, &allowed)) ++second;
-  cpu_set_t ours;
-  CPU_ZERO(&ours);
-  CPU_SET(second, &ours);
-  if (sched_setaffinity(0, sizeof ours, &ours) != 0) return std::nullopt;
-  return first;
+  std::vector<int> cpus;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return cpus;
+  for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
+    if (CPU_ISSET(cpu, &allowed)) cpus.push_back(cpu);
+  }
+  return cpus;
+}
+
+std::optional<int> PinToSecondCpu() {
+  const std::vector<int> cpus = AllowedCpus();
+  if (cpus.size() < 2 || !PinThread(0, cpus[1])) return std::nullopt;
+  return cpus[0];
 }
 
 int ConnectLoopback(uint16_t port, bool blocking) {
@@ -219,17 +245,27 @@ uint64_t ServerProcess::CpuNs() const {
 }
 
 uint64_t CpuNsOf(pid_t process) {
-  const std::string folder = "/proc/" + std::to_string(process) + "/task/";
-  DIR* directory = opendir(folder.c_str());
-  if (directory == nullptr) return 0;
   uint64_t sum_ns = 0;
-  while (const dirent* entry = readdir(directory)) {
-    uint64_t run_ns = 0;
-    if (entry->d_name[0] != '.' && std::ifstream(folder + entry->d_name + "/schedstat") >> run_ns) sum_ns += run_ns;
+  for (const pid_t thread : ThreadsOf(process)) {
+    sum_ns += ThreadCpuNs(process, thread);
   }
-  closedir(directory);
   return sum_ns;
 }
+
+void ServerProcess::SpreadBusiestOver(const std::vector<int>& cpus) {
+  std::vector<std::pair<uint64_t, pid_t>> threads;
+  for (const pid_t thread : ThreadsOf(pid_)) threads.emplace_back(ThreadCpuNs(pid_, thread), thread);
+  std::sort(threads.rbegin(), threads.rend());
+  for (size_t i = 0; i < std::min(cpus.size(), threads.size()); ++i) PinThread(threads[i].second, cpus[i]);
+}
+
+void ServerProcess::Hold() {
+  kill(pid_, SIGSTOP);
+  // Until all its threads have: the waiting parent is told then.
+  waitpid(pid_, nullptr, WUNTRACED);
+}
+
+void ServerProcess::Release() { kill(pid_, SIGCONT); }
 
 uint64_t ServerProcess::ResidentBytes() const {
   return StatusKilobytes("/proc/" + std::to_string(pid_) + "/status", "VmRSS:");

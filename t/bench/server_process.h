@@ -59,6 +59,13 @@ class ServerProcess {
   // The value of one row of the reply to `stats`, or to `stats GROUP`.
   uint64_t Statistic(const std::string& name, const std::string& group = "") const;
 
+  // Pins its busiest threads so far each to one of these cores. Best effort.
+  void SpreadBusiestOver(const std::vector<int>& cpus);
+
+  // Stops it where it is, until Release.
+  void Hold();
+  void Release();
+
   CounterLedger& ledger() { return ledger_; }
 
  private:
@@ -79,6 +86,9 @@ class ServerProcess {
 
 // Run time of all threads of a process so far; 0 when there is none.
 uint64_t CpuNsOf(pid_t process);
+
+// The cores that this thread may use, in ascending order.
+std::vector<int> AllowedCpus();
 
 // Pins this thread to the second core it may use and returns the first, for the server; none where there is but one.
 std::optional<int> PinToSecondCpu();

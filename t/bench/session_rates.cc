@@ -36,8 +36,7 @@ Workload WorkloadOf(Verb verb, int connections, int depth) {
           .draw = Draw::kUniform,
           .connections = connections,
           .depth = depth,
-          .target = 0,
-          .target_later = 0};
+          .target = 0};
 }
 
 std::unique_ptr<ServerProcess> Start(const BenchDirectory& directory, const SessionOptions& options,

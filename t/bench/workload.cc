@@ -20,12 +20,11 @@ constexpr auto kUniform = Draw::kUniform;
 constexpr uint32_t kMixedSetEvery = 10;
 constexpr uint32_t kLargeItemsShare = 5;  // 1 KiB items are a fifth as many as small ones, to fit the same memory
 
-// Columns: name, title, verb, syntax, memcached's syntax, keys, draw, connections, depth, target, later[, scale,
-// quantity].
+// Columns: name, title, verb, syntax, memcached's syntax, keys, draw, connections, depth, target[, scale, quantity].
 constexpr std::array kWorkloads = {
-    Workload{"get", "GET, one at a time", Verb::kGet, kT, kT, Keys::kSmall, kUniform, 50, 1, 0.95, 1.15},
-    Workload{"set", "SET, one at a time", Verb::kSet, kT, kT, Keys::kSmall, kUniform, 50, 1, 0, 1.15},
-    Workload{"get32", "GET text pipelined 32 (1)", Verb::kGet, kT, kM, Keys::kSmall, kUniform, 16, 32, 0, 4},
+    Workload{"get", "GET, one at a time", Verb::kGet, kT, kT, Keys::kSmall, kUniform, 50, 1, 1.15},
+    Workload{"set", "SET, one at a time", Verb::kSet, kT, kT, Keys::kSmall, kUniform, 50, 1, 1.15},
+    Workload{"get32", "GET text pipelined 32 (1)", Verb::kGet, kT, kM, Keys::kSmall, kUniform, 16, 32, 4},
     Workload{.name = "get32-own-text",
              .title = "GET text pipelined 32, memcached's own text",
              .verb = Verb::kGet,
@@ -36,16 +35,15 @@ constexpr std::array kWorkloads = {
              .connections = 16,
              .depth = 32,
              .target = 0,
-             .target_later = 0,
              .memcached_only = true},
-    Workload{"mg32", "GET meta quiet pipelined 32", Verb::kGet, kM, kM, Keys::kSmall, kUniform, 16, 32, 0, 4},
-    Workload{"getkq32", "GET binary getkq pipelined 32", Verb::kGet, kB, kB, Keys::kSmall, kUniform, 16, 32, 0, 4},
-    Workload{"set32", "SET text pipelined 32", Verb::kSet, kT, kT, Keys::kSmall, kUniform, 16, 32, 0, 3},
-    Workload{"incr32", "incr text pipelined 32", Verb::kIncrement, kT, kT, Keys::kCounter, kUniform, 16, 32, 0, 3},
-    Workload{"multiget100", "multiget of 100, a key", Verb::kMultiget, kT, kT, Keys::kSmall, kUniform, 16, 100, 1, 5},
-    Workload{"get32-1k", "1 KiB: GET text pipelined 32 (1)", Verb::kGet, kT, kM, Keys::kLarge, kUniform, 16, 32, 0, 4},
+    Workload{"mg32", "GET meta quiet pipelined 32", Verb::kGet, kM, kM, Keys::kSmall, kUniform, 16, 32, 4},
+    Workload{"getkq32", "GET binary getkq pipelined 32", Verb::kGet, kB, kB, Keys::kSmall, kUniform, 16, 32, 4},
+    Workload{"set32", "SET text pipelined 32", Verb::kSet, kT, kT, Keys::kSmall, kUniform, 16, 32, 3},
+    Workload{"incr32", "incr text pipelined 32", Verb::kIncrement, kT, kT, Keys::kCounter, kUniform, 16, 32, 3},
+    Workload{"multiget100", "multiget of 100, a key", Verb::kMultiget, kT, kT, Keys::kSmall, kUniform, 16, 100, 5},
+    Workload{"get32-1k", "1 KiB: GET text pipelined 32 (1)", Verb::kGet, kT, kM, Keys::kLarge, kUniform, 16, 32, 4},
     Workload{"multiget100-1k", "1 KiB: multiget of 100, a key", Verb::kMultiget, kT, kT, Keys::kLarge, kUniform, 16,
-             100, 0, 4},
+             100, 4},
     Workload{.name = "mixed32",
              .title = "9:1 GET/SET Zipf, text pipelined 32 (1)",
              .verb = Verb::kMixed,
@@ -55,12 +53,11 @@ constexpr std::array kWorkloads = {
              .draw = Draw::kZipf,
              .connections = 16,
              .depth = 32,
-             .target = 0,
-             .target_later = 3.5,
+             .target = 3.5,
              .has_floor = false},
     Workload{"round-trip", "GET, one connection alone: wall-clock p50", Verb::kGet, kT, kT, Keys::kSmall, kUniform, 1,
-             1, 0, 0, Scale::kUsual, Quantity::kRoundTrip},
-    Workload{"round-trip-polled", "the same with --busy-poll=50", Verb::kGet, kT, kT, Keys::kSmall, kUniform, 1, 1, 0,
+             1, 0, Scale::kUsual, Quantity::kRoundTrip},
+    Workload{"round-trip-polled", "the same with --busy-poll=50", Verb::kGet, kT, kT, Keys::kSmall, kUniform, 1, 1,
              1.5, Scale::kBusyPoll, Quantity::kRoundTrip},
     Workload{.name = "multiget100-8m",
              .title = "8 M items: multiget of 100, a key",
@@ -71,8 +68,7 @@ constexpr std::array kWorkloads = {
              .draw = kUniform,
              .connections = 16,
              .depth = 100,
-             .target = 0,
-             .target_later = 6,
+             .target = 6,
              .scale = Scale::kHuge},
 };
 
@@ -178,7 +174,8 @@ void BatchWriter::AppendSet(Batch& batch, uint32_t id) {
   const bool is_meta = syntax_ == Syntax::kMeta;
   batch.request += is_meta ? "ms " : "set ";
   keyspace_.AppendKey(batch.request, id);
-  batch.request += is_meta ? " " : " 0 0 ";
+  if (!is_meta) (batch.request += " 0 ") += keyspace_.life;
+  batch.request += ' ';
   batch.request += value_bytes_text_;
   batch.request += "\r\n";
   keyspace_.AppendValue(batch.request, id);

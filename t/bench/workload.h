@@ -35,8 +35,7 @@ struct Workload {
   Draw draw;
   int connections;
   int depth;            // requests in a batch; keys in a multiget
-  double target;        // memcached / Holdfast must reach this now; 0: only printed
-  double target_later;  // and this in the end; 0: none
+  double target;  // memcached / Holdfast must reach this; 0: only printed
   Scale scale = Scale::kUsual;
   Quantity quantity = Quantity::kCpuPerOperation;
   bool has_floor = true;        // the batches have one size, so the echo server can answer them
