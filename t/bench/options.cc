@@ -1,14 +1,9 @@
-// How it works: getopt_long over a table of names; --quick and --smoke are applied first, so that they change defaults
-// and the other options still override it wherever they stand.
 #include "bench/options.h"
 
-#include <getopt.h>
-
 #include <algorithm>
-#include <charconv>
+#include <array>
 #include <cstdio>
 #include <cstdlib>
-#include <sstream>
 
 #include "bench/keyspace.h"
 
@@ -40,58 +35,6 @@ Exit status: 0, or 1 when a target was missed or a cell could not be measured, o
 )";
 
 constexpr uint32_t kItemsMin = 10'000;  // so that the counters can be dealt out among the connections
-
-// What getopt_long returns for each option; past all characters, since '?' is its own answer to a wrong one.
-enum Choice {
-  kHoldfast = 256,
-  kArgs,
-  kMemcached,
-  kEcho,
-  kQuick,
-  kSmoke,
-  kOnly,
-  kList,
-  kItems,
-  kRounds,
-  kRunMs,
-  kDocument,
-  kCommand,
-  kHelpChoice,
-};
-
-constexpr option kLongOptions[] = {{"holdfast", required_argument, nullptr, kHoldfast},
-                                   {"holdfast-args", required_argument, nullptr, kArgs},
-                                   {"memcached", required_argument, nullptr, kMemcached},
-                                   {"echo-server", required_argument, nullptr, kEcho},
-                                   {"quick", no_argument, nullptr, kQuick},
-                                   {"smoke", no_argument, nullptr, kSmoke},
-                                   {"only", required_argument, nullptr, kOnly},
-                                   {"list", no_argument, nullptr, kList},
-                                   {"items", required_argument, nullptr, kItems},
-                                   {"rounds", required_argument, nullptr, kRounds},
-                                   {"run-ms", required_argument, nullptr, kRunMs},
-                                   {"document", required_argument, nullptr, kDocument},
-                                   {"command", required_argument, nullptr, kCommand},
-                                   {"help", no_argument, nullptr, kHelpChoice},
-                                   {nullptr, 0, nullptr, 0}};
-
-std::vector<std::string> Split(const std::string& text, char separator) {
-  std::vector<std::string> words;
-  std::istringstream stream(text);
-  for (std::string word; std::getline(stream, word, separator);) {
-    if (!word.empty()) words.push_back(word);
-  }
-  return words;
-}
-
-uint32_t Number(const char* text, uint32_t low, uint32_t high, bool& is_valid) {
-  uint32_t number = 0;
-  const std::string_view digits(text);
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), number);
-  is_valid = error == std::errc() && end == digits.data() + digits.size() && number >= low && number <= high;
-  if (!is_valid) std::fprintf(stderr, "bench: \"%s\" is not a number from %u to %u\n", text, low, high);
-  return number;
-}
 
 void ApplyQuick(Options& options) {
   options.items = 100'000;
@@ -136,47 +79,34 @@ std::string Environment(const char* name, const std::string& otherwise) {
   return value != nullptr && *value != '\0' ? value : otherwise;
 }
 
-bool ApplyOne(int choice, const char* argument, Options& options) {
-  bool is_valid = true;
-  switch (choice) {
-    case kHoldfast:
-      options.holdfast = argument;
-      break;
-    case kArgs:
-      options.holdfast_arguments = Split(argument, ' ');
-      break;
-    case kMemcached:
-      options.memcached = argument;
-      break;
-    case kEcho:
-      options.echo_server = argument;
-      break;
-    case kQuick:
-    case kSmoke:
-      break;
-    case kOnly:
-      options.only = Split(argument, ',');
-      break;
-    case kItems:
-      options.items = Number(argument, kItemsMin, kKeysMax, is_valid);
-      break;
-    case kRounds:
-      options.rounds = static_cast<int>(Number(argument, 1, 1000, is_valid));
-      break;
-    case kRunMs:
-      options.run = std::chrono::milliseconds(Number(argument, 10, 60'000, is_valid));
-      break;
-    case kCommand:
-      options.command = argument;
-      break;
-    case kDocument:
-      options.document = argument;
-      break;
-    default:
-      is_valid = false;  // getopt has said why
-  }
-  return is_valid;
+bool ParseRunMs(const char* value, Options& options) {
+  uint32_t ms = 0;
+  if (!ParseNumber(value, 10, 60'000, &ms)) return false;
+  options.run = std::chrono::milliseconds(ms);
+  return true;
 }
+
+constexpr auto kValue = OptionKind::kValue;
+constexpr auto kFlag = OptionKind::kFlag;
+constexpr auto kPreset = OptionKind::kPreset;
+
+// --smoke behind --quick: it is the stronger one.
+constexpr OptionRow<Options> kRows[] = {
+    {"holdfast", kValue, [](const char* value, Options& o) { return o.holdfast = value, true; }},
+    {"holdfast-args", kValue,
+     [](const char* value, Options& o) { return o.holdfast_arguments = Split(value, ' '), true; }},
+    {"memcached", kValue, [](const char* value, Options& o) { return o.memcached = value, true; }},
+    {"echo-server", kValue, [](const char* value, Options& o) { return o.echo_server = value, true; }},
+    {"quick", kPreset, [](const char*, Options& o) { return ApplyQuick(o), true; }},
+    {"smoke", kPreset, [](const char*, Options& o) { return ApplySmoke(o), true; }},
+    {"only", kValue, [](const char* value, Options& o) { return o.only = Split(value, ','), true; }},
+    {"list", kFlag, [](const char*, Options& o) { return o.is_list = true; }},
+    {"items", kValue, [](const char* value, Options& o) { return ParseNumber(value, kItemsMin, kKeysMax, &o.items); }},
+    {"rounds", kValue, [](const char* value, Options& o) { return ParseNumber(value, 1, 1000, &o.rounds); }},
+    {"run-ms", kValue, ParseRunMs},
+    {"document", kValue, [](const char* value, Options& o) { return o.document = value, true; }},
+    {"command", kValue, [](const char* value, Options& o) { return o.command = value, true; }},
+};
 
 bool CheckNames(const Options& options, std::span<const std::string_view> names) {
   for (const std::string& wanted : options.only) {
@@ -199,23 +129,11 @@ OptionsOutcome ParseOptions(int argc, char** argv, std::span<const std::string_v
   options.memcached = Environment("MEMCACHED_BIN", options.memcached);
   options.echo_server = BesideThis(argv[0], "echo_server");
   options.command = CommandLine(argc, argv);
-  const auto has = [=](std::string_view word) { return std::find(argv + 1, argv + argc, word) != argv + argc; };
-  if (has("--quick")) ApplyQuick(options);
-  if (has("--smoke")) ApplySmoke(options);
-  for (int choice; (choice = getopt_long(argc, argv, "", kLongOptions, nullptr)) != -1;) {
-    if (choice == kHelpChoice) {
-      std::fputs(kHelp, stdout);
-      return OptionsOutcome::kHelp;
-    }
-    if (choice == kList) {
-      for (const std::string_view name : names) std::printf("%.*s\n", static_cast<int>(name.size()), name.data());
-      return OptionsOutcome::kHelp;
-    }
-    if (!ApplyOne(choice, optarg, options)) return OptionsOutcome::kUsageError;
-  }
-  if (optind < argc) {
-    std::fprintf(stderr, "bench: what is \"%s\"? (--help)\n", argv[optind]);
-    return OptionsOutcome::kUsageError;
+  const OptionsOutcome outcome = ParseCommandLine<Options>(argc, argv, kRows, kHelp, options);
+  if (outcome != OptionsOutcome::kRun) return outcome;
+  if (options.is_list) {
+    for (const std::string_view name : names) std::printf("%.*s\n", static_cast<int>(name.size()), name.data());
+    return OptionsOutcome::kHelp;
   }
   if (options.holdfast.empty()) {
     std::fprintf(stderr, "bench: which server? Give --holdfast PATH or set HOLDFAST_BIN (--help)\n");

@@ -10,6 +10,8 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/command_line.h"
+
 namespace holdfast::bench {
 
 struct Options {
@@ -21,6 +23,7 @@ struct Options {
   std::string command;                          // --command, else argv without folders: what the report says was typed
   std::vector<std::string> only;                // --only; empty: all
   bool is_smoke = false;                        // --smoke: only whether every reply is right
+  bool is_list = false;                         // --list: only the names of the rows
   uint32_t items = 1'000'000;
   uint32_t items_huge = 8'000'000;
   uint32_t memory_mib = 1'024;         // that is filled to see what an item takes
@@ -31,8 +34,6 @@ struct Options {
 
   bool Wants(std::string_view name) const;
 };
-
-enum class OptionsOutcome { kRun, kHelp, kUsageError };
 
 // `names` are the rows of the table. On kUsageError one line has been written to stderr, on kHelp the help to stdout.
 OptionsOutcome ParseOptions(int argc, char** argv, std::span<const std::string_view> names, Options& options);

@@ -1,14 +1,8 @@
-// How it works: getopt_long over a table of names; --quick is applied first, so that it changes defaults and the other
-// options still override it wherever they stand.
 #include "bench/session_options.h"
 
-#include <getopt.h>
-
 #include <algorithm>
-#include <charconv>
 #include <cstdio>
 #include <cstdlib>
-#include <sstream>
 
 namespace holdfast::bench {
 namespace {
@@ -40,73 +34,10 @@ whether anybody waits who need not while the database hangs.
 Exit status: 0, or 1 when a target was missed or could not be measured, or 64 for a wrong option.
 )";
 
-enum Choice {
-  kHoldfast = 256,
-  kDatabase,
-  kPasswordFile,
-  kPids,
-  kOnly,
-  kQuick,
-  kSeed,
-  kScale,
-  kUsers,
-  kSiteS,
-  kWorkers,
-  kMemory,
-  kRuns,
-  kRunMs,
-  kPairs,
-  kParked,
-  kHangMs,
-  kHelpChoice,
-};
-
-constexpr option kLongOptions[] = {{"holdfast", required_argument, nullptr, kHoldfast},
-                                   {"database", required_argument, nullptr, kDatabase},
-                                   {"password-file", required_argument, nullptr, kPasswordFile},
-                                   {"database-pids", required_argument, nullptr, kPids},
-                                   {"only", required_argument, nullptr, kOnly},
-                                   {"quick", no_argument, nullptr, kQuick},
-                                   {"seed", required_argument, nullptr, kSeed},
-                                   {"scale", required_argument, nullptr, kScale},
-                                   {"users", required_argument, nullptr, kUsers},
-                                   {"site-s", required_argument, nullptr, kSiteS},
-                                   {"workers", required_argument, nullptr, kWorkers},
-                                   {"memory", required_argument, nullptr, kMemory},
-                                   {"runs", required_argument, nullptr, kRuns},
-                                   {"run-ms", required_argument, nullptr, kRunMs},
-                                   {"pairs", required_argument, nullptr, kPairs},
-                                   {"parked", required_argument, nullptr, kParked},
-                                   {"hang-ms", required_argument, nullptr, kHangMs},
-                                   {"help", no_argument, nullptr, kHelpChoice},
-                                   {nullptr, 0, nullptr, 0}};
-
-std::vector<std::string> Split(const std::string& text) {
-  std::vector<std::string> words;
-  std::istringstream stream(text);
-  for (std::string word; std::getline(stream, word, ',');) {
-    if (!word.empty()) words.push_back(word);
-  }
-  return words;
-}
-
-template <typename Type>
-bool Number(std::string_view digits, uint64_t low, uint64_t high, Type* number) {
-  uint64_t value = 0;
-  const auto [end, error] = std::from_chars(digits.data(), digits.data() + digits.size(), value);
-  if (error == std::errc() && end == digits.data() + digits.size() && value >= low && value <= high) {
-    *number = static_cast<Type>(value);
-    return true;
-  }
-  std::fprintf(stderr, "sessions: \"%s\" is not a number from %llu to %llu\n", std::string(digits).c_str(),
-               static_cast<unsigned long long>(low), static_cast<unsigned long long>(high));
-  return false;
-}
-
-bool ApplyParts(const char* text, SessionOptions* options) {
-  const std::vector<std::string> known = options->parts;
-  options->parts = Split(text);
-  for (const std::string& part : options->parts) {
+bool ParseParts(const char* value, SessionOptions& options) {
+  const std::vector<std::string> known = options.parts;
+  options.parts = Split(value, ',');
+  for (const std::string& part : options.parts) {
     if (std::find(known.begin(), known.end(), part) == known.end()) {
       std::fprintf(stderr, "sessions: no part \"%s\" (--help)\n", part.c_str());
       return false;
@@ -115,63 +46,52 @@ bool ApplyParts(const char* text, SessionOptions* options) {
   return true;
 }
 
-bool ApplyPids(const char* text, SessionOptions* options) {
-  for (const std::string& word : Split(text)) {
-    if (!Number(word, 2, INT32_MAX, &options->database_processes.emplace_back())) return false;
+bool ParsePids(const char* value, SessionOptions& options) {
+  for (const std::string& word : Split(value, ',')) {
+    if (!ParseNumber(word, 2, INT32_MAX, &options.database_processes.emplace_back())) return false;
   }
   return true;
 }
 
-void ApplyQuick(SessionOptions* options) {
-  options->users = 200;
-  options->site_s = 8;
-  options->runs = 2;
-  options->run_ms = 500;
-  options->pairs = 2;
-  options->parked = 1'000;
-  options->hang_ms = 3'000;
+bool ApplyQuick(const char*, SessionOptions& options) {
+  options.users = 200;
+  options.site_s = 8;
+  options.runs = 2;
+  options.run_ms = 500;
+  options.pairs = 2;
+  options.parked = 1'000;
+  options.hang_ms = 3'000;
+  return true;
 }
 
-bool Apply(int choice, const char* text, SessionOptions* options) {
-  switch (choice) {
-    case kHoldfast:
-      return options->holdfast = text, true;
-    case kDatabase:
-      return options->database = text, true;
-    case kPasswordFile:
-      return options->password_file = text, true;
-    case kPids:
-      return ApplyPids(text, options);
-    case kOnly:
-      return ApplyParts(text, options);
-    case kQuick:
-      return true;  // done before
-    case kSeed:
-      return Number(text, 0, UINT64_MAX, &options->seed);
-    case kScale:
-      return Number(text, 1, kRealSyncIntervalS, &options->scale);
-    case kUsers:
-      return Number(text, 1, 1'000'000, &options->users);
-    case kSiteS:
-      return Number(text, 1, 86'400, &options->site_s);
-    case kWorkers:
-      return Number(text, 1, 500, &options->workers);
-    case kMemory:
-      return Number(text, 8, 65'536, &options->memory_mib);
-    case kRuns:
-      return Number(text, 1, 1'000, &options->runs);
-    case kRunMs:
-      return Number(text, 100, 600'000, &options->run_ms);
-    case kPairs:
-      return Number(text, 1, 1'000, &options->pairs);
-    case kParked:
-      return Number(text, 1, 50'000, &options->parked);
-    case kHangMs:
-      return Number(text, 2'000, 60'000, &options->hang_ms);
-    default:
-      return false;  // getopt has said why
-  }
+constexpr auto kValue = OptionKind::kValue;
+
+// Holds a number between two limits.
+template <auto Member, uint64_t low, uint64_t high>
+bool ParseMember(const char* value, SessionOptions& options) {
+  return ParseNumber(value, low, high, &(options.*Member));
 }
+
+using S = SessionOptions;
+constexpr OptionRow<SessionOptions> kRows[] = {
+    {"holdfast", kValue, [](const char* value, S& o) { return o.holdfast = value, true; }},
+    {"database", kValue, [](const char* value, S& o) { return o.database = value, true; }},
+    {"password-file", kValue, [](const char* value, S& o) { return o.password_file = value, true; }},
+    {"database-pids", kValue, ParsePids},
+    {"only", kValue, ParseParts},
+    {"quick", OptionKind::kPreset, ApplyQuick},
+    {"seed", kValue, ParseMember<&S::seed, 0, UINT64_MAX>},
+    {"scale", kValue, ParseMember<&S::scale, 1, kRealSyncIntervalS>},
+    {"users", kValue, ParseMember<&S::users, 1, 1'000'000>},
+    {"site-s", kValue, ParseMember<&S::site_s, 1, 86'400>},
+    {"workers", kValue, ParseMember<&S::workers, 1, 500>},
+    {"memory", kValue, ParseMember<&S::memory_mib, 8, 65'536>},
+    {"runs", kValue, ParseMember<&S::runs, 1, 1'000>},
+    {"run-ms", kValue, ParseMember<&S::run_ms, 100, 600'000>},
+    {"pairs", kValue, ParseMember<&S::pairs, 1, 1'000>},
+    {"parked", kValue, ParseMember<&S::parked, 1, 50'000>},
+    {"hang-ms", kValue, ParseMember<&S::hang_ms, 2'000, 60'000>},
+};
 
 }  // namespace
 
@@ -179,24 +99,15 @@ bool SessionOptions::Wants(std::string_view part) const {
   return std::find(parts.begin(), parts.end(), part) != parts.end();
 }
 
-SessionOptionsOutcome ParseSessionOptions(int argc, char** argv, SessionOptions* options) {
-  for (int i = 1; i < argc; ++i) {
-    if (std::string_view(argv[i]) == "--quick") ApplyQuick(options);
-  }
+OptionsOutcome ParseSessionOptions(int argc, char** argv, SessionOptions* options) {
   if (const char* given = std::getenv("HOLDFAST_BIN")) options->holdfast = given;
-  for (int choice = 0; (choice = getopt_long(argc, argv, "", kLongOptions, nullptr)) != -1;) {
-    if (choice == kHelpChoice) {
-      std::fputs(kHelp, stdout);
-      return SessionOptionsOutcome::kHelp;
-    }
-    if (!Apply(choice, optarg, options)) return SessionOptionsOutcome::kUsageError;
-  }
+  const OptionsOutcome outcome = ParseCommandLine<SessionOptions>(argc, argv, kRows, kHelp, *options);
+  if (outcome != OptionsOutcome::kRun) return outcome;
   const char* wrong = nullptr;
-  if (optind < argc) wrong = "takes no arguments, only options (--help)";
   if (options->holdfast.empty()) wrong = "which server? Give --holdfast PATH or set HOLDFAST_BIN (--help)";
   if (kRealSyncIntervalS % options->scale != 0) wrong = "--scale must divide 120, for the server takes whole seconds";
   if (wrong != nullptr) std::fprintf(stderr, "sessions: %s\n", wrong);
-  return wrong == nullptr ? SessionOptionsOutcome::kRun : SessionOptionsOutcome::kUsageError;
+  return wrong == nullptr ? OptionsOutcome::kRun : OptionsOutcome::kUsageError;
 }
 
 }  // namespace holdfast::bench

@@ -13,6 +13,8 @@
 #include <string_view>
 #include <vector>
 
+#include "bench/command_line.h"
+
 namespace holdfast::bench {
 
 // The times of a real shop, in seconds. All of them are divided by the same scale.
@@ -47,8 +49,7 @@ struct SessionOptions {
   bool is_sqlite() const { return database == "sqlite"; }
 };
 
-enum class SessionOptionsOutcome { kRun, kHelp, kUsageError };
-SessionOptionsOutcome ParseSessionOptions(int argc, char** argv, SessionOptions* options);
+OptionsOutcome ParseSessionOptions(int argc, char** argv, SessionOptions* options);
 
 }  // namespace holdfast::bench
 

@@ -43,14 +43,14 @@ int Run(const SessionOptions& options) {
 }  // namespace holdfast::bench
 
 int main(int argc, char** argv) {
-  using holdfast::bench::SessionOptionsOutcome;
+  using holdfast::bench::OptionsOutcome;
   holdfast::bench::SessionOptions options;
   switch (holdfast::bench::ParseSessionOptions(argc, argv, &options)) {
-    case SessionOptionsOutcome::kHelp:
+    case OptionsOutcome::kHelp:
       return 0;
-    case SessionOptionsOutcome::kUsageError:
+    case OptionsOutcome::kUsageError:
       return 64;
-    case SessionOptionsOutcome::kRun:
+    case OptionsOutcome::kRun:
       return holdfast::bench::Run(options);
   }
 }
