@@ -176,7 +176,8 @@ TEST(EchoServerTest, answers_bursts_and_is_silent_while_held) {
   Workload workload = Find("get32");
   workload.connections = 100;  // more than one look at the sockets returns
   Load load(server, workload, workload.syntax, KeyspaceOf(workload.keys, kItems), 1);
-  const Measurement measured = load.MeasureBursts(std::chrono::milliseconds(0), std::chrono::milliseconds(20));
+  Load* const loads[] = {&load};
+  const Measurement measured = Load::MeasureBursts(loads, std::chrono::milliseconds(0), std::chrono::milliseconds(20));
   EXPECT_GE(measured.operations, 3200u);
   EXPECT_EQ(measured.operations % 3200, 0u);
   EXPECT_GT(measured.cpu_ns, 0u);

@@ -93,18 +93,9 @@ Load::~Load() {
 }
 
 Measurement Load::Measure(std::chrono::milliseconds warm_up, std::chrono::milliseconds run) {
-  return MeasureRuns(warm_up, run, [this] { Run(); });
-}
-
-Measurement Load::MeasureBursts(std::chrono::milliseconds warm_up, std::chrono::milliseconds run) {
-  return MeasureRuns(warm_up, run, [this] { RunBursts(); });
-}
-
-template <typename Runs>
-Measurement Load::MeasureRuns(std::chrono::milliseconds warm_up, std::chrono::milliseconds run, const Runs& runs) {
   batches_left_ = UINT64_MAX;
   deadline_ = Clock::now() + warm_up;
-  runs();
+  Run();
   operations_ = 0;
   round_trips_ns_.clear();
   std::this_thread::sleep_for(kRest);
@@ -112,7 +103,7 @@ Measurement Load::MeasureRuns(std::chrono::milliseconds warm_up, std::chrono::mi
   const uint64_t cpu_before_ns = server_.CpuNs();
   const Clock::time_point began = Clock::now();
   deadline_ = began + run;
-  runs();
+  Run();
   Measurement measurement{.operations = operations_, .wall_ns = Nanoseconds(Clock::now() - began)};
   std::this_thread::sleep_for(kRest);
   measurement.cpu_ns = server_.CpuNs() - cpu_before_ns;
@@ -121,6 +112,21 @@ Measurement Load::MeasureRuns(std::chrono::milliseconds warm_up, std::chrono::mi
     std::nth_element(round_trips_ns_.begin(), middle, round_trips_ns_.end());
     measurement.round_trip_ns = *middle;
   }
+  return measurement;
+}
+
+Measurement Load::MeasureBursts(std::span<Load* const> loads, std::chrono::milliseconds warm_up,
+                                std::chrono::milliseconds run) {
+  RunBursts(loads, Clock::now() + warm_up);
+  for (Load* load : loads) load->operations_ = 0;
+  std::this_thread::sleep_for(kRest);
+  const uint64_t cpu_before_ns = CpuNsOf(loads);
+  const Clock::time_point began = Clock::now();
+  RunBursts(loads, began + run);
+  Measurement measurement{.wall_ns = Nanoseconds(Clock::now() - began)};
+  for (const Load* load : loads) measurement.operations += load->operations_;
+  std::this_thread::sleep_for(kRest);
+  measurement.cpu_ns = CpuNsOf(loads) - cpu_before_ns;
   return measurement;
 }
 
@@ -136,21 +142,29 @@ void Load::Run() {
   AwaitAll();
 }
 
-void Load::RunBursts() {
+void Load::RunBursts(std::span<Load* const> loads, Clock::time_point deadline) {
   do {
-    is_past_deadline_ = false;
-    batches_left_ = connections_.size();
-    server_.Hold();
-    BeginAll();
-    server_.Release();
+    for (Load* load : loads) load->server_.Hold();
+    for (Load* load : loads) {
+      load->is_past_deadline_ = false;
+      load->batches_left_ = load->connections_.size();
+      load->BeginAll();
+    }
+    for (Load* load : loads) load->server_.Release();
     const auto patience = Clock::now() + std::chrono::milliseconds(kAnswerTimeoutMs);
-    uint64_t before_ns = 0, now_ns = server_.CpuNs();
+    uint64_t before_ns = 0, now_ns = CpuNsOf(loads);
     do {
       std::this_thread::sleep_for(kRest);
-      before_ns = std::exchange(now_ns, server_.CpuNs());
+      before_ns = std::exchange(now_ns, CpuNsOf(loads));
     } while (now_ns != before_ns && Clock::now() < patience);
-    AwaitAll();
-  } while (Clock::now() < deadline_);
+    for (Load* load : loads) load->AwaitAll();
+  } while (Clock::now() < deadline);
+}
+
+uint64_t Load::CpuNsOf(std::span<Load* const> loads) {
+  uint64_t sum_ns = 0;
+  for (const Load* load : loads) sum_ns += load->server_.CpuNs();
+  return sum_ns;
 }
 
 void Load::BeginAll() {

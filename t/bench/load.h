@@ -13,6 +13,7 @@
 #include <chrono>
 #include <cstdint>
 #include <memory>
+#include <span>
 #include <vector>
 
 #include "bench/server_process.h"
@@ -41,9 +42,10 @@ class Load {
   // Runs for a while unmeasured, lets the server come to rest, then measures one run.
   Measurement Measure(std::chrono::milliseconds warm_up, std::chrono::milliseconds run);
 
-  // The same in bursts: while the server is held a batch is sent on every connection, and while the server answers them
-  // we sleep, so that all cores are free for it.
-  Measurement MeasureBursts(std::chrono::milliseconds warm_up, std::chrono::milliseconds run);
+  // The same in bursts, of one load or of several on servers of their own: while the servers are held a batch is sent
+  // on every connection, and while they answer we sleep, so that all cores are free for them.
+  static Measurement MeasureBursts(std::span<Load* const> loads, std::chrono::milliseconds warm_up,
+                                   std::chrono::milliseconds run);
 
   // Sends exactly so many batches.
   void SendBatches(uint64_t batches);
@@ -52,11 +54,10 @@ class Load {
   struct Connection;
 
   void Run();
-  void RunBursts();
+  static void RunBursts(std::span<Load* const> loads, std::chrono::steady_clock::time_point deadline);
+  static uint64_t CpuNsOf(std::span<Load* const> loads);
   void BeginAll();
   void AwaitAll();
-  template <typename Runs>
-  Measurement MeasureRuns(std::chrono::milliseconds warm_up, std::chrono::milliseconds run, const Runs& runs);
   void Begin(Connection& connection);
   void Advance(Connection& connection, uint32_t events);
   bool FlushRequest(Connection& connection);

@@ -160,14 +160,15 @@ std::string Today() {
 std::string FormatCircumstances(const Circumstances& circumstances, const Options& options) {
   utsname system{};
   uname(&system);
-  const std::string rival = circumstances.memcached_version.empty() ? "(missing)" : circumstances.memcached_version;
+  const auto version = [](const std::string& text) { return text.empty() ? std::string("(not started)") : text; };
   std::ostringstream text;
-  text << Today() << ", `" << options.command << "`: Holdfast " << circumstances.holdfast_version << ", memcached "
-       << rival << "; one server thread each, " << WithThousands(options.items)
-       << " items of 30-byte keys and 100-byte values (" << WithThousands(KeyspaceOf(Keys::kLarge, options.items).keys)
-       << " of 1 KiB), " << options.rounds << " interleaved runs of " << options.run.count() << " ms; "
-       << std::thread::hardware_concurrency() << " cores of " << ProcessorName() << ", Linux " << system.release
-       << ", servers and client " << (circumstances.is_pinned ? "pinned to a core each" : "not pinned") << ".\n\n"
+  text << Today() << ", `" << options.command << "`: Holdfast " << version(circumstances.holdfast_version)
+       << ", memcached " << version(circumstances.memcached_version) << "; one server thread each, "
+       << WithThousands(options.items) << " items of 30-byte keys and 100-byte values ("
+       << WithThousands(KeyspaceOf(Keys::kLarge, options.items).keys) << " of 1 KiB), " << options.rounds
+       << " interleaved runs of " << options.run.count() << " ms; " << std::thread::hardware_concurrency()
+       << " cores of " << ProcessorName() << ", Linux " << system.release << ", servers and client "
+       << (circumstances.is_pinned ? "pinned to a core each" : "not pinned") << ".\n\n"
        << "Server CPU per operation in nanoseconds: the median, and ± half of the range in percent of it.\n\n";
   return text.str();
 }

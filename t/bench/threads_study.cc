@@ -2,6 +2,9 @@
 // of its own. On a machine of two cores the client has none left, so the load comes in bursts: it is sent while the
 // server is held, and the client sleeps while it is answered. Both threads are busy all the time then, as one is alone.
 // A round measures one thread, then two, and takes the ratio of what an operation cost.
+//
+// Shown beside it, so that one can tell what stands in the way: the same load on two servers of one thread each, which
+// share nothing but the machine and its kernel.
 #include <array>
 #include <cmath>
 #include <cstdio>
@@ -14,7 +17,9 @@
 namespace holdfast::bench {
 namespace {
 
-constexpr int kConnections = 256;  // so that a burst takes some milliseconds
+// Enough that a burst takes a while, and no more than a worker keeps buffers for: the pauses between bursts would make
+// it fetch further ones from the kernel anew each time.
+constexpr int kConnectionsOfThread = 32;
 constexpr int kDepth = 32;
 
 struct Measured {
@@ -30,8 +35,15 @@ constexpr std::array kMeasured = {
     Measured{"2 threads: CPU of a SET pipelined 32, over 1 thread", Verb::kSet, Syntax::kText, false, 1.1},
 };
 
-// One server with one thread and one with two.
-using Pair = std::array<std::unique_ptr<ServerProcess>, 2>;
+// What serves in a round: indices of Lineup.
+enum Arrangement { kOneThread, kTwoThreads, kTwoServers };
+constexpr size_t kArrangements = 3;
+
+struct Lineup {
+  std::unique_ptr<ServerProcess> one;      // one thread
+  std::unique_ptr<ServerProcess> another;  // the same, on the second core
+  std::unique_ptr<ServerProcess> both;     // two threads
+};
 
 class ThreadsStudy {
  public:
@@ -43,34 +55,56 @@ class ThreadsStudy {
   }
 
   std::vector<Finding> Run() {
-    ForBoth(findings_, [this](Role role) { StartPair(role); });
-    for (size_t i = 0; i < kMeasured.size(); ++i) {
+    ForBoth(findings_, [this](Role role) { Start(role); });
+    for (size_t row = 0; row < kMeasured.size(); ++row) {
+      std::array<Costs, 2> costs;
       for (int round = 0; round < starter_.options().rounds; ++round) {
-        ForBoth({&findings_[i], 1}, [&](Role role) { MeasureRound(role, i, round); });
+        ForBoth({&findings_[row], 1}, [&](Role role) {
+          if (lineup(role).both != nullptr) MeasureRound(role, row, round, costs[static_cast<size_t>(role)]);
+        });
       }
-      for (Finding* finding = &findings_[i]; const Role role : {Role::kHoldfast, Role::kMemcached}) {
-        const auto& costs = costs_ns_[i][static_cast<size_t>(role)];
-        finding->cell(role).aside = std::to_string(std::lround(Median(costs[0]))) + " and " +
-                                    std::to_string(std::lround(Median(costs[1]))) + " ns";
+      for (const Role role : {Role::kHoldfast, Role::kMemcached}) {
+        findings_[row].cell(role).aside = Describe(costs[static_cast<size_t>(role)]);
       }
     }
     return std::move(findings_);
   }
 
  private:
-  void StartPair(Role role) {
-    Pair& pair = pairs_[static_cast<size_t>(role)];
-    for (size_t i = 0; i < pair.size(); ++i) {
-      pair[i] = StartOrSkip(starter_, role, {.threads = static_cast<int>(i) + 1}, findings_);
-      if (pair[i] == nullptr) return;
-      Preload(*pair[i], Keys::kSmall, keyspace_);
-      if (starter_.circumstances().is_pinned) pair[i]->SpreadBusiestOver(starter_.cpus());
-    }
+  using Costs = std::array<std::vector<double>, kArrangements>;  // ns an operation
+
+  Lineup& lineup(Role role) { return lineups_[static_cast<size_t>(role)]; }
+
+  void Start(Role role) {
+    const std::vector<int>& cpus = starter_.cpus();
+    const auto start = [&](int threads, const std::vector<int>& on) {
+      auto server = StartOrSkip(starter_, role, {.threads = threads}, findings_);
+      if (server == nullptr) return server;
+      Preload(*server, Keys::kSmall, keyspace_);
+      if (starter_.circumstances().is_pinned) server->SpreadBusiestOver(on);
+      return server;
+    };
+    lineup(role).one = start(1, {cpus.front()});
+    if (lineup(role).one == nullptr) return;
+    lineup(role).another = start(1, {cpus.back()});
+    lineup(role).both = start(2, {cpus.front(), cpus.back()});
   }
 
-  void MeasureRound(Role role, size_t row, int round) {
-    const Pair& pair = pairs_[static_cast<size_t>(role)];
-    if (pair[1] == nullptr) return;
+  void MeasureRound(Role role, size_t row, int round, Costs& costs) {
+    const Lineup& servers = lineup(role);
+    const auto measure = [&](Arrangement arrangement, const std::vector<ServerProcess*>& used) {
+      costs[arrangement].push_back(MeasureCost(arrangement, used, row, round));
+      std::fprintf(stderr, " %.0f", costs[arrangement].back());
+      return costs[arrangement].back();
+    };
+    const double one_ns = measure(kOneThread, {servers.one.get()});
+    const double both_ns = measure(kTwoThreads, {servers.both.get()});
+    measure(kTwoServers, {servers.one.get(), servers.another.get()});
+    findings_[row].cell(role).samples.push_back(both_ns / one_ns);
+  }
+
+  // Of an operation; each thread has as many connections, however many threads there are.
+  double MeasureCost(Arrangement arrangement, const std::vector<ServerProcess*>& servers, size_t row, int round) {
     const Measured& measured = kMeasured[row];
     const Workload workload{.name = "threads",
                             .title = measured.title,
@@ -79,28 +113,32 @@ class ThreadsStudy {
                             .memcached_syntax = measured.memcached_syntax,
                             .keys = Keys::kSmall,
                             .draw = Draw::kUniform,
-                            .connections = kConnections,
+                            .connections = kConnectionsOfThread * (arrangement == kTwoThreads ? 2 : 1),
                             .depth = kDepth,
                             .target = measured.target};
     Keyspace keyspace = keyspace_;
     if (measured.one_key) keyspace.keys = 1;
-    double costs_ns[2];
-    for (size_t i = 0; i < pair.size(); ++i) {
-      const Syntax syntax = role == Role::kMemcached ? workload.memcached_syntax : workload.syntax;
-      Load load(*pair[i], workload, syntax, keyspace, static_cast<uint64_t>(round) + 1);
-      const Options& options = starter_.options();
-      costs_ns[i] = load.MeasureBursts(options.warm_up, options.run).cpu_per_operation_ns();
-      costs_ns_[row][static_cast<size_t>(role)][i].push_back(costs_ns[i]);
-      std::fprintf(stderr, " %.0f", costs_ns[i]);
+    std::vector<std::unique_ptr<Load>> owned;
+    std::vector<Load*> loads;
+    for (ServerProcess* server : servers) {
+      const Syntax syntax = server->role() == Role::kMemcached ? workload.memcached_syntax : workload.syntax;
+      const auto seed = static_cast<uint64_t>(round) + 1;
+      owned.push_back(std::make_unique<Load>(*server, workload, syntax, keyspace, seed));
+      loads.push_back(owned.back().get());
     }
-    findings_[row].cell(role).samples.push_back(costs_ns[1] / costs_ns[0]);
+    const Options& options = starter_.options();
+    return Load::MeasureBursts(loads, options.warm_up, options.run).cpu_per_operation_ns();
+  }
+
+  static std::string Describe(const Costs& costs) {
+    const auto ns = [&](Arrangement arrangement) { return std::to_string(std::lround(Median(costs[arrangement]))); };
+    return ns(kOneThread) + " and " + ns(kTwoThreads) + " ns; 2 servers of 1: " + ns(kTwoServers) + " ns";
   }
 
   ServerStarter& starter_;
   const Keyspace keyspace_;
   std::vector<Finding> findings_;
-  std::array<Pair, 2> pairs_;                                                                 // by Role
-  std::array<std::array<std::array<std::vector<double>, 2>, 2>, kMeasured.size()> costs_ns_;  // by row, Role, threads
+  std::array<Lineup, 2> lineups_;  // by Role
 };
 
 }  // namespace

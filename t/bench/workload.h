@@ -34,7 +34,7 @@ struct Workload {
   Keys keys;
   Draw draw;
   int connections;
-  int depth;            // requests in a batch; keys in a multiget
+  int depth;      // requests in a batch; keys in a multiget
   double target;  // memcached / Holdfast must reach this; 0: only printed
   Scale scale = Scale::kUsual;
   Quantity quantity = Quantity::kCpuPerOperation;
