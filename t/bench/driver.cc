@@ -14,6 +14,15 @@ constexpr uint64_t kHugeMemoryMib = 4096;
 
 uint64_t MemoryMib(Scale scale) { return scale == Scale::kHuge ? kHugeMemoryMib : kUsualMemoryMib; }
 
+// Empty where the kernel does not tell.
+std::string HugePages(const ServerProcess& server) {
+  try {
+    return std::to_string(100 * server.HugePageBytes() / server.ResidentBytes()) + " % in huge pages";
+  } catch (const BenchError&) {
+    return "";
+  }
+}
+
 bool Fails(const Cell& cell) { return !cell.failed.empty() || !cell.skipped.empty(); }
 
 }  // namespace
@@ -89,9 +98,11 @@ void Driver::MeasureRow(Row& row, Servers& servers, uint32_t items) {
         const auto seed = static_cast<uint64_t>(round) + 1;
         Load load(*server, workload, syntax, KeyspaceOf(workload.keys, items), seed);
         const Measurement measured = load.Measure(options_.warm_up, options_.run);
+        if (workload.scale == Scale::kHuge && server->role() != Role::kEcho) cell.aside = HugePages(*server);
         cell.cpu_ns.push_back(measured.cpu_per_operation_ns());
         cell.samples.push_back(workload.quantity == Quantity::kRoundTrip ? static_cast<double>(measured.round_trip_ns)
                                                                          : cell.cpu_ns.back());
+        if (workload.quantity == Quantity::kRoundTrip) cell.aside = "cpu " + WithThousands(Median(cell.cpu_ns));
         std::fprintf(stderr, " %.0f", cell.samples.back());
       } catch (const BenchError& error) {
         cell.failed = error.what();

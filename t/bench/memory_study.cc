@@ -24,7 +24,7 @@ struct ValueSize {
 };
 constexpr std::array<ValueSize, 3> kValueSizes = {{{10, 80}, {100, 168}, {1024, 1100}}};
 constexpr std::string_view kLife = "100000";
-constexpr uint64_t kBatchesAtATime = 100;
+constexpr uint64_t kBatchesAtATime = 20;  // between two looks whether it evicts
 
 constexpr uint32_t kCrowdBefore = 250;
 constexpr uint32_t kConnectionsMore = 50;  // that the server takes beyond those measured, and files that we open beside

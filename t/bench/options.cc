@@ -25,7 +25,7 @@ cost. Prints two tables.
   --only NAME,...       only these rows (--list names them)
   --list                name the rows and end
   --items N             small items loaded (default 1000000, quick 100000)
-  --rounds N            runs per cell (default 7, quick 3)
+  --rounds N            runs per cell (default 5, quick 3)
   --run-ms N            length of a measured run (default 700, quick 300)
   --document FILE       write the table into FILE, between its bench markers
   --command TEXT        what the report says was typed
@@ -49,7 +49,7 @@ void ApplySmoke(Options& options) {
   ApplyQuick(options);
   options.is_smoke = true;
   options.items = kItemsMin;
-  options.memory_mib = 8;
+  options.memory_mib = 2;
   options.idle_connections = 100;
   options.rounds = 1;
   options.warm_up = std::chrono::milliseconds(0);

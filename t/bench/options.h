@@ -28,7 +28,7 @@ struct Options {
   uint32_t items_huge = 8'000'000;
   uint32_t memory_mib = 1'024;         // that is filled to see what an item takes
   uint32_t idle_connections = 10'000;  // that are opened to see what one takes
-  int rounds = 7;
+  int rounds = 5;
   std::chrono::milliseconds warm_up{200};
   std::chrono::milliseconds run{700};
 

@@ -6,6 +6,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cmath>
 #include <cstdio>
 #include <ctime>
@@ -20,12 +21,6 @@ namespace {
 constexpr std::string_view kBegin = "<!-- bench: begin -->\n";
 constexpr std::string_view kEnd = "<!-- bench: end -->\n";
 using Line = std::vector<std::string>;
-
-std::string WithThousands(double number) {
-  std::string digits = std::to_string(std::llround(number));
-  for (size_t at = digits.size(); at > 3; at -= 3) digits.insert(at - 3, ",");
-  return digits;
-}
 
 std::string Format(const char* format, double number) {
   char text[64];
@@ -44,7 +39,7 @@ std::string FormatCell(const Row& row, Role role) {
   if (!cell.failed.empty()) return "error";
   if (!cell.has_figure()) return "-";
   std::string text = WithThousands(cell.median()) + Format(" ±%.0f %%", cell.spread_percent());
-  if (row.workload->quantity == Quantity::kRoundTrip) text += " (cpu " + WithThousands(cell.cpu_median_ns()) + ")";
+  if (!cell.aside.empty()) text += " (" + cell.aside + ")";
   return text;
 }
 
@@ -161,6 +156,8 @@ std::string FormatCircumstances(const Circumstances& circumstances, const Option
   utsname system{};
   uname(&system);
   const auto version = [](const std::string& text) { return text.empty() ? std::string("(not started)") : text; };
+  const double minutes =
+      std::chrono::duration<double>(std::chrono::steady_clock::now() - circumstances.began).count() / 60;
   std::ostringstream text;
   text << Today() << ", `" << options.command << "`: Holdfast " << version(circumstances.holdfast_version)
        << ", memcached " << version(circumstances.memcached_version) << "; one server thread each, "
@@ -168,7 +165,8 @@ std::string FormatCircumstances(const Circumstances& circumstances, const Option
        << WithThousands(KeyspaceOf(Keys::kLarge, options.items).keys) << " of 1 KiB), " << options.rounds
        << " interleaved runs of " << options.run.count() << " ms; " << std::thread::hardware_concurrency()
        << " cores of " << ProcessorName() << ", Linux " << system.release << ", servers and client "
-       << (circumstances.is_pinned ? "pinned to a core each" : "not pinned") << ".\n\n"
+       << (circumstances.is_pinned ? "pinned to a core each" : "not pinned") << ". All of it took "
+       << Format("%.1f", minutes) << " minutes.\n\n"
        << "Server CPU per operation in nanoseconds: the median, and ± half of the range in percent of it.\n\n";
   return text.str();
 }

@@ -1,6 +1,7 @@
 #include "bench/result.h"
 
 #include <algorithm>
+#include <cmath>
 
 namespace holdfast::bench {
 
@@ -9,6 +10,16 @@ double Median(std::vector<double> values) {
   std::sort(values.begin(), values.end());
   const size_t half = values.size() / 2;
   return values.size() % 2 == 1 ? values[half] : (values[half - 1] + values[half]) / 2;
+}
+
+std::string WithThousands(double number) {
+  const std::string digits = std::to_string(std::llround(number));
+  std::string text;
+  for (size_t i = 0; i < digits.size(); ++i) {
+    if (i > 0 && (digits.size() - i) % 3 == 0) text += ',';
+    text += digits[i];
+  }
+  return text;
 }
 
 double Cell::spread_percent() const {

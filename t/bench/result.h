@@ -15,6 +15,9 @@ namespace holdfast::bench {
 // Of an even number of values the mean of the two in the middle; 0 of none.
 double Median(std::vector<double> values);
 
+// 1234567.8 as 1,234,568.
+std::string WithThousands(double number);
+
 // Cell - the samples of one figure on one server, one a round; or why there are none.
 struct Cell {
   std::vector<double> samples;  // of a workload: what its quantity says, in ns an operation
@@ -25,7 +28,6 @@ struct Cell {
 
   bool has_figure() const { return !samples.empty() && failed.empty(); }
   double median() const { return Median(samples); }
-  double cpu_median_ns() const { return Median(cpu_ns); }
   // Half of (largest - smallest) over the median, in percent.
   double spread_percent() const;
 };

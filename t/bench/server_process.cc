@@ -271,13 +271,21 @@ uint64_t ServerProcess::ResidentBytes() const {
   return StatusKilobytes("/proc/" + std::to_string(pid_) + "/status", "VmRSS:");
 }
 
+uint64_t ServerProcess::HugePageBytes() const {
+  return StatusKilobytes("/proc/" + std::to_string(pid_) + "/smaps_rollup", "AnonHugePages:");
+}
+
 bool ServerProcess::Speaks(Syntax syntax) const {
   return syntax == Syntax::kText || (syntax == Syntax::kMeta ? speaks_meta_ : speaks_binary_);
 }
 
 uint64_t ServerProcess::Statistic(const std::string& name, const std::string& group) const {
   const std::string question = group.empty() ? "stats\r\n" : "stats " + group + "\r\n";
-  const std::string answer = Ask(port_, question, SIZE_MAX, "END\r\n");
+  const auto patience = std::chrono::steady_clock::now() + std::chrono::milliseconds(kStartTimeoutMs);
+  std::string answer;
+  do {  // a server that makes its index larger may be silent for longer than Ask waits
+    answer = Ask(port_, question, SIZE_MAX, "END\r\n");
+  } while (!answer.ends_with("END\r\n") && std::chrono::steady_clock::now() < patience);
   const std::string start = "STAT " + name + " ";
   const size_t at = answer.find(start);
   if (at == std::string::npos) throw BenchError("no statistic " + name);

@@ -52,6 +52,8 @@ class ServerProcess {
   // Run time of all its threads so far. Exact while the server sleeps, else up to a clock tick behind.
   uint64_t CpuNs() const;
   uint64_t ResidentBytes() const;
+  // Of these, in huge pages.
+  uint64_t HugePageBytes() const;
 
   // Whether the server speaks `syntax`; the echo server speaks everything.
   bool Speaks(Syntax syntax) const;

@@ -8,6 +8,7 @@
 #ifndef HOLDFAST_BENCH_SERVER_STARTER_H_
 #define HOLDFAST_BENCH_SERVER_STARTER_H_
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -25,6 +26,7 @@ struct Circumstances {
   std::string memcached_version;  // empty: it was not there
   std::string memcached_missing;  // why
   bool is_pinned = false;         // server and client each on a core of their own
+  std::chrono::steady_clock::time_point began = std::chrono::steady_clock::now();
 };
 
 // Holdfast takes memcached's flags, so both get the same ones.

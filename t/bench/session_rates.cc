@@ -88,12 +88,6 @@ SetFigures MeasureSetsAt(ServerProcess& server, const SessionOptions& options, i
 
 }  // namespace
 
-double Median(std::vector<double> values) {
-  if (values.empty()) return 0;
-  std::sort(values.begin(), values.end());
-  return values[values.size() / 2];
-}
-
 HitFigures MeasureHits(const SessionOptions& options, std::optional<int> cpu) {
   const BenchDirectory directory;
   const std::unique_ptr<ServerProcess> server = Start(directory, options, cpu);

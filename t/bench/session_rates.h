@@ -15,8 +15,6 @@
 
 namespace holdfast::bench {
 
-double Median(std::vector<double> values);
-
 // One interleaved run each, plain and session.
 struct HitFigures {
   double capacity_per_s = 0;  // of plain gets, in a closed loop

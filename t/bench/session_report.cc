@@ -5,6 +5,8 @@
 #include <cstdarg>
 #include <cstdio>
 
+#include "bench/result.h"
+
 namespace holdfast::bench {
 namespace {
 

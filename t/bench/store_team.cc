@@ -12,6 +12,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
 #include <chrono>
 #include <cstring>
@@ -34,8 +35,7 @@ using std::chrono::milliseconds;
 
 constexpr size_t kBatch = 32;
 constexpr size_t kValueBytes = 100;
-constexpr size_t kDrawsMax = 1 << 20;
-static_assert(kDrawsMax % kBatch == 0);
+constexpr size_t kDrawsMax = 1 << 20;  // of fewer items four each
 constexpr uint64_t kMemoryBytes = 1024u << 20;
 constexpr char kFilled = 'f';
 
@@ -54,7 +54,8 @@ struct Team {
     store = std::move(created.value());
     KeyChooser chooser(Draw::kUniform, items, 1);
     std::string key;
-    for (size_t i = 0; i < kDrawsMax; ++i) {
+    const size_t count = std::min<size_t>(kDrawsMax, size_t{4} * items) / kBatch * kBatch;
+    for (size_t i = 0; i < count; ++i) {
       key.clear();
       keyspace.AppendKey(key, chooser.Next());
       std::memcpy(draws.emplace_back().bytes.data(), key.data(), kKeyBytes);
@@ -70,7 +71,7 @@ struct Team {
 class Member {
  public:
   Member(Team& team, size_t number, size_t members)
-      : team_(team), access_(*team.store), next_(kDrawsMax / members * number / kBatch * kBatch) {}
+      : team_(team), access_(*team.store), next_(team.draws.size() / members * number / kBatch * kBatch) {}
 
   void Fill() {
     std::string key;
@@ -103,7 +104,7 @@ class Member {
     do {
       const size_t first = work == StoreWork::kGetOneKey ? 0 : next_;
       const size_t step = work == StoreWork::kGetOneKey ? 0 : 1;
-      next_ = (next_ + kBatch) % kDrawsMax;
+      next_ = (next_ + kBatch) % team_.draws.size();
       std::array<store::Key, kBatch> keys;
       for (size_t i = 0; i < kBatch; ++i) keys[i] = store::Key::Of(team_.draws[first + i * step].view());
       Batch(keys, work == StoreWork::kSet);
