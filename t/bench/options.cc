@@ -49,7 +49,7 @@ void ApplySmoke(Options& options) {
   ApplyQuick(options);
   options.is_smoke = true;
   options.items = kItemsMin;
-  options.memory_mib = 2;
+  options.memory_mib = 1;
   options.idle_connections = 100;
   options.rounds = 1;
   options.warm_up = std::chrono::milliseconds(0);
