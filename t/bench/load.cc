@@ -28,6 +28,8 @@ namespace {
 constexpr int kEventsMax = 64;
 constexpr size_t kExcerptBytes = 60;
 constexpr auto kRest = std::chrono::milliseconds(2);
+constexpr auto kRestLook = std::chrono::milliseconds(20);
+constexpr auto kRestPatience = std::chrono::minutes(1);
 constexpr int kPreloadConnections = 4;
 constexpr int kPreloadDepth = 100;
 
@@ -286,6 +288,16 @@ void Load::Stalled() const {
   throw BenchError("no answer within " + std::to_string(kAnswerTimeoutMs) + " ms");
 }
 
+// Until the server has finished what it does in the background, as to make its index larger.
+static void AwaitRest(const ServerProcess& server) {
+  const auto patience = Clock::now() + kRestPatience;
+  uint64_t before_ns = 0, now_ns = server.CpuNs();
+  do {
+    std::this_thread::sleep_for(kRestLook);
+    before_ns = std::exchange(now_ns, server.CpuNs());
+  } while (now_ns - before_ns > Nanoseconds(kRestLook) / 5 && Clock::now() < patience);
+}
+
 Workload FillOf(Keys keys) {
   return {.name = "preload",
           .title = "preload",
@@ -305,6 +317,7 @@ void Preload(ServerProcess& server, Keys keys, Keyspace keyspace) {
   // Whichever connection is ready takes the next keys, so all are stored; a last batch too long wraps to the first key.
   load.SendBatches((keyspace.keys + kPreloadDepth - 1) / kPreloadDepth);
   if (keyspace.counters) server.ledger().assign(keyspace.keys, 0);
+  AwaitRest(server);
 }
 
 }  // namespace holdfast::bench

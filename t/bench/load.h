@@ -87,7 +87,7 @@ class Load {
 // How all items are stored: sets in the order of the keys.
 Workload FillOf(Keys keys);
 
-// Stores every item of the keyspace, and resets the server's ledger if they are counters.
+// Stores every item of the keyspace, resets the server's ledger if they are counters, and waits until the server rests.
 void Preload(ServerProcess& server, Keys keys, Keyspace keyspace);
 
 }  // namespace holdfast::bench

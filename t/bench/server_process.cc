@@ -132,7 +132,7 @@ uint64_t ThreadCpuNs(pid_t process, pid_t thread) {
 std::vector<int> AllowedCpus() {
   cpu_set_t allowed;
   std::vector<int> cpus;
-  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return cpus;
+  if (sched_getaffinity(0, sizeof allowed, &allowed) != 0) return {0};
   for (int cpu = 0; cpu < CPU_SETSIZE; ++cpu) {
     if (CPU_ISSET(cpu, &allowed)) cpus.push_back(cpu);
   }

@@ -89,7 +89,7 @@ class ServerProcess {
 // Run time of all threads of a process so far; 0 when there is none.
 uint64_t CpuNsOf(pid_t process);
 
-// The cores that this thread may use, in ascending order.
+// The cores that this thread may use, in ascending order; core 0 where the kernel does not tell.
 std::vector<int> AllowedCpus();
 
 // Pins this thread to the second core it may use and returns the first, for the server; none where there is but one.

@@ -47,8 +47,7 @@ class ServerStarter {
 
   const Circumstances& circumstances() const { return circumstances_; }
   const Options& options() const { return options_; }
-  // The cores that the benchmark may use: the first is the servers', the second the client's. Only the first entry when
-  // there is but one, or nothing is to be pinned.
+  // The cores that the benchmark may use, at least one: the first is the servers', the second the client's.
   const std::vector<int>& cpus() const { return cpus_; }
 
  private:
