@@ -7,6 +7,7 @@
 //   value   new.version > version AND new.born > floor
 //   expiry  new.touched > touched AND new.born > floor
 //   delete  floor = max(floor, version); a row born before it becomes a tombstone
+//   compare the above, and the row's version is the one expected
 //   claim   owner is the one expected
 //
 // Times here are those of our steady clock, unless they are called the database's. The driver turns them into the
@@ -61,13 +62,14 @@ enum class ChangeKind : uint8_t {
   kExpiry,  // touched and expires_us alone, of the row that still has base_version
   kDelete,  // a tombstone with floor = version, to live until expires_us
   // The whole row, if the live row's version is base_version (0: if there is no live row, an expired one counts as
-  // none). Held already is kDone, anything else kOvertaken.
+  // none). Of a live row that was touched later the expiry stays. Held already is kDone, anything else kOvertaken.
   kCompared,
+  kComparedDelete,  // as kDelete, if there is a live row and its version is base_version; else kOvertaken
 };
 
 struct Change {
   ChangeKind kind = ChangeKind::kValue;
-  uint64_t base_version = 0;  // kExpiry, kCompared
+  uint64_t base_version = 0;  // kExpiry, kCompared, kComparedDelete
   Row row;
 };
 

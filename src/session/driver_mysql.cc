@@ -98,7 +98,7 @@ Failure MysqlDriver::Write(std::span<const Change> changes, std::vector<ChangeOu
     if (const MysqlError error = WriteRows(kind, changes, indices, outcomes); !error.ok()) return Fail(error);
   }
   for (size_t i = 0; i < changes.size(); ++i) {
-    if (changes[i].kind != ChangeKind::kCompared) continue;
+    if (changes[i].kind != ChangeKind::kCompared && changes[i].kind != ChangeKind::kComparedDelete) continue;
     if (const MysqlError error = WriteCompared(changes[i], &(*outcomes)[i]); !error.ok()) return Fail(error);
   }
   return {};
@@ -110,9 +110,10 @@ MysqlError MysqlDriver::WriteCompared(const Change& change, ChangeOutcome* outco
     *outcome = ChangeOutcome::kBad;
     return {};
   }
+  const bool deletes = change.kind == ChangeKind::kComparedDelete;
   uint64_t affected = 0;
-  MysqlError error = Run(statements_.CompareUpdate(change), &affected);
-  if (error.ok() && affected == 0 && change.base_version == 0) {
+  MysqlError error = Run(deletes ? statements_.CompareDelete(change) : statements_.CompareUpdate(change), &affected);
+  if (error.ok() && affected == 0 && change.base_version == 0 && !deletes) {
     error = Run(statements_.CompareInsert(change), &affected);
     if (error.code == kDuplicateKey) error = MysqlError();
   }
@@ -125,7 +126,7 @@ MysqlError MysqlDriver::WriteCompared(const Change& change, ChangeOutcome* outco
   std::vector<Look> looks;
   error = LookAt({&change, 1}, {&index, 1}, &looks);
   if (!error.ok()) return error;
-  const bool held = looks[0].found && looks[0].live && looks[0].version == change.row.version;
+  const bool held = looks[0].found && looks[0].live != deletes && looks[0].version == change.row.version;
   *outcome = held ? ChangeOutcome::kDone : ChangeOutcome::kOvertaken;
   return {};
 }

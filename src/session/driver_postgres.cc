@@ -94,7 +94,7 @@ Failure PostgresDriver::Write(std::span<const Change> changes, std::vector<Chang
     }
   }
   for (size_t i = 0; i < changes.size(); ++i) {
-    if (changes[i].kind != ChangeKind::kCompared) continue;
+    if (changes[i].kind != ChangeKind::kCompared && changes[i].kind != ChangeKind::kComparedDelete) continue;
     if (const PostgresError error = WriteCompared(changes[i], &(*outcomes)[i]); !error.ok()) return Fail(error);
   }
   return {};
@@ -207,7 +207,8 @@ PostgresError PostgresDriver::WriteCompared(const Change& change, ChangeOutcome*
   PostgresParameters parameters = ParametersOf(ChangeKind::kValue, {&change, 1}, {0});
   parameters.Bigint(static_cast<int64_t>(change.base_version));
   PostgresRows rows;
-  const PostgresError error = Run(kPostgresCompared.name, parameters, &rows);
+  const bool deletes = change.kind == ChangeKind::kComparedDelete;
+  const PostgresError error = Run((deletes ? kPostgresComparedDelete : kPostgresCompared).name, parameters, &rows);
   if (IsPostgresRowsFault(error) || change.row.data.size() > kPostgresValueBytesMax) {
     *outcome = ChangeOutcome::kBad;
     return {};

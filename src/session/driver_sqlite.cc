@@ -68,10 +68,18 @@ const char* const kComparedSql =
     "INSERT INTO sessions (sid, version, born, floor, touched, expires_at, state, flags, owner, updated_at, data) "
     "SELECT ?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?8, ?9, ?10 WHERE ?11 = 0 OR EXISTS (SELECT 1 FROM sessions WHERE sid = ?1) "
     "ON CONFLICT (sid) DO UPDATE SET version = excluded.version, born = excluded.born, "
-    "  floor = max(floor, excluded.floor), touched = excluded.touched, expires_at = excluded.expires_at, state = 0, "
+    "  floor = max(floor, excluded.floor), state = 0, "
+    "  expires_at = iif(?11 = 0 OR excluded.touched > touched, excluded.expires_at, expires_at), "
+    "  touched = iif(?11 = 0 OR excluded.touched > touched, excluded.touched, touched), "
     "  flags = excluded.flags, owner = excluded.owner, updated_at = excluded.updated_at, data = excluded.data "
     "WHERE excluded.born > floor AND excluded.version > version "
     "  AND iif(state = 0 AND expires_at > excluded.updated_at, version, 0) = ?11 "
+    "RETURNING version";
+
+const char* const kComparedDeleteSql =
+    "UPDATE sessions SET data = x'', flags = 0, state = 1, version = ?2, touched = ?2, floor = ?2, expires_at = ?3, "
+    "  owner = ?4, updated_at = ?5 "
+    "WHERE sid = ?1 AND state = 0 AND version = ?6 AND version < ?2 AND floor < ?2 AND expires_at > ?5 "
     "RETURNING version";
 
 const char* const kLookSql = "SELECT version, touched, state FROM sessions WHERE sid = ?1";
@@ -193,17 +201,18 @@ class SqliteDriver final : public Driver {
   static void ReadStamps(Statement::Run& run, const Moment& now, RowStamps* row);
   int Extend(const Change& change, const Moment& now, ChangeOutcome* outcome);
   int Bury(const Row& row, const Moment& now, ChangeOutcome* outcome);
+  int BuryCompared(const Change& change, const Moment& now, ChangeOutcome* outcome);
 
   const std::shared_ptr<SqliteFile> file_;
   const std::shared_ptr<RowClock> clock_;
   SqliteConnection connection_;  // null until Open has succeeded
-  Statement load_, upsert_, compared_, expiry_, delete_, look_, sweep_;
+  Statement load_, upsert_, compared_, expiry_, delete_, compared_delete_, look_, sweep_;
   Statement load_stamps_, changes_, claim_, nodes_, new_node_, put_node_, lease_;
 };
 
 void SqliteDriver::Close() {
-  for (Statement* statement : {&load_, &upsert_, &compared_, &expiry_, &delete_, &look_, &sweep_, &load_stamps_,
-                               &changes_, &claim_, &nodes_, &new_node_, &put_node_, &lease_}) {
+  for (Statement* statement : {&load_, &upsert_, &compared_, &expiry_, &delete_, &compared_delete_, &look_, &sweep_,
+                               &load_stamps_, &changes_, &claim_, &nodes_, &new_node_, &put_node_, &lease_}) {
     *statement = Statement();
   }
   connection_.reset();
@@ -214,10 +223,11 @@ Failure SqliteDriver::Open() {
   std::string detail;
   if (const int code = file_->Connect(&connection_, &detail); code != SQLITE_OK) return Failure{ClassOf(code), detail};
   const std::pair<Statement*, const char*> statements[] = {
-      {&load_, kLoadSql},        {&upsert_, kUpsertSql}, {&compared_, kComparedSql}, {&expiry_, kExpirySql},
-      {&delete_, kDeleteSql},    {&look_, kLookSql},     {&sweep_, kSweepSql},       {&load_stamps_, kLoadStampsSql},
-      {&changes_, kChangesSql},  {&claim_, kClaimSql},   {&nodes_, kNodesSql},       {&new_node_, kNewNodeSql},
-      {&put_node_, kPutNodeSql}, {&lease_, kLeaseSql}};
+      {&load_, kLoadSql},        {&upsert_, kUpsertSql},    {&compared_, kComparedSql},
+      {&expiry_, kExpirySql},    {&delete_, kDeleteSql},    {&compared_delete_, kComparedDeleteSql},
+      {&look_, kLookSql},        {&sweep_, kSweepSql},      {&load_stamps_, kLoadStampsSql},
+      {&changes_, kChangesSql},  {&claim_, kClaimSql},      {&nodes_, kNodesSql},
+      {&new_node_, kNewNodeSql}, {&put_node_, kPutNodeSql}, {&lease_, kLeaseSql}};
   for (const auto& [statement, sql] : statements) {
     if (const int code = statement->Prepare(connection_.get(), sql); code != SQLITE_OK) return Fail(code);
   }
@@ -298,6 +308,8 @@ int SqliteDriver::Apply(const Change& change, const Moment& now, ChangeOutcome* 
       return Bury(change.row, now, outcome);
     case ChangeKind::kCompared:
       return Compare(change, now, outcome);
+    case ChangeKind::kComparedDelete:
+      return BuryCompared(change, now, outcome);
   }
   return SQLITE_ERROR;
 }
@@ -407,6 +419,25 @@ int SqliteDriver::Bury(const Row& row, const Moment& now, ChangeOutcome* outcome
   const bool dead = code == SQLITE_DONE || look.IntegerAt(2) == 1;
   *outcome = dead ? ChangeOutcome::kDone : ChangeOutcome::kOvertaken;
   return SQLITE_OK;
+}
+
+int SqliteDriver::BuryCompared(const Change& change, const Moment& now, ChangeOutcome* outcome) {
+  {
+    Statement::Run run(compared_delete_);
+    run.Blob(1, change.row.key);
+    run.Integer(2, change.row.version);
+    run.Integer(3, now.ToDatabase(change.row.expires_us));
+    run.Integer(4, int64_t{change.row.owner});
+    run.Integer(5, now.wall_us);
+    run.Integer(6, change.base_version);
+    int code = run.Step();
+    if (code == SQLITE_ROW) {
+      code = run.Step();
+      return code == SQLITE_DONE ? SQLITE_OK : code;
+    }
+    if (code != SQLITE_DONE) return code;
+  }
+  return LookWhoHolds(change.row, outcome);
 }
 
 Failure SqliteDriver::Sweep(int64_t grace_us, uint32_t limit, uint64_t* deleted) {

@@ -121,10 +121,13 @@ void MysqlStatements::AppendExpiry(const Change& change, bool first, std::string
 // -- One row --------------------------------------------------------------------------------------
 
 // All of it new, but for the floor, which only rises.
-std::string MysqlStatements::Assignments(const Row& row) const {
+std::string MysqlStatements::Assignments(const Row& row, bool keeps_later_expiry) const {
+  const std::string expiry = Time(row.expires_us);
+  const std::string touched = Number(row.touched);
   return "data = " + Quoted(row.data) + ", flags = " + Number(row.client_flags) +
-         ", state = 0, owner = " + Number(row.owner) + ", updated_at = " + kMysqlNow +
-         ", expires_at = " + Time(row.expires_us) + ", touched = " + Number(row.touched) +
+         ", state = 0, owner = " + Number(row.owner) + ", updated_at = " + kMysqlNow + ", expires_at = " +
+         (keeps_later_expiry ? "IF(touched < " + touched + ", " + expiry + ", expires_at)" : expiry) +
+         ", touched = " + (keeps_later_expiry ? "GREATEST(touched, " + touched + ")" : touched) +
          ", born = " + Number(row.born) + ", version = " + Number(row.version) + ", floor = GREATEST(floor, " +
          Number(row.floor) + ")";
 }
@@ -151,8 +154,18 @@ std::string MysqlStatements::CompareUpdate(const Change& change) const {
   const std::string expected = change.base_version == 0 ? std::string("(state = 1 OR expires_at <= ") + kMysqlNow + ")"
                                                         : "state = 0 AND expires_at > " + std::string(kMysqlNow) +
                                                               " AND version = " + Number(change.base_version);
-  return "UPDATE sessions SET " + Assignments(row) + " WHERE sid = " + Quoted(row.key) + " AND floor < " +
-         Number(row.born) + " AND version < " + Number(row.version) + " AND " + expected;
+  return "UPDATE sessions SET " + Assignments(row, change.base_version != 0) + " WHERE sid = " + Quoted(row.key) +
+         " AND floor < " + Number(row.born) + " AND version < " + Number(row.version) + " AND " + expected;
+}
+
+std::string MysqlStatements::CompareDelete(const Change& change) const {
+  const Row& row = change.row;
+  const std::string floor = Number(row.version);
+  return "UPDATE sessions SET data = '', flags = 0, state = 1, owner = " + Number(row.owner) +
+         ", updated_at = " + kMysqlNow + ", expires_at = " + Time(row.expires_us) + ", touched = " + floor +
+         ", version = " + floor + ", floor = " + floor + " WHERE sid = " + Quoted(row.key) +
+         " AND state = 0 AND expires_at > " + kMysqlNow + " AND version = " + Number(change.base_version) +
+         " AND version < " + floor + " AND floor < " + floor;
 }
 
 std::string MysqlStatements::CompareInsert(const Change& change) const {

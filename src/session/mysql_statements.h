@@ -51,6 +51,7 @@ class MysqlStatements {
   // kCompared: over the row that is there, or as a new one.
   std::string CompareUpdate(const Change& change) const;
   std::string CompareInsert(const Change& change) const;
+  std::string CompareDelete(const Change& change) const;
 
   // columns FROM sessions WHERE sid IN (keys)
   std::string Select(const char* columns, std::span<const std::string_view> keys) const;
@@ -60,7 +61,7 @@ class MysqlStatements {
   // An expression for a time of our steady clock.
   std::string Time(int64_t steady_us) const;
   void AppendValues(const Row& row, RowState state, std::string* sql) const;
-  std::string Assignments(const Row& row) const;
+  std::string Assignments(const Row& row, bool keeps_later_expiry = false) const;
 
   const MysqlConnection& connection_;
   const base::Clock& clock_;

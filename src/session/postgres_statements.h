@@ -29,6 +29,7 @@ inline constexpr const char* kPostgresNow = HOLDFAST_POSTGRES_NOW;
 #define HOLDFAST_VALUE "(excluded.version > s.version OR s.born <= excluded.floor)"
 #define HOLDFAST_EXPIRY "(excluded.touched > s.touched OR s.born <= excluded.floor)"
 #define HOLDFAST_KILLS "(s.born <= excluded.floor)"
+#define HOLDFAST_NEW_EXPIRY "$10 = 0 OR excluded.touched > s.touched"
 
 inline constexpr PostgresStatement kPostgresUpsert = {
     "upsert",
@@ -90,12 +91,22 @@ inline constexpr PostgresStatement kPostgresCompared = {
                     ", 0, n.flags, n.owner, t.now, n.data " HOLDFAST_ROWS
                     "WHERE $10::bigint = 0 OR EXISTS (SELECT 1 FROM sessions o WHERE o.sid = n.sid) "
                     "ON CONFLICT (sid) DO UPDATE SET version = excluded.version, born = excluded.born,"
-                    " floor = greatest(s.floor, excluded.floor), touched = excluded.touched,"
-                    " expires_at = excluded.expires_at, state = 0, flags = excluded.flags, owner = excluded.owner,"
+                    " floor = greatest(s.floor, excluded.floor), touched = CASE WHEN " HOLDFAST_NEW_EXPIRY
+                    " THEN excluded.touched ELSE s.touched END, expires_at = CASE WHEN " HOLDFAST_NEW_EXPIRY
+                    " THEN excluded.expires_at ELSE s.expires_at END,"
+                    " state = 0, flags = excluded.flags, owner = excluded.owner,"
                     " updated_at = excluded.updated_at, data = excluded.data "
                     "WHERE excluded.born > s.floor AND excluded.version > s.version AND"
                     " CASE WHEN s.state = 0 AND s.expires_at > excluded.updated_at THEN s.version ELSE 0 END = $10 "
                     "RETURNING s.sid, s.version"};
+
+inline constexpr PostgresStatement kPostgresComparedDelete = {
+    "compared_delete",
+    "UPDATE sessions s SET data = ''::bytea, flags = 0, state = 1, version = n.version, touched = n.version,"
+    " floor = n.version, expires_at = " HOLDFAST_EXPIRES ", owner = n.owner, updated_at = t.now " HOLDFAST_ROWS
+    "WHERE s.sid = n.sid AND s.state = 0 AND s.version = $10::bigint AND s.version < n.version AND"
+    " s.floor < n.version AND s.expires_at > t.now "
+    "RETURNING s.sid, s.version"};
 
 inline constexpr PostgresStatement kPostgresLoad = {"load",
                                                     "SELECT sid, version, born, floor, touched, expires_at, state, "
@@ -149,14 +160,16 @@ inline constexpr PostgresStatement kPostgresClock = {"clock", "SELECT " HOLDFAST
 #undef HOLDFAST_VALUE
 #undef HOLDFAST_EXPIRY
 #undef HOLDFAST_KILLS
+#undef HOLDFAST_NEW_EXPIRY
 #undef HOLDFAST_STAMPS
 #undef HOLDFAST_POSTGRES_NOW
 #undef HOLDFAST_POSTGRES_NEVER
 
 inline constexpr const PostgresStatement* kPostgresStatementsAll[] = {
-    &kPostgresUpsert,  &kPostgresDelete,  &kPostgresExpiry, &kPostgresCompared, &kPostgresLoad,
-    &kPostgresStamps,  &kPostgresChanges, &kPostgresClaim,  &kPostgresSweep,    &kPostgresNodes,
-    &kPostgresNewNode, &kPostgresPutNode, &kPostgresLease,  &kPostgresIdentity, &kPostgresClock};
+    &kPostgresComparedDelete, &kPostgresUpsert, &kPostgresDelete,   &kPostgresExpiry,
+    &kPostgresCompared,       &kPostgresLoad,   &kPostgresStamps,   &kPostgresChanges,
+    &kPostgresClaim,          &kPostgresSweep,  &kPostgresNodes,    &kPostgresNewNode,
+    &kPostgresPutNode,        &kPostgresLease,  &kPostgresIdentity, &kPostgresClock};
 
 }  // namespace holdfast::session
 

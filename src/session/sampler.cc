@@ -60,6 +60,7 @@ void Sampler::OnFailure() {
 bool Sampler::Holds(const RowStamps& row, const Sample& sample) {
   switch (sample.kind) {
     case ChangeKind::kDelete:
+    case ChangeKind::kComparedDelete:
       return row.floor >= sample.version;
     case ChangeKind::kExpiry:
       return row.touched >= sample.touched;

@@ -524,6 +524,61 @@ TEST_F(DriverContract, AnExpiredRowComparesAsNone) {
   ExpectExpiresIn(Key(), 1000 * kSecond);
 }
 
+TEST_F(DriverContract, AComparedWriteKeepsAnExpiryThatWasSetLater) {
+  WriteOne(Value(Key(), 20, 20, 0, "v", 100 * kSecond));
+  EXPECT_EQ(WriteOne(Expiry(Key(), 20, 20, 40, 900 * kSecond)), ChangeOutcome::kDone);
+  Change change = Value(Key(), 30, 20, 0, "changed", 100 * kSecond);
+  change.kind = ChangeKind::kCompared;
+  change.base_version = 20;
+  change.row.touched = 20;
+  EXPECT_EQ(WriteOne(change), ChangeOutcome::kDone);
+  EXPECT_EQ(LoadRow(Key()).data, "changed");
+  EXPECT_EQ(LoadRow(Key()).touched, 40u);
+  ExpectExpiresIn(Key(), 900 * kSecond);
+  change = Value(Key(), 50, 20, 0, "again", 200 * kSecond);
+  change.kind = ChangeKind::kCompared;
+  change.base_version = 30;
+  EXPECT_EQ(WriteOne(change), ChangeOutcome::kDone);
+  EXPECT_EQ(LoadRow(Key()).touched, 50u);
+  ExpectExpiresIn(Key(), 200 * kSecond);
+}
+
+TEST_F(DriverContract, AComparedWriteOverNothingAliveHasItsOwnExpiry) {
+  Change old = Value(Key(), 20, 20, 0, "old", -100 * kSecond);
+  old.row.touched = 60;
+  WriteOne(old);
+  Change change = Value(Key(), 50, 50, 0, "new", 200 * kSecond);
+  change.kind = ChangeKind::kCompared;
+  EXPECT_EQ(WriteOne(change), ChangeOutcome::kDone);
+  ExpectExpiresIn(Key(), 200 * kSecond);
+}
+
+TEST_F(DriverContract, AComparedDeleteTakesPlaceOverTheExpectedVersionAlone) {
+  const auto compared = [this](uint64_t base, uint64_t version) {
+    Change change = Delete(Key(), version);
+    change.kind = ChangeKind::kComparedDelete;
+    change.base_version = base;
+    return WriteOne(change);
+  };
+  EXPECT_EQ(compared(20, 30), ChangeOutcome::kOvertaken) << "there is no row";
+  EXPECT_EQ(LoadRow(Key()).version, 0u);
+  WriteOne(Value(Key(), 20, 10, 0, "v"));
+  EXPECT_EQ(compared(19, 30), ChangeOutcome::kOvertaken);
+  EXPECT_EQ(LoadRow(Key()).data, "v");
+  EXPECT_EQ(compared(20, 30), ChangeOutcome::kDone);
+  EXPECT_EQ(compared(20, 30), ChangeOutcome::kDone) << "held already";
+  EXPECT_EQ(compared(20, 31), ChangeOutcome::kOvertaken) << "another's";
+  EXPECT_EQ(LoadRow(Key()).state, RowState::kTombstone);
+  EXPECT_EQ(LoadRow(Key()).floor, 30u);
+  EXPECT_EQ(LoadRow(Key()).data, "");
+  EXPECT_EQ(WriteOne(Value(Key(), 40, 10, 0, "late")), ChangeOutcome::kOvertaken);
+  WriteOne(Value(Key("expired"), 20, 10, 0, "v", -100 * kSecond));
+  Change change = Delete(Key("expired"), 30);
+  change.kind = ChangeKind::kComparedDelete;
+  change.base_version = 20;
+  EXPECT_EQ(WriteOne(change), ChangeOutcome::kOvertaken);
+}
+
 TEST_F(DriverContract, StampsAreReadWithoutValues) {
   Change change = Value(Key(), 20, 12, 7, "v", 300 * kSecond);
   change.row.touched = 25;

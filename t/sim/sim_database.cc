@@ -4,6 +4,7 @@
 #include "sim/sim_database.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace holdfast::sim {
 
@@ -114,6 +115,9 @@ void SimDatabase::Write(std::span<const Change> changes, std::vector<ChangeOutco
       case ChangeKind::kCompared:
         outcomes->push_back(Compare(change));
         break;
+      case ChangeKind::kComparedDelete:
+        outcomes->push_back(BuryCompared(change));
+        break;
       case ChangeKind::kExpiry:
         outcomes->push_back(Extend(change));
         break;
@@ -168,12 +172,25 @@ ChangeOutcome SimDatabase::Compare(const Change& change) {
   if (row.born <= old.floor || row.version <= old.version || present != change.base_version) {
     return old.version == row.version ? ChangeOutcome::kDone : ChangeOutcome::kOvertaken;
   }
-  const uint64_t floor = std::max(old.floor, row.floor);
-  old = row;
-  old.floor = floor;
+  const Row before = std::exchange(old, row);
+  old.floor = std::max(before.floor, row.floor);
+  if (present != 0 && before.touched >= row.touched) {
+    old.touched = before.touched;
+    old.expires_us = before.expires_us;
+  }
   old.state = RowState::kLive;
   old.changed_us = time_.steady_us;
   return ChangeOutcome::kDone;
+}
+
+ChangeOutcome SimDatabase::BuryCompared(const Change& change) {
+  const auto found = rows_.find(change.row.key);
+  if (found == rows_.end()) return ChangeOutcome::kOvertaken;
+  const Row& old = found->second;
+  if (old.version == change.row.version) return ChangeOutcome::kDone;
+  const bool expected =
+      old.state == RowState::kLive && old.expires_us > time_.steady_us && old.version == change.base_version;
+  return expected && old.version < change.row.version ? Bury(change.row) : ChangeOutcome::kOvertaken;
 }
 
 ChangeOutcome SimDatabase::Extend(const Change& change) {

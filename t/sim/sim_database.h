@@ -60,6 +60,7 @@ class SimDatabase {
 
   session::ChangeOutcome Upsert(const session::Row& row);
   session::ChangeOutcome Compare(const session::Change& change);
+  session::ChangeOutcome BuryCompared(const session::Change& change);
   session::ChangeOutcome Extend(const session::Change& change);
   session::ChangeOutcome Bury(const session::Row& row);
   static session::RowStamps StampsOf(const session::Row& row);
