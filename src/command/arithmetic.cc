@@ -58,11 +58,11 @@ std::string_view Digits(uint64_t number, char (&buffer)[kNumberBytesMax]) {
   return {buffer, static_cast<size_t>(end - buffer)};
 }
 
-Progress ShowNumber(const store::Slot& slot, const Lifetime& life, uint64_t number, Reply* reply) {
+Progress ShowNumber(const Place& place, const store::Slot& slot, const Lifetime& life, uint64_t number, Reply* reply) {
   reply->number = number;
   reply->ttl_seconds = life.shown_ttl;
-  if (slot.item()) reply->cas = slot.item().cas();
-  return Done(reply, ReplyCode::kNumber);
+  reply->cas = place.CasOf(slot);
+  return place.Done(reply, ReplyCode::kNumber);
 }
 
 Progress Create(Context& context, const Request& request, Place& place, Reply* reply) {
@@ -80,7 +80,7 @@ Progress Create(Context& context, const Request& request, Place& place, Reply* r
   if (request.has_new_cas) options.cas = request.new_cas;
   if (auto interrupted = place.Publish(slot, std::move(draft), session::WriteKind::kAdd, options, reply))
     return *interrupted;
-  return ShowNumber(slot, life, request.initial, reply);
+  return ShowNumber(place, slot, life, request.initial, reply);
 }
 
 }  // namespace
@@ -131,7 +131,7 @@ Progress Arithmetic(Context& context, const Request& request, Frame& frame, Repl
     if (auto interrupted = place.Publish(slot, std::move(draft), session::WriteKind::kRewrite, options, reply))
       return *interrupted;
     CountHit(context, request);
-    return ShowNumber(slot, life, number, reply);
+    return ShowNumber(place, slot, life, number, reply);
   }
   return Progress::kRetry;
 }

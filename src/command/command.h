@@ -82,6 +82,7 @@ struct Frame {
   session::Waits waits;
   bool begun = false;           // it was executed before, and counted
   bool won = false;             // the recache is this request's, which is executed again
+  bool ends = false;            // the change that was submitted is the session's end
   bool abandons_batch = false;  // for the caller: an error has taken the place of the rest of this get
 };
 
@@ -90,6 +91,25 @@ enum class Progress : uint8_t {
   kParked,  // to be executed again when the session module wakes this connection
   kRetry,   // to be executed again after this worker's next quiescent state
   kFeeds,   // the reply comes through Context::feed
+  // The reply is ready, but true only when the database has committed the change of a strict session: to be kept until
+  // the session module wakes this connection, and then Conclude.
+  kCommits,
+};
+
+// A reply that is kept, with all it points to.
+class KeptReply {
+ public:
+  explicit KeptReply(const Reply& reply);
+  KeptReply(const KeptReply&) = delete;
+  KeptReply& operator=(const KeptReply&) = delete;
+  const Reply& reply() const { return reply_; }
+
+ private:
+  Reply reply_;
+  std::string key_;
+  std::string text_;
+  std::string value_;
+  std::string_view piece_;
 };
 
 // How long a request waits for memory that readers still hold: longer than a worker that was preempted stays away, and
@@ -98,6 +118,10 @@ inline constexpr int64_t kRetryMicrosMax = 5'000'000;
 
 // *reply is as it was made.
 Progress Execute(Context& context, const Request& request, Frame& frame, Reply* reply);
+
+// After kCommits, when it was woken: with that reply, if the change was committed; else with another, or as Execute
+// does, for then it is executed again. *reply is as it was made, and points into kept.
+Progress Conclude(Context& context, const Request& request, Frame& frame, const KeptReply& kept, Reply* reply);
 
 // Calls `write` for each reply to kStats; Execute does not answer that verb, for its reply is many. kDone or kFeeds.
 Progress ExecuteStats(Context& context, const Request& request, Frame& frame,

@@ -1,5 +1,7 @@
 // How it works: one switch from verb to function.
 
+#include <utility>
+
 #include "command/verbs.h"
 
 namespace holdfast::command {
@@ -64,6 +66,38 @@ Progress Execute(Context& context, const Request& request, Frame& frame, Reply* 
   frame.begun = true;
   if (progress == Progress::kDone && IsObserved(context)) Observe(context, request, *reply);
   return progress;
+}
+
+KeptReply::KeptReply(const Reply& reply) : reply_(reply), key_(reply.key), text_(reply.text) {
+  for (const std::string_view piece : reply.value) value_ += piece;
+  piece_ = value_;
+  reply_.key = key_;
+  reply_.text = text_;
+  reply_.value = std::span(&piece_, reply.value.empty() ? 0 : 1);
+}
+
+Progress Conclude(Context& context, const Request& request, Frame& frame, const KeptReply& kept, Reply* reply) {
+  const session::LoadOutcome outcome = std::exchange(frame.in_hand, session::LoadOutcome::kNone);
+  Place place(context, request, frame);
+  reply->key = request.key;
+  reply->binary_key = request.binary_key;
+  switch (outcome) {
+    case session::LoadOutcome::kCommitted:
+      *reply = kept.reply();
+      if (frame.ends) place.NoteEnd();
+      break;
+    case session::LoadOutcome::kUnavailable:
+      place.Refuse(reply);
+      break;
+    case session::LoadOutcome::kUnwritable:
+      context.counters.store_too_large.Add();
+      reply->code = ReplyCode::kTooLarge;
+      break;
+    default:
+      return Execute(context, request, frame, reply);
+  }
+  if (IsObserved(context)) Observe(context, request, *reply);
+  return Progress::kDone;
 }
 
 void ShowItem(Context& context, const store::ItemRef& item, Reply* reply) {

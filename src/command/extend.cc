@@ -34,10 +34,10 @@ Progress Create(Context& context, const Request& request, Place& place, Reply* r
   if (request.has_new_cas) options.cas = request.new_cas;
   if (auto interrupted = place.Publish(slot, std::move(draft), session::WriteKind::kAdd, options, reply))
     return *interrupted;
-  if (slot.item()) reply->cas = slot.item().cas();
+  reply->cas = place.CasOf(slot);
   reply->value_size = request.value_size;
   (void)context;
-  return Done(reply, ReplyCode::kStored);
+  return place.Done(reply, ReplyCode::kStored);
 }
 
 }  // namespace
@@ -79,9 +79,9 @@ Progress Extend(Context& context, const Request& request, Frame& frame, Reply* r
     if (auto interrupted = place.Publish(slot, std::move(draft), session::WriteKind::kRewrite, options, reply))
       return *interrupted;
     if (request.has_compare_cas) context.counters.cas_hits.Add();
-    if (slot.item()) reply->cas = slot.item().cas();
+    reply->cas = place.CasOf(slot);
     reply->value_size = size;
-    return Done(reply, ReplyCode::kStored);
+    return place.Done(reply, ReplyCode::kStored);
   }
   return Progress::kRetry;
 }

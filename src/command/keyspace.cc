@@ -26,7 +26,7 @@ Presence Place::Look(store::Found* found) {
 
 Presence Place::Decide(ItemState state) {
   if (rule_ == nullptr) return state == ItemState::kLive ? Presence::kLive : Presence::kAbsent;
-  verdict_ = context_.sessions->Judge(*rule_, key_, state, frame_.in_hand, context_.now);
+  verdict_ = Judge(state);
   switch (verdict_) {
     case Verdict::kLive:
       return Presence::kLive;
@@ -40,13 +40,27 @@ Presence Place::Decide(ItemState state) {
   return Presence::kUnknown;
 }
 
+// Of a strict session, everything but a plain get and a blind set is decided by what the database says now.
+Verdict Place::Judge(ItemState state) const {
+  session::Sessions& sessions = *context_.sessions;
+  if (!rule_->is_strict()) return sessions.Judge(*rule_, key_, state, frame_.in_hand, context_.now);
+  const bool is_get = request_.verb == protocol::Verb::kGet && !request_.has_exptime && !request_.create;
+  const bool is_blind = request_.verb == protocol::Verb::kStore && request_.mode == protocol::StoreMode::kSet &&
+                        !request_.has_compare_cas;
+  const bool fresh = !is_get && !is_blind && request_.verb != protocol::Verb::kMetaDebug;
+  return sessions.JudgeStrict(*rule_, key_, state, frame_.in_hand, context_.now, fresh);
+}
+
 Progress Place::Settle(Reply* reply) {
   if (verdict_ == Verdict::kAsk) {
     // The wake-up may come at once: until the connection is parked it waits in the worker's mailbox.
     frame_.in_hand = session::LoadOutcome::kNone;
-    const session::Waiter waiter{context_.worker, frame_.connection, frame_.request};
-    if (context_.sessions->Load(*rule_, key_, waiter, &frame_.waits)) return Progress::kParked;
+    if (context_.sessions->Load(*rule_, key_, WaiterOf(), &frame_.waits)) return Progress::kParked;
   }
+  return Refuse(reply);
+}
+
+Progress Place::Refuse(Reply* reply) {
   context_.sessions->NoteRefused(key_);
   if (rule_->action == session::Action::kClose) {
     reply->code = ReplyCode::kNone;
@@ -124,6 +138,17 @@ std::optional<Progress> Place::Publish(store::Slot& slot, store::Draft&& draft, 
     slot.Publish(std::move(draft), options);
     return std::nullopt;
   }
+  if (rule_->is_strict()) {
+    // A stale value takes over the expiry of the one before.
+    const bool keeps_expiry = options.stale && request_.verb == protocol::Verb::kStore;
+    const Seconds expiry = keeps_expiry ? slot.item().expiry() : draft.item().expiry();
+    const session::Waiter waiter = WaiterOf();
+    uint64_t stamp = 0;
+    const WriteOutcome outcome = context_.sessions->strict_writes().Write(
+        slot, draft, {*rule_, key_, kind, frame_.connection, context_.now, options}, expiry, {waiter, frame_.waits},
+        &stamp);
+    return Submitted(outcome, stamp, reply);
+  }
   if (StandsInLine()) return AwaitRoom(reply);
   return Settled(context_.sessions->Write(slot, std::move(draft),
                                           {*rule_, key_, kind, frame_.connection, context_.now, options, provisional_}),
@@ -139,17 +164,44 @@ std::optional<Progress> Place::Settled(WriteOutcome outcome, Reply* reply) {
       return AwaitRoom(reply);
     case WriteOutcome::kTooLarge:
       return TooLarge(reply);
+    case WriteOutcome::kUnavailable:
+      return Refuse(reply);
+    case WriteOutcome::kBehindDirty:
+      if (MayRetry()) return Progress::kRetry;
+      break;
+    case WriteOutcome::kBehindAnother:
+      frame_.in_hand = session::LoadOutcome::kNone;
+      return Progress::kParked;
+    case WriteOutcome::kSubmitted:
     case WriteOutcome::kRefused:
       break;
   }
   return NoMemory(reply);
 }
 
+// What a change of a strict session came to. Empty: it was submitted, or there was nothing to change.
+std::optional<Progress> Place::Submitted(WriteOutcome outcome, uint64_t stamp, Reply* reply) {
+  if (outcome == WriteOutcome::kDropped) {
+    // Nothing is acknowledged that was not committed.
+    reply->code = ReplyCode::kNotStored;
+    return Progress::kDone;
+  }
+  if (outcome != WriteOutcome::kSubmitted) return Settled(outcome, reply);
+  frame_.in_hand = session::LoadOutcome::kNone;
+  submitted_ = true;
+  submitted_stamp_ = stamp;
+  return std::nullopt;
+}
+
+uint64_t Place::CasOf(const store::Slot& slot) const {
+  if (submitted_) return submitted_stamp_;
+  return slot.item() ? slot.item().cas() : 0;
+}
+
 // The wake-up may come at once: until the connection is parked it waits in the worker's mailbox.
 Progress Place::AwaitRoom(Reply* reply) {
-  const session::Waiter waiter{context_.worker, frame_.connection, frame_.request};
   const size_t bytes = session::kRecordBytesMin + request_.key.size() + request_.value_size;
-  if (context_.sessions->AwaitRoom(*rule_, waiter, frame_.in_hand, bytes, &frame_.waits)) {
+  if (context_.sessions->AwaitRoom(*rule_, WaiterOf(), frame_.in_hand, bytes, &frame_.waits)) {
     frame_.in_hand = session::LoadOutcome::kNone;
     return Progress::kParked;
   }
@@ -159,6 +211,11 @@ Progress Place::AwaitRoom(Reply* reply) {
 std::optional<Progress> Place::Touch(store::Slot slot, Seconds expiry, Reply* reply) {
   if (rule_ != nullptr) {
     if (expiry == base::kAlreadyPast) return Remove(std::move(slot), reply);
+    if (rule_->is_strict()) {
+      const session::Waiter waiter = WaiterOf();
+      return Submitted(context_.sessions->strict_writes().Touch(slot, *rule_, key_, expiry, {waiter, frame_.waits}), 0,
+                       reply);
+    }
     if (StandsInLine()) return AwaitRoom(reply);
     return Settled(context_.sessions->Touch(slot, *rule_, key_, expiry, context_.now), reply);
   }
@@ -169,6 +226,7 @@ std::optional<Progress> Place::Touch(store::Slot slot, Seconds expiry, Reply* re
 }
 
 void Place::KeepExpiry(store::Slot& slot, Seconds expiry_before) {
+  if (submitted_) return;  // it was submitted so
   if (rule_ == nullptr) {
     CHECK(slot.SetExpiry(expiry_before));
   } else if (context_.sessions->Touch(slot, *rule_, key_, expiry_before, context_.now) != WriteOutcome::kStored) {
@@ -197,6 +255,11 @@ std::optional<Progress> Place::Remove(store::Slot slot, Reply* reply) {
     slot.Remove();
     return std::nullopt;
   }
+  if (rule_->is_strict()) {
+    frame_.ends = true;
+    const session::Waiter waiter = WaiterOf();
+    return Submitted(context_.sessions->strict_writes().Delete(slot, *rule_, key_, {waiter, frame_.waits}), 0, reply);
+  }
   { const store::Slot gone = std::move(slot); }
   store::Draft tombstone;
   if (auto refused = Refused(context_.access.NewDraft(session::Sessions::TombstoneShape(key_), &tombstone), reply))
@@ -209,10 +272,14 @@ std::optional<Progress> Place::Remove(store::Slot slot, Reply* reply) {
   const WriteOutcome outcome = context_.sessions->Delete(again, std::move(tombstone), *rule_, key_, context_.now);
   if (const auto interrupted = Settled(outcome, reply)) return interrupted;
   { const store::Slot gone = std::move(again); }
+  NoteEnd();
+  return std::nullopt;
+}
+
+void Place::NoteEnd() {
   const bool is_delete = request_.verb == protocol::Verb::kDelete;
   context_.sessions->NoteEnd(key_, is_delete ? session::End::kDeleted : session::End::kExpiredByClient,
                              session::ClientAddress::Of(context_.socket));
-  return std::nullopt;
 }
 
 Seconds Place::ExpiryOf(int64_t exptime, bool is_store) const {

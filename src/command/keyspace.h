@@ -44,8 +44,11 @@ class Place {
 
   // After kUnknown: parks the request, or answers as the rule says. A slot must be gone before.
   Progress Settle(Reply* reply);
-  // True after kUnknown when nothing more can be learned: the database could not be asked in time.
-  bool unavailable() const { return verdict_ == session::Verdict::kUnavailable; }
+  // True after kUnknown when nothing more can be learned and the change may be made all the same: the database could
+  // not be asked in time.
+  bool unavailable() const { return verdict_ == session::Verdict::kUnavailable && !rule_->is_strict(); }
+  // What the rule says for a database that cannot be asked.
+  Progress Refuse(Reply* reply);
 
   // After kUnknown, for a blind set: it may be stored all the same; Publish then stores it provisionally.
   bool MayStoreUnknown();
@@ -68,11 +71,30 @@ class Place {
   // Removes the live (or, of a session, unknown) item. Empty: done.
   std::optional<Progress> Remove(store::Slot slot, Reply* reply);
 
+  // After a change: ends the request with this reply, or, when the change is of a strict session, keeps it until that
+  // is committed.
+  Progress Done(Reply* reply, protocol::ReplyCode code) const {
+    reply->code = code;
+    return Ended();
+  }
+  Progress Ended() const { return submitted_ ? Progress::kCommits : Progress::kDone; }
+  // Is the change only submitted, and the slot still as it was?
+  bool is_submitted() const { return submitted_; }
+  // Of what was published, or will be. 0: it has none.
+  uint64_t CasOf(const store::Slot& slot) const;
+
+  // For who asks later: this request has ended the session.
+  void NoteEnd();
+
   // The expiry that the client's number means for this key.
   Seconds ExpiryOf(int64_t exptime, bool is_store) const;
 
  private:
   Presence Decide(store::ItemState state);
+  session::Verdict Judge(store::ItemState state) const;
+  bool IsStrict() const { return rule_ != nullptr && rule_->is_strict(); }
+  session::Waiter WaiterOf() const { return {context_.worker, frame_.connection, frame_.request}; }
+  std::optional<Progress> Submitted(session::WriteOutcome outcome, uint64_t stamp, Reply* reply);
   bool MayRetry();
   bool StandsInLine() const { return context_.sessions->MustAwaitRoom(frame_.waits); }
   // What a change of a session came to. Empty: it was made.
@@ -90,6 +112,8 @@ class Place {
   const session::Rule* const rule_;  // null: a cache key
   session::Verdict verdict_ = session::Verdict::kLive;
   bool provisional_ = false;
+  bool submitted_ = false;
+  uint64_t submitted_stamp_ = 0;
 };
 
 }  // namespace holdfast::command

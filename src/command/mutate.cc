@@ -74,7 +74,7 @@ Progress StorePast(Context& context, const Request& request, Place& place, Reply
     if (auto interrupted = place.Remove(std::move(slot), reply)) return *interrupted;
   }
   CountCas(context, request, code);
-  return Done(reply, code);
+  return place.Done(reply, code);
 }
 
 }  // namespace
@@ -129,12 +129,10 @@ Progress StoreValue(Context& context, const Request& request, Frame& frame, Repl
   const Seconds expiry_before = slot.item() ? slot.item().expiry() : base::kNever;
   if (auto interrupted = place.Publish(slot, std::move(draft), KindOf(request), options, reply)) return *interrupted;
   CountCas(context, request, ReplyCode::kStored);
-  if (slot.item()) {
-    if (options.stale) place.KeepExpiry(slot, expiry_before);
-    reply->cas = slot.item().cas();
-  }
+  if (options.stale && slot.item()) place.KeepExpiry(slot, expiry_before);
+  reply->cas = place.CasOf(slot);
   reply->value_size = request.value_size;
-  return Done(reply, ReplyCode::kStored);
+  return place.Done(reply, ReplyCode::kStored);
 }
 
 Progress RefuseTooLarge(Context& context, const Request& request, Frame& frame, Reply* reply) {

@@ -30,8 +30,8 @@ Progress Republish(const Request& request, Place& place, const store::ItemRef& s
   if (request.has_new_cas) options.cas = request.new_cas;
   if (auto interrupted = place.Publish(slot, std::move(draft), session::WriteKind::kRewrite, options, reply))
     return *interrupted;
-  if (slot.item()) reply->cas = slot.item().cas();
-  return Done(reply, ReplyCode::kDeleted);
+  reply->cas = place.CasOf(slot);
+  return place.Done(reply, ReplyCode::kDeleted);
 }
 
 }  // namespace
@@ -64,7 +64,7 @@ Progress Remove(Context& context, const Request& request, Frame& frame, Reply* r
   }
   if (auto interrupted = place.Remove(std::move(slot), reply)) return *interrupted;
   context.counters.delete_hits.Add();
-  return Done(reply, ReplyCode::kDeleted);
+  return place.Done(reply, ReplyCode::kDeleted);
 }
 
 }  // namespace holdfast::command

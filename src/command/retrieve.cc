@@ -76,11 +76,14 @@ Progress Vivify(Context& context, const Request& request, Frame& frame, Reply* r
   if (auto interrupted = place.Publish(slot, std::move(draft), session::WriteKind::kAdd, options, reply))
     return *interrupted;
   CountMiss(context, request, store::ItemState::kAbsent);
-  NoteFetched(context, request, slot.item());
-  ShowItem(context, slot.item(), reply);
+  if (!place.is_submitted()) {
+    NoteFetched(context, request, slot.item());
+    ShowItem(context, slot.item(), reply);
+  }
+  reply->cas = place.CasOf(slot);
   reply->ttl_seconds = life.shown_ttl;
   reply->won = true;
-  return Done(reply, ReplyCode::kHit);
+  return place.Done(reply, ReplyCode::kHit);
 }
 
 // Who fetches the value anew: the first that finds it stale, or close to its end.
@@ -134,7 +137,7 @@ Progress RetrieveAndChange(Context& context, const Request& request, Frame& fram
   reply->stale = decided.stale;
   reply->won_by_other = decided.won_by_other;
   reply->ttl_seconds = life.shown_ttl;
-  return Progress::kDone;
+  return place.Ended();
 }
 
 }  // namespace

@@ -36,7 +36,7 @@ Progress Touch(Context& context, const Request& request, Frame& frame, Reply* re
     return *interrupted;
   context.counters.cmd_touch.Add();
   context.counters.touch_hits.Add();
-  return Done(reply, ReplyCode::kTouched);
+  return place.Done(reply, ReplyCode::kTouched);
 }
 
 }  // namespace holdfast::command

@@ -158,10 +158,26 @@ Progress Serve::Answer(Connection& connection, const Request& request, Frame& fr
   frame.request = worker_.next_request_number++;
   Reply reply;
   const Progress progress = command::Execute(context, request, frame, &reply);
+  return Finish(progress, connection, request, reply, frame, close);
+}
+
+Progress Serve::Finish(Progress progress, Connection& connection, const Request& request, const Reply& reply,
+                       Frame& frame, bool* close) {
+  if (progress == Progress::kCommits) kept_ = std::make_unique<command::KeptReply>(reply);
   if (progress != Progress::kDone) return progress;
-  WriteReply(request, reply, output);
+  WriteReply(request, reply, connection.output());
   *close = reply.close || request.close;
   frame.abandons_batch = reply.code == ReplyCode::kServerError && request.verb == Verb::kGet && codec_.InBatch();
+  return progress;
+}
+
+Progress Serve::Conclude(Connection& connection, const Request& request, Frame& frame, bool* close) {
+  const std::unique_ptr<command::KeptReply> kept = std::move(kept_);
+  frame.request = worker_.next_request_number++;
+  Reply reply;
+  const Progress progress = Finish(command::Conclude(worker_.context(), request, frame, *kept, &reply), connection,
+                                   request, reply, frame, close);
+  connection.output().Settle();  // what was kept is gone
   return progress;
 }
 
@@ -178,7 +194,7 @@ void Serve::PreloadSessions(uint32_t from, uint32_t count) {
 }
 
 Turn Serve::Hold(Connection& connection, std::unique_ptr<Held> held, Progress progress) {
-  held->parked = progress == Progress::kParked;
+  held->parked = progress == Progress::kParked || progress == Progress::kCommits;
   held_ = std::move(held);
   if (!held_->parked) {
     worker_.NoteRetry();
@@ -191,7 +207,8 @@ Turn Serve::Hold(Connection& connection, std::unique_ptr<Held> held, Progress pr
 std::optional<Turn> Serve::ContinueHeld(Connection& connection) {
   if (held_->parked) return Turn::kParked;
   bool close = false;
-  const Progress progress = Answer(connection, held_->current(), held_->frame, &close);
+  const Progress progress = kept_ != nullptr ? Conclude(connection, held_->current(), held_->frame, &close)
+                                             : Answer(connection, held_->current(), held_->frame, &close);
   if (progress != Progress::kDone) return Hold(connection, std::move(held_), progress);
   if (held_->frame.abandons_batch) codec_.AbandonBatch();
   held_.reset();
@@ -262,6 +279,7 @@ void Serve::RememberCodecBefore(uint32_t i) {
 
 bool Serve::Export(std::string* state, std::string* unread) const {
   if (feeding_ != nullptr) return false;  // half a reply: who makes the rest stays here
+  if (!MayBeginAnew()) return false;
   const Upload* const upload = held_ != nullptr ? held_->upload.get() : upload_.get();
   if (upload != nullptr && upload->received_bytes() > kUploadBytesThatMove) return false;
   if (upload != nullptr) {
@@ -272,6 +290,13 @@ bool Serve::Export(std::string* state, std::string* unread) const {
   const bool again = upload != nullptr || held_ != nullptr;
   *state = (again ? *before_ : codec_).SavePosition();
   return true;
+}
+
+bool Serve::MayBeginAnew() const {
+  if (kept_ == nullptr) return true;
+  const session::Waiter waiter{worker_.context().worker, held_->frame.connection, held_->frame.request};
+  const std::string_view key = held_->current().key;
+  return held_->parked && worker_.context().sessions->strict_writes().IsUnsent(key, waiter);
 }
 
 void Serve::BeginUpload(Connection& connection, const Request& request, size_t begin, size_t end) {

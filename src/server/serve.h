@@ -76,16 +76,24 @@ class Serve final : public network::Handler {
   network::Turn Hold(network::Connection& connection, std::unique_ptr<Held> held, command::Progress progress);
   // Executes and, when it is done, writes. kDone with *close: that was the last reply.
   command::Progress Answer(network::Connection& connection, const Request& request, command::Frame& frame, bool* close);
+  // The same for a request whose reply was kept.
+  command::Progress Conclude(network::Connection& connection, const Request& request, command::Frame& frame,
+                             bool* close);
+  command::Progress Finish(command::Progress progress, network::Connection& connection, const Request& request,
+                           const Reply& reply, command::Frame& frame, bool* close);
+  // May what is in hand be begun anew elsewhere, without being done twice?
+  bool MayBeginAnew() const;
   void RememberCodecBefore(uint32_t i);
   void PreloadSessions(uint32_t from, uint32_t count);
 
   WorkerState& worker_;
   Codec codec_;
   // The codec before the request that is held or uploaded: another process parses it again.
-  std::unique_ptr<Codec> before_;     // null unless there is one
-  std::unique_ptr<Upload> upload_;    // null unless a value is on its way in
-  std::unique_ptr<Held> held_;        // null unless a request waits
-  std::unique_ptr<Feeding> feeding_;  // null unless a reply comes from elsewhere
+  std::unique_ptr<Codec> before_;             // null unless there is one
+  std::unique_ptr<Upload> upload_;            // null unless a value is on its way in
+  std::unique_ptr<Held> held_;                // null unless a request waits
+  std::unique_ptr<command::KeptReply> kept_;  // of the request that is held; null unless it waits for a commit
+  std::unique_ptr<Feeding> feeding_;          // null unless a reply comes from elsewhere
 };
 
 }  // namespace holdfast::server

@@ -211,9 +211,11 @@ void SessionService::MakeWay(bool makes_way) {
 }
 
 void SessionService::HoldWriter() {
-  if (journal_ == nullptr) return;
-  SetPace(session::SessionThreads::Pace::kHeld);
-  if (database_->is_shared() || threads_->AwaitHeld(kHeldMillis)) return;
+  // Whoever waits for a commit is answered by this process, or begins anew in the next.
+  const bool is_committing = sessions_->strict_writes().Hold(true);
+  const bool holds_file = journal_ != nullptr && !database_->is_shared();
+  if (journal_ != nullptr) SetPace(session::SessionThreads::Pace::kHeld);
+  if ((!is_committing && !holds_file) || threads_->AwaitHeld(kHeldMillis)) return;
   log_.Warning("hand-over: a write to the database takes long; the new process may have to wait for it");
 }
 
@@ -227,6 +229,7 @@ void SessionService::Seal() {
 }
 
 void SessionService::Unseal() {
+  sessions_->strict_writes().Hold(false);
   SetPace(session::SessionThreads::Pace::kFull);
   sessions_->write_behind().SetDraining(false);
   if (journal_ != nullptr && journal_->sealed()) journal_->Start(*sessions_);

@@ -88,6 +88,8 @@ void ChangePoll::Apply(store::Access& access, const RowStamps& row) {
   const bool is_later = row.version > stamps.version || row.touched > stamps.touched || row.floor > stamps.floor;
   // A tombstone is nobody's own.
   if (item.kind() == store::ItemKind::kTombstone && !is_later) return;
+  // Rows of strict sessions are nobody's; this is one that we have read or written ourselves.
+  if (!is_later && sessions_.IsSharedStrict(row.key)) return;
   slot.Remove();
   if (is_later) sessions_.stats().stale_copies_dropped.Add();
 }

@@ -14,6 +14,7 @@ namespace holdfast::session {
 // A tombstone is served whoever wrote it: what comes after it is in the database at once.
 bool ReadThrough::IsForeign(Pending& pending, const Row& row, Merged* merged) {
   if (!sessions_.settings().shared || row.state == RowState::kTombstone) return false;
+  if (sessions_.IsSharedStrict(row.key)) return false;  // nobody has anything that the database lacks
   const bool has_expired = row.expires_us <= sessions_.clock().SteadyMicros();
   *merged = Merged::kForeign;
   switch (sessions_.nodes().Know(row.owner, pending.nodes_reads)) {

@@ -199,6 +199,7 @@ std::vector<std::pair<std::string, std::string>> Describe(const SessionFacts& fa
     return rows;
   }
   add("rule", facts.rule->name);
+  add("policy", facts.rule->is_strict() ? "strict" : "session");
   add("state", StateOf(facts));
   add("place", PlaceOf(facts));
   if (facts.memory != Memory::kNothing || facts.database > InDatabase::kNothing) {

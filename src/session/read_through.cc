@@ -53,7 +53,7 @@ void ReadThrough::SetWakes(std::function<void()> reader, std::function<void()> t
 
 // -- Asking ---------------------------------------------------------------------------------------
 
-bool ReadThrough::Load(const Key& key, const Waiter& waiter, int64_t until_us) {
+bool ReadThrough::Load(const Key& key, const Waiter& waiter, int64_t until_us, bool fresh) {
   bool is_first_deadline;
   {
     const std::lock_guard lock(mutex_);
@@ -62,7 +62,8 @@ bool ReadThrough::Load(const Key& key, const Waiter& waiter, int64_t until_us) {
       return false;
     }
     const auto entry = Enter(key);
-    const auto place = deadlines_.emplace(until_us, Parked{entry->first, waiter});
+    const bool too_late = fresh && entry->second.stage != Stage::kQueued;
+    const auto place = deadlines_.emplace(until_us, Parked{entry->first, waiter, too_late});
     entry->second.waiters.push_back(place);
     parked_.store(deadlines_.size(), std::memory_order_relaxed);
     is_first_deadline = place == deadlines_.begin();
@@ -235,13 +236,14 @@ ReadThrough::Merged ReadThrough::MergeAbsence(store::Access& access, const Pendi
   return Merged::kAbsent;
 }
 
-// The database has no row, and memory a copy that was doubted.
+// The database has no row, and memory a copy that was doubted, or is no authority.
 ReadThrough::Merged ReadThrough::DropAbsent(store::Access& access, const Key& key) {
-  if (!sessions_.verification().Doubts(key.bytes)) return Merged::kAbsent;
+  const bool doubted = sessions_.verification().Doubts(key.bytes);
+  if (!doubted && !sessions_.IsSharedStrict(key.bytes)) return Merged::kAbsent;
   Slot slot = access.Lock(key, sessions_.clock().Now());
   if (!slot.item() || !slot.item().is_session()) return Merged::kAbsent;
   if (slot.item().is_dirty() || IsReservation(slot.item())) return Merged::kLoaded;
-  if (sessions_.verification().reason() == Doubt::kReplaced) {
+  if (doubted && sessions_.verification().reason() == Doubt::kReplaced) {
     sessions_.write_behind().MakeDirty(slot, key);
     return Merged::kLoaded;
   }
@@ -418,11 +420,23 @@ bool ReadThrough::IsLater(const Row& row, const Slot& slot) {
 // -- Waking ---------------------------------------------------------------------------------------
 
 void ReadThrough::Finish(PendingMap::iterator entry, LoadOutcome outcome, std::vector<Wake>* wakes) {
+  std::deque<Deadlines::iterator> left;
   for (const Deadlines::iterator waiter : entry->second.waiters) {
+    if (std::exchange(waiter->second.too_late, false)) {
+      left.push_back(waiter);
+      continue;
+    }
     wakes->push_back(Wake{waiter->second.waiter, outcome});
     deadlines_.erase(waiter);
   }
-  pending_.erase(entry);
+  if (left.empty()) {
+    pending_.erase(entry);
+  } else {
+    entry->second.waiters = std::move(left);
+    entry->second.preload = false;
+    entry->second.asked = 0;
+    Enqueue(entry, queue_.end());
+  }
   parked_.store(deadlines_.size(), std::memory_order_relaxed);
 }
 

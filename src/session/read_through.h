@@ -48,8 +48,8 @@ struct Waiter {
   bool operator==(const Waiter&) const = default;
 };
 
-// How long a request may wait, for the database and for room in the journal alike: its rule's budget, from the first wait
-// on.
+// How long a request may wait, for the database and for room in the journal alike: its rule's budget, from the first
+// wait on.
 struct Waits {
   int64_t until_us = 0;        // steady; 0: it has not waited yet
   bool were_for_room = false;  // it has stood in line for the journal
@@ -64,6 +64,11 @@ enum class LoadOutcome : uint8_t {
   kLoaded,       // the key's row is in memory now, as a session or as a tombstone
   kAbsent,       // the database has no live row
   kUnavailable,  // could not be asked within the rule's budget
+
+  // Of a change of a strict session that was submitted (strict_writes.h):
+  kCommitted,   // the database has it, and so has memory
+  kOvertaken,   // the database had something else than it was made from: to be decided anew
+  kUnwritable,  // the database does not take it
 };
 
 class ReadThrough {
@@ -73,7 +78,8 @@ class ReadThrough {
   ReadThrough& operator=(const ReadThrough&) = delete;
 
   // Until then at most; if that has passed it is woken at once. False: parked_max requests are parked already.
-  [[nodiscard]] bool Load(const store::Key& key, const Waiter& waiter, int64_t until_us);
+  // fresh: a query that has begun already is none for this waiter.
+  [[nodiscard]] bool Load(const store::Key& key, const Waiter& waiter, int64_t until_us, bool fresh = false);
   void Preload(const store::Key& key);
 
   // The keys to ask for now; empty when there are none or a pause is kept. One batch at a time: its answer is OnRows or
@@ -98,6 +104,8 @@ class ReadThrough {
   // A session of this key came into being or was deleted in memory: what queries begun before bring is no news, unless
   // memory still has the key and can compare.
   void NoteTurn(const store::Key& key) { Turns(key.hash).fetch_add(1, std::memory_order_release); }
+  // Has there been a turn since this was asked?
+  uint32_t TurnOf(const store::Key& key) { return Turns(key.hash).load(std::memory_order_acquire); }
   // The database has taken what memory has of this key, or has something later, so memory may forget it from now on:
   // what queries begun before bring may be older. Counts as a turn only if somebody asks for the key, so that writing
   // much down does not make queries for other keys be asked again. Callable under the slot, before it is marked clean.
@@ -130,6 +138,7 @@ class ReadThrough {
   struct Parked {
     std::string_view key;  // of the Pending's entry
     Waiter waiter;
+    bool too_late = false;  // for the query in hand
   };
   using Deadlines = std::multimap<int64_t, Parked>;
 

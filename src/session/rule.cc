@@ -42,6 +42,13 @@ std::optional<std::bitset<256>> AlphabetNamed(std::string_view name) {
   return std::nullopt;
 }
 
+std::optional<Policy> PolicyNamed(std::string_view name) {
+  if (name == "session") return Policy::kSession;
+  if (name == "strict") return Policy::kStrict;
+  if (name == "cache") return Policy::kCache;
+  return std::nullopt;
+}
+
 // How a handler's lock keys are made from its session keys.
 enum class LockForm : uint8_t { kNone, kPrefix, kSuffix };
 
@@ -174,9 +181,9 @@ void ApplyPreset(const Preset& preset, RuleDraft* draft) {
 }
 
 Status ApplyPolicy(std::string_view value, std::string_view word, Rule* rule) {
-  if (value == "strict") return Refuse(word, "not yet; use policy=session");
-  if (value != "session" && value != "cache") return Refuse(word, "policy is session or cache");
-  rule->policy = value == "cache" ? Policy::kCache : Policy::kSession;
+  const std::optional<Policy> policy = PolicyNamed(value);
+  if (!policy) return Refuse(word, "policy is session, strict or cache");
+  rule->policy = *policy;
   return {};
 }
 
@@ -263,6 +270,9 @@ Status Finish(RuleDraft draft, std::vector<Rule>* rules) {
     return Status(ErrorKind::kUsage,
                   "a rule would fit every key; give it a prefix, a suffix, or the shape of the id (id=, "
                   "alphabet=)");
+  }
+  if (rule.is_strict() && rule.budget_ms == 0) {
+    return Status(ErrorKind::kUsage, "a rule with policy=strict needs a budget= to wait for the database");
   }
   if (rule.name.empty()) rule.name = rule.prefix.empty() ? "*" + rule.suffix : rule.prefix;
   if (rules->size() + 2 > kRulesMax) return Status(ErrorKind::kUsage, "too many rules, at most 200");

@@ -18,7 +18,7 @@
 //   prefix, suffix  bytes; %xx for a blank, ';', '%' or anything unprintable
 //   id              length of what stands between, as 32 or 22-256
 //   alphabet        any hex lower alnum base64url php (a-z A-Z 0-9 , -)
-//   policy          session (default here) or cache; strict is refused: not yet
+//   policy          session (default here); strict: acknowledged and visible after the database's commit; or cache
 //   action          close, error or wait: what a request gets when the database could not be asked within the budget;
 //                   wait is budget=30s and close
 //   budget          how long a request waits for the database, as 800ms or 4s
@@ -50,7 +50,11 @@ namespace holdfast::session {
 
 inline constexpr size_t kRulesMax = 200;  // an item's stamps keep the number in a byte
 
-enum class Policy : uint8_t { kCache, kSession, kStrict };
+enum class Policy : uint8_t {
+  kCache,    // memory only
+  kSession,  // acknowledged in memory and journal, written behind
+  kStrict,   // acknowledged when the database has committed it (strict_writes.h)
+};
 
 // What keeps the client's session alive when its state cannot be known.
 enum class Action : uint8_t {
@@ -76,6 +80,7 @@ struct Rule {
   bool fresh_ids = false;  // what is set under a deleted id is never a new login
   bool lenient_ttl = false;
 
+  bool is_strict() const { return policy == Policy::kStrict; }
   bool Fits(std::string_view key) const;
 };
 

@@ -65,6 +65,7 @@ Sessions::Sessions(const SessionSettings& settings, Rules rules, Doors doors)
       wake_(std::move(doors.wake)),
       stamp_clock_(clock_, settings_.node),
       write_behind_(*this),
+      strict_writes_(*this),
       read_through_(*this),
       journal_room_(settings_.parked_max, wake_),
       reaper_(*this),
@@ -106,14 +107,34 @@ Verdict Sessions::JudgeDoubted(LoadOutcome in_hand) {
   return !settings_.shared && verification_.IsOnlyReplayed() ? Verdict::kLive : Verdict::kUnavailable;
 }
 
-Verdict Sessions::Judge(const Rule&, const Key& key, ItemState state, LoadOutcome in_hand, Seconds now) {
+bool Sessions::IsSharedStrict(std::string_view key) const {
+  if (!settings_.shared) return false;
+  const Rule* const rule = Match(key);
+  return rule != nullptr && rule->is_strict();
+}
+
+Verdict Sessions::JudgeStrict(const Rule& rule, const Key& key, ItemState state, LoadOutcome in_hand, Seconds now,
+                              bool fresh) {
+  if (settings_.shared && fresh) {
+    if (in_hand == LoadOutcome::kNone) return Verdict::kAsk;
+    if (in_hand == LoadOutcome::kUnavailable) return Verdict::kUnavailable;
+  }
+  return Judge(rule, key, state, in_hand, now);
+}
+
+Verdict Sessions::Judge(const Rule& rule, const Key& key, ItemState state, LoadOutcome in_hand, Seconds now) {
   if (state != ItemState::kAbsent && state != ItemState::kFlushed && verification_.Doubts(key.bytes)) {
     const Verdict verdict = JudgeDoubted(in_hand);
     if (verdict != Verdict::kLive) return verdict;
   }
   if (settings_.shared) {
     const int64_t late_us = clock_.SteadyMicros() - change_poll_.polled_us();
-    if (state == ItemState::kLive && late_us > PollLateMicros()) stats_.serving_unverified.Add();
+    if (state == ItemState::kLive && late_us > PollLateMicros()) {
+      // How stale a strict copy may be is promised, and cannot be known.
+      if (rule.is_strict() && in_hand == LoadOutcome::kNone) return Verdict::kAsk;
+      if (rule.is_strict() && in_hand == LoadOutcome::kUnavailable) return Verdict::kUnavailable;
+      if (!rule.is_strict()) stats_.serving_unverified.Add();
+    }
     // Another server may have prolonged it.
     if (state == ItemState::kExpired && in_hand == LoadOutcome::kNone) state = ItemState::kAbsent;
   }
@@ -141,6 +162,9 @@ Verdict Sessions::Judge(const Rule&, const Key& key, ItemState state, LoadOutcom
       return miss;
     case LoadOutcome::kNone:
     case LoadOutcome::kLoaded:  // it came, and is gone again: once more
+    case LoadOutcome::kCommitted:
+    case LoadOutcome::kOvertaken:
+    case LoadOutcome::kUnwritable:
       break;
   }
   if (!negative_cache_.Has(key, clock_.SteadyMicros())) return Verdict::kAsk;
@@ -150,10 +174,11 @@ Verdict Sessions::Judge(const Rule&, const Key& key, ItemState state, LoadOutcom
 
 bool Sessions::Load(const Rule& rule, const Key& key, const Waiter& waiter, Waits* waits) {
   waits->Begin(rule, clock_.SteadyMicros());
-  return read_through_.Load(key, waiter, waits->until_us);
+  return read_through_.Load(key, waiter, waits->until_us, settings_.shared && rule.is_strict());
 }
 
 bool Sessions::MayWriteUnknown(const Rule& rule, Verdict verdict) const {
+  if (rule.is_strict()) return false;
   if (verdict == Verdict::kUnavailable) return true;
   const int64_t away_since_us = read_through_.away_since_us();
   return verdict == Verdict::kAsk && away_since_us != 0 &&
@@ -231,7 +256,6 @@ int64_t Sessions::LazyDue(const Rule& rule, Seconds synced_at, Seconds expiry_be
   return std::max(now_us, clock_.SteadyMicrosAt(synced_at) + delay_us);
 }
 
-// A request that read the session before the latest delete and writes it after.
 bool Sessions::ComesFromBeforeDelete(const WriteRequest& request, ItemState state, const SessionStamps& before) {
   if (request.kind != WriteKind::kSet) return false;
   const Rule& rule = request.rule;
@@ -320,6 +344,22 @@ bool Sessions::AwaitRoom(const Rule& rule, const Waiter& waiter, LoadOutcome in_
   return false;
 }
 
+// What the database will not take would be acknowledged and never be safe.
+bool Sessions::IsTooLarge(uint64_t value_bytes) {
+  if (database_ == nullptr || value_bytes <= database_->value_bytes_max()) return false;
+  stats_.refused_too_large.Add();
+  return true;
+}
+
+void Sessions::NoteWrittenBy(const Key& key, uint64_t version, uint64_t connection, Seconds now) {
+  if (answer_book_.Recent(key, now)) answer_book_.NoteAnswer(key, version, connection);
+}
+
+void Sessions::NoteDeleted(const Rule& rule, const Key& key, uint64_t floor, Seconds now) {
+  answer_book_.NoteDelete(key, floor, now, now + rule.writer_window_s + 1);
+  stats_.tombstones.Add();
+}
+
 // Without other servers memory, and what the journal brought into it, is later than the database; but a provisional
 // value is not known to be.
 bool Sessions::IsLatest(const ItemRef& item) const {
@@ -337,11 +377,7 @@ WriteOutcome Sessions::Write(Slot& slot, store::Draft&& draft, const WriteReques
     stats_.resurrections_refused.Add();
     return WriteOutcome::kDropped;
   }
-  // What the database will not take would be acknowledged and never be safe.
-  if (database_ != nullptr && draft.item().value_size() > database_->value_bytes_max()) {
-    stats_.refused_too_large.Add();
-    return WriteOutcome::kTooLarge;
-  }
+  if (IsTooLarge(draft.item().value_size())) return WriteOutcome::kTooLarge;
   const base::Moment moment = clock_.ReadBoth();
   SessionStamps stamps = StampsOf(request, slot, draft.item(), moment);
   const bool reservation = Has(stamps, kMarkReservation);
@@ -380,9 +416,7 @@ WriteOutcome Sessions::Write(Slot& slot, store::Draft&& draft, const WriteReques
   slot.Publish(std::move(draft), options);
 
   write_behind_.AddDirtyBytes(DirtyBytesOf(slot.item()) - bytes_before);
-  if (answer_book_.Recent(request.key, request.now)) {
-    answer_book_.NoteAnswer(request.key, stamps.version, request.connection);
-  }
+  NoteWrittenBy(request.key, stamps.version, request.connection, request.now);
   if (reservation) stats_.reservations.Add();
   if (provisional) {
     if (request.provisional) stats_.provisional_writes.Add();
@@ -468,9 +502,8 @@ WriteOutcome Sessions::Delete(Slot& slot, store::Draft&& tombstone, const Rule& 
   negative_cache_.Erase(key);
   slot.Publish(std::move(tombstone), {.dirty = true});
   write_behind_.AddDirtyBytes(DirtyBytesOf(slot.item()) - bytes_before);
-  answer_book_.NoteDelete(key, stamps.version, now, now + rule.writer_window_s + 1);
+  NoteDeleted(rule, key, stamps.version, now);
   write_behind_.Mark(key, moment.steady_us);
-  stats_.tombstones.Add();
   return WriteOutcome::kStored;
 }
 

@@ -25,6 +25,8 @@
 //   delete    a draft of TombstoneShape, then Delete, on a live slot, or on an unknown one that is kUnavailable
 //             (answer DELETED). On kMiss and kDeleted: NOT_FOUND, nothing is changed.
 //   unknown   a blind set of a key that MayWriteUnknown: Write with provisional = true (provisional.h).
+//   strict    all of these, under a rule that is strict: strict_writes() in place of Write, Touch and Delete, and
+//             JudgeStrict before. There is no Write of an unknown key, and no provisional one.
 //   probe     IsExistenceProbe: answer NOT_STORED on kLive, STORED on a miss; nothing is stored.
 //
 // NoteHit belongs to every hit that was answered to a connection, NoteMiss to every kDeleted miss: by them a writer
@@ -73,8 +75,10 @@
 #include "session/session_settings.h"
 #include "session/session_stats.h"
 #include "session/stamp.h"
+#include "session/strict_writes.h"
 #include "session/verification.h"
 #include "session/write_behind.h"
+#include "session/write_request.h"
 #include "session/yields.h"
 #include "store/store.h"
 
@@ -83,20 +87,6 @@ namespace holdfast::session {
 using base::Seconds;
 
 enum class Verdict : uint8_t { kLive, kMiss, kDeleted, kAsk, kUnavailable };
-
-enum class WriteKind : uint8_t {
-  kSet,      // blind: set, replace
-  kAdd,      // only where there was none
-  kRewrite,  // made from, or compared with, what is there: append, prepend, incr, decr, cas
-};
-
-enum class WriteOutcome : uint8_t {
-  kStored,
-  kDropped,   // answer as if stored; nothing was: a write from before the latest delete
-  kRefused,   // SERVER_ERROR out of memory storing object; the previous value stays
-  kTooLarge,  // SERVER_ERROR object too large for cache: database or journal do not take it; the previous value stays
-  kNoRoom,    // the journal is full now: AwaitRoom, and then all over again; the previous value stays
-};
 
 // `add KEY 0 2678400 0`: libmemcached asks whether a key exists. (31 days as an absolute time are long past.)
 inline constexpr int64_t kExistenceProbeExptime = 2678400;
@@ -129,6 +119,13 @@ class Sessions {
   // it was parked for this very key; kNone otherwise.
   Verdict Judge(const Rule& rule, const store::Key& key, store::ItemState state, LoadOutcome in_hand, Seconds now);
 
+  // The same under a strict rule. fresh: it is to be said of a row that was read after the request came, unless this is
+  // the only server, whose memory is as good.
+  Verdict JudgeStrict(const Rule& rule, const store::Key& key, store::ItemState state, LoadOutcome in_hand, Seconds now,
+                      bool fresh);
+  // Is it a session that other servers may change without asking?
+  bool IsSharedStrict(std::string_view key) const;
+
   // Parks a request. False: too many are parked, do as for kUnavailable. Not under a slot. waits: the request's own.
   [[nodiscard]] bool Load(const Rule& rule, const store::Key& key, const Waiter& waiter, Waits* waits);
   // Asks for a key that this request will want next. A hint.
@@ -153,15 +150,7 @@ class Sessions {
   // A row says that the session was deleted once; on another server perhaps, and then nobody here was told yet.
   void NoteFloor(const store::Key& key, uint64_t floor);
 
-  struct WriteRequest {
-    const Rule& rule;
-    const store::Key& key;
-    WriteKind kind;
-    uint64_t connection;
-    Seconds now;
-    store::Slot::PublishOptions options{};  // stale, won, keep_history; cas and dirty are filled in here
-    bool provisional = false;               // MayWriteUnknown
-  };
+  using WriteRequest = session::WriteRequest;
   // Under the slot. The draft was made with session = true and holds its whole value.
   WriteOutcome Write(store::Slot& slot, store::Draft&& draft, const WriteRequest& request);
 
@@ -191,6 +180,7 @@ class Sessions {
   StampClock& stamp_clock() { return stamp_clock_; }
   const StampClock& stamp_clock() const { return stamp_clock_; }
   WriteBehind& write_behind() { return write_behind_; }
+  StrictWrites& strict_writes() { return strict_writes_; }
   ReadThrough& read_through() { return read_through_; }
   Reaper& reaper() { return reaper_; }
   Nodes& nodes() { return nodes_; }
@@ -222,6 +212,14 @@ class Sessions {
   const WriteBehind& write_behind() const { return write_behind_; }
   const ReadThrough& read_through() const { return read_through_; }
 
+  // For the parts. A request that read the session before the latest delete and writes it after.
+  bool ComesFromBeforeDelete(const WriteRequest& request, store::ItemState state, const store::SessionStamps& before);
+  // The database would not take it.
+  bool IsTooLarge(uint64_t value_bytes);
+  // A connection has written this version; the key was deleted with this floor: by them late writers are known.
+  void NoteWrittenBy(const store::Key& key, uint64_t version, uint64_t connection, Seconds now);
+  void NoteDeleted(const Rule& rule, const store::Key& key, uint64_t floor, Seconds now);
+
   // For the parts and tests: N of a rule, and when a change is due that came now and need not be sent at once.
   uint32_t SyncIntervalOf(const Rule& rule) const;
   int64_t LazyDue(const Rule& rule, Seconds synced_at, Seconds expiry_before, Seconds expiry, Seconds now,
@@ -232,7 +230,6 @@ class Sessions {
   Seconds WindowEnd(const Rule& rule, int64_t deleted_us, Seconds now) const;
   bool NoteDeleteBelow(const store::ItemRef& item, const store::Key& key, Seconds now);
   int64_t PollLateMicros() const { return int64_t{settings_.poll_ms} * 2000 + 1'000'000; }
-  bool ComesFromBeforeDelete(const WriteRequest& request, store::ItemState state, const store::SessionStamps& before);
   bool IsLatest(const store::ItemRef& item) const;
   store::SessionStamps StampsOf(const WriteRequest& request, const store::Slot& slot, const store::ItemRef& draft,
                                 const base::Moment& moment);
@@ -255,6 +252,7 @@ class Sessions {
   NegativeCache negative_cache_;
   Provisional provisional_;
   WriteBehind write_behind_;
+  StrictWrites strict_writes_;
   ReadThrough read_through_;
   JournalRoom journal_room_;
   Reaper reaper_;

@@ -44,9 +44,10 @@ constexpr base::OptionRow kOptions[] = {
      .help = "which keys are sessions: a preset (php pecl express memjs django rack rails) or prefix=...",
      .more =
          "May be given several times; the longest rule that fits a key wins. Words after a preset change it: 'php "
-         "prefix=PHPSESS.', 'prefix=sess: action=close budget=4s'. Settings: prefix, suffix, id, alphabet, policy, "
-         "action, budget, sync, window, connections, lenient-ttl, locks. Without this option: php, django, rack and "
-         "rails; pecl, express and memjs know their keys by the shape alone and must be asked for."},
+         "prefix=PHPSESS.', 'prefix=sess: action=close budget=4s'. Settings: prefix, suffix, id, alphabet, policy "
+         "(session; strict: committed by the database before it is acknowledged; cache), action, budget, sync, window, "
+         "connections, lenient-ttl, locks. Without this option: php, django, rack and rails; pecl, express and memjs "
+         "know their keys by the shape alone and must be asked for."},
     {.name = "sync-interval",
      .argument = "TIME",
      .field = Member<&SessionSettings::sync_interval_s>,
@@ -268,6 +269,15 @@ constexpr base::StatRow kStats[] = {
     {.name = "overtaken",
      .field = Stat<&Count<&SessionStats::overtaken>>,
      .help = "changes for which the database had something later"},
+    {.name = "strict_writes",
+     .field = Stat<&Count<&SessionStats::strict_writes>>,
+     .help = "changes of strict sessions, acknowledged after the database's commit"},
+    {.name = "strict_conflicts",
+     .field = Stat<&Count<&SessionStats::strict_conflicts>>,
+     .help = "times that one was overtaken by another server's and decided anew"},
+    {.name = "strict_in_doubt",
+     .field = Stat<&Count<&SessionStats::strict_in_doubt>>,
+     .help = "of these changes, answered as an error because the commit's outcome could not be learned"},
     {.name = "quarantined_total",
      .field = Stat<&Count<&SessionStats::quarantined_total>>,
      .help = "changes set aside because they could not be written"},

@@ -51,6 +51,9 @@ struct SessionStats {
   SharedCounter provisional_lost_empty;    // settled: an empty value over a live row
   SharedCounter provisional_lost_refused;  // settled: over a live row that a reader was refused
   SharedCounter provisional_lost_later;    // settled: the row is later
+  SharedCounter strict_writes;             // changes of strict sessions that the database has committed
+  SharedCounter strict_conflicts;          // of these attempts, overtaken by another server's and decided anew
+  SharedCounter strict_in_doubt;           // changes of which nobody knows whether they were committed
   SharedCounter reservations;              // empty values kept in memory only
   SharedCounter refused_dirty_full;        // writes refused: too much unsynced
   SharedCounter refused_too_large;         // writes refused: more than the database takes

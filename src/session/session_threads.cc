@@ -23,6 +23,7 @@ constexpr int64_t kHeldLookMicros = 1'000;
 constexpr int64_t kGiveWayMicros = 150'000;  // SQLite's own waits for a lock are of at most 100 ms
 constexpr int64_t kProgressMicros = 1'000'000;
 constexpr size_t kQuestionKeys = 100;
+constexpr int kStrictBatchesATurn = 100;  // then the others have their turn, however many there are
 
 // What a loop sleeps on. A ring while awake makes the next sleep return at once.
 class Alarm {
@@ -135,6 +136,7 @@ class SessionThreads::Loops {
   void Write();
   bool WriteTurn(store::Access& access);
   bool WriteOnce(store::Access& access);
+  bool WriteStrict(store::Access& access);
   void GiveWay();
   void Read();
   bool ReadOnce(store::Access& access);
@@ -172,6 +174,7 @@ base::Status SessionThreads::Loops::Start() {
   sessions_.write_behind().SetWake([this] { write_alarm_.Ring(); });
   sessions_.read_through().SetWakes([this] { read_alarm_.Ring(); }, [this] { tick_alarm_.Ring(); });
   sessions_.journal_room().SetWakeTicker([this] { tick_alarm_.Ring(); });
+  sessions_.strict_writes().SetWakeTicker([this] { tick_alarm_.Ring(); });
   writer_ = std::thread([this] { Write(); });
   reader_ = std::thread([this] { Read(); });
   sessions_.verification().Beat();
@@ -219,8 +222,8 @@ void SessionThreads::Loops::Write() {
         tidied = true;
       }
     }
-    int64_t until_us =
-        std::min({sessions_.write_behind().NextDue(), sessions_.reaper().NextDue(), sessions_.yields().NextDue()});
+    int64_t until_us = std::min({sessions_.write_behind().NextDue(), sessions_.strict_writes().NextDue(),
+                                 sessions_.reaper().NextDue(), sessions_.yields().NextDue()});
     if (!tidied) until_us = std::min(until_us, last_write_us + kIdleMicros);
     // Changes that are not due yet wake nobody.
     if (loses_unsynced_) {
@@ -243,7 +246,11 @@ bool SessionThreads::Loops::WriteTurn(store::Access& access) {
     access.Online();
     const bool walks = sessions_.doubt_walk().Step(access);
     access.Offline();
-    wrote = WriteOnce(access) || Yield(access) || walks;
+    for (int i = 0; i < kStrictBatchesATurn && (i == 0 || pace_.load() == Pace::kFull) && WriteStrict(access); ++i) {
+      wrote = true;
+    }
+    if (writing_.is_open()) wrote = WriteOnce(access) || Yield(access) || wrote;
+    wrote |= walks;
     if (sessions_.reaper().NextDue() <= Now()) writing_.Note(sessions_.reaper().Sweep(writing_.driver()), Now());
   }
   in_turn_.store(false);
@@ -284,6 +291,27 @@ bool SessionThreads::Loops::WriteOnce(store::Access& access) {
   }
   access.Online();
   sessions_.write_behind().OnOutcomes(access, outcomes);
+  access.Offline();
+  return true;
+}
+
+// The same for changes whose requests wait for the commit.
+bool SessionThreads::Loops::WriteStrict(store::Access& access) {
+  access.Online();
+  const std::span<const Change> batch = sessions_.strict_writes().NextBatch(access);
+  access.Offline();
+  if (batch.empty()) return false;
+  std::vector<ChangeOutcome> outcomes;
+  const int64_t begun_us = Now();
+  const Failure failure = writing_.driver().Write(batch, &outcomes);
+  sessions_.stats().write_micros.Record(static_cast<uint64_t>(Now() - begun_us));
+  writing_.Note(failure, Now());
+  if (!failure.ok()) {
+    sessions_.strict_writes().OnFailure();
+    return false;
+  }
+  access.Online();
+  sessions_.strict_writes().OnOutcomes(access, outcomes);
   access.Offline();
   return true;
 }
@@ -386,7 +414,8 @@ void SessionThreads::Loops::Tick() {
       sessions_.settings().shared ? int64_t{sessions_.settings().stall_ms} * 1000 / 8 : kSleepMicrosMax;
   while (!stopping_.load()) {
     sessions_.verification().Beat();
-    const int64_t due_us = std::min(sessions_.read_through().Tick(), sessions_.journal_room().Tick(Now()));
+    const int64_t due_us = std::min(
+        {sessions_.read_through().Tick(), sessions_.journal_room().Tick(Now()), sessions_.strict_writes().Tick()});
     tick_alarm_.SleepUntil(std::min(due_us, Now() + beat_us), sessions_.clock());
   }
 }

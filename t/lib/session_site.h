@@ -109,7 +109,8 @@ struct Ground {
 class SessionSite {
  public:
   static constexpr const char* kRules =
-      "php prefix=php: ; prefix=web: connections=pooled budget=1s; prefix=fresh: ids=fresh";
+      "php prefix=php: ; prefix=web: connections=pooled budget=1s; prefix=fresh: ids=fresh; "
+      "prefix=strict: policy=strict action=error budget=1s";
 
   explicit SessionSite(const session::SessionSettings& settings = {}, const store::StoreSettings& store_settings = {},
                        std::shared_ptr<Ground> ground = std::make_shared<Ground>())
@@ -197,6 +198,19 @@ class SessionSite {
       rows += *written;
     }
     return rows;
+  }
+  // The same for changes of strict sessions; false: there were none, or the database failed.
+  bool WriteStrictOnce() {
+    const std::span<const session::Change> batch = sessions_->strict_writes().NextBatch(*access_);
+    if (batch.empty()) return false;
+    std::vector<ChangeOutcome> outcomes;
+    const bool ok = driver_->Write(batch, &outcomes).ok();
+    if (ok) {
+      sessions_->strict_writes().OnOutcomes(*access_, outcomes);
+    } else {
+      sessions_->strict_writes().OnFailure();
+    }
+    return ok;
   }
   bool ReadOnce() {
     if (sessions_->nodes().wants_refresh()) (void)sessions_->nodes().Refresh(*driver_);

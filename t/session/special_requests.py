@@ -14,12 +14,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 from database_away import database_away
 from holdfast_test import Server, main, shorten, wait_until
-from special_cases import CASES, DELETE, GETKQ, LARGEST, NO_CAS, NOOP, SET, UNAVAILABLE, UNCHANGED, Session, fill, limit_for, packet, pattern
+from special_cases import (CASES, DELETE, GETKQ, LARGEST, NO_CAS, NONE, NOOP, NOT_STORED, SET, UNAVAILABLE, UNCHANGED, Session, fill,
+                           limit_for, packet, pattern, reply)
 
 # As long as nobody tells otherwise a change stays in memory: that makes a session dirty for as long as wanted.
 # The writer window outlasts the test also where that takes long.
 SETTINGS = ("-m", "512", "-t", "2", "--sync-interval=1h", "--session-immediate-writes=0",
-            "--session-rule=prefix=s: action=error budget=300ms window=1h", "--session-rule=prefix=c: action=close budget=300ms window=1h")
+            "--session-rule=prefix=s: action=error budget=300ms window=1h", "--session-rule=prefix=c: action=close budget=300ms window=1h",
+            "--session-rule=prefix=t: policy=strict action=error budget=30s window=1h")
 LIFE_S = 20000
 OLD = Session(b"old", 1)
 AT_A_TIME = 64
@@ -113,7 +115,8 @@ class Story:
         for key in self.sessions("in_memory", "deleted", "dirty"):
             if found(self.server, key) is None:
                 raise AssertionError(f"{key!r} was lost in the restart")
-        self.make_dirty()
+        if "dirty" in self.states:
+            self.make_dirty()
 
     def make_dirty(self):
         dirty = self.sessions("dirty")
@@ -187,16 +190,38 @@ class Special:
 
 
 class DatabaseThere(Special, unittest.TestCase):
+    prefix, states = b"s:", STATES
+
     @classmethod
     def setUpClass(cls):
         server = cls.enterClassContext(Server(*SETTINGS, sessions=True))
-        cls.story = Story(server, b"s:", STATES)
+        cls.story = Story(server, cls.prefix, cls.states)
         cls.story.prepare()
         cls.story.delete("deleted")
         cls.story.ask()
         cls.story.afterwards = cls.story.look()
         server.restart()
         cls.story.after_restart = cls.story.look()
+
+
+class Strict(DatabaseThere):
+    """Written before it is answered: the same, but nothing is stored in memory alone, and no set is dropped behind a STORED."""
+
+    prefix, states = b"t:", tuple(state for state in STATES if state != "dirty")
+
+    def expected(self, case, state):
+        expected = super().expected(case, state)
+        is_late = state.startswith("deleted") and case.is_blind_set and case.after_delete is NONE and case.then is not NONE
+        if not is_late:
+            return expected
+        if case.is_binary:
+            return reply(case.request(b"", 0)[1], NOT_STORED)
+        if expected == b"":
+            return b"NS\r\n" if case.name.startswith("ms") else b""
+        return expected.replace(b"HD", b"NS") if expected.startswith(b"HD") else b"NOT_STORED\r\n"
+
+    def durable(self, case, state):
+        return self.afterwards(case, state)
 
 
 class DatabaseAway(Special, unittest.TestCase):

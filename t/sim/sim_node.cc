@@ -379,6 +379,8 @@ void SimNode::Execute(const std::shared_ptr<Call>& call, command::Frame frame) {
       parked_[call->connection] = call;
       frames_[call->connection] = frame;
       return;
+    case command::Progress::kCommits:
+      CHECK(false);  // no rule here is strict
     case command::Progress::kRetry:
       world_.In(100, Later([this, call, frame] { Execute(call, frame); }));
       return;

@@ -150,10 +150,19 @@ TEST(Rules, TimesHaveUnits) {
   EXPECT_EQ(Parse("prefix=s budget=24h").Match("s")->budget_ms, 86'400'000u);
 }
 
+TEST(Rules, AStrictRuleLeavesItsLocksInMemory) {
+  const Rules rules = Parse("php policy=strict; prefix=s:; prefix=s:cart: policy=strict");
+  EXPECT_TRUE(rules.Match("memc.sess.key.x")->is_strict());
+  EXPECT_EQ(rules.Match("memc.sess.key.lock.x"), nullptr);
+  EXPECT_FALSE(rules.Match("s:x")->is_strict());
+  EXPECT_TRUE(rules.Match("s:cart:x")->is_strict());
+}
+
 TEST(Rules, WhatIsWrongIsNamed) {
   EXPECT_NE(Error("phpp").find("'phpp'"), std::string::npos);
   EXPECT_NE(Error("prefix=a polic=session").find("'polic=session'"), std::string::npos);
-  EXPECT_NE(Error("prefix=a policy=strict").find("not yet"), std::string::npos);
+  EXPECT_NE(Error("prefix=a policy=strictly").find("'policy=strictly'"), std::string::npos);
+  EXPECT_NE(Error("prefix=a policy=strict budget=0").find("budget"), std::string::npos);
   EXPECT_NE(Error("prefix=a budget=25h").find("'budget=25h'"), std::string::npos);
   EXPECT_NE(Error("prefix=a budget=-1").find("'budget=-1'"), std::string::npos);
   EXPECT_NE(Error("prefix=a sync=1500ms").find("'sync=1500ms'"), std::string::npos);

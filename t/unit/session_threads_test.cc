@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 #include <stdlib.h>
 
+#include <algorithm>
 #include <condition_variable>
 #include <filesystem>
 #include <map>
@@ -78,7 +79,7 @@ class SessionThreadsTest : public testing::Test {
     auto store = store::Store::Create(store_settings, clock_);
     ASSERT_TRUE(store.ok());
     store_ = std::move(store.value());
-    auto rules = Rules::Parse("prefix=s: budget=500ms");
+    auto rules = Rules::Parse("prefix=s: budget=500ms; prefix=strict: policy=strict budget=1h");
     ASSERT_TRUE(rules.ok());
     SessionSettings settings;
     settings.immediate_writes = 1;
@@ -105,15 +106,9 @@ class SessionThreadsTest : public testing::Test {
   // What a worker does with one request; connection is the worker.
   LoadOutcome Wait(store::Access& access, const std::string& name, uint64_t connection) {
     const Waiter waiter{0, connection, 0};
-    access.Offline();
     Waits waits;
     EXPECT_TRUE(sessions_->Load(*sessions_->Match(name), Key::Of(name), waiter, &waits));
-    std::unique_lock lock(mutex_);
-    condition_.wait(lock, [&] { return woken_.contains(connection); });
-    const LoadOutcome outcome = woken_.extract(connection).mapped();
-    lock.unlock();
-    access.Online();
-    return outcome;
+    return Await(access, connection);
   }
   std::optional<std::string> Get(store::Access& access, const std::string& name, uint64_t connection) {
     const Key key = Key::Of(name);
@@ -151,6 +146,57 @@ class SessionThreadsTest : public testing::Test {
       if (verdict == Verdict::kUnavailable) return WriteOutcome::kRefused;
       if (verdict == Verdict::kAsk) continue;
       return sessions_->Write(slot, std::move(draft), {rule, key, WriteKind::kSet, connection, clock_.Now(), {}});
+    }
+  }
+  LoadOutcome Await(store::Access& access, uint64_t connection) {
+    access.Offline();
+    std::unique_lock lock(mutex_);
+    condition_.wait(lock, [&] { return woken_.contains(connection); });
+    const LoadOutcome outcome = woken_.extract(connection).mapped();
+    lock.unlock();
+    access.Online();
+    return outcome;
+  }
+  // Adds one to a strict session; what it has become.
+  uint64_t Count(store::Access& access, const std::string& name, uint64_t connection) {
+    constexpr size_t kDigits = 8;
+    const Key key = Key::Of(name);
+    const Rule& rule = *sessions_->Match(name);
+    const Waiter waiter{0, connection, 0};
+    Waits waits;
+    for (LoadOutcome in_hand = LoadOutcome::kNone;;) {
+      store::DraftShape shape{.key = key, .value_size = kDigits};
+      shape.session = true;
+      store::Draft draft;
+      while (access.NewDraft(shape, &draft) != store::Reserve::kOk) {
+        access.Quiesce();
+        std::this_thread::yield();
+      }
+      uint64_t number = 1;
+      uint64_t stamp = 0;
+      WriteOutcome outcome;
+      {
+        store::Slot slot = access.Lock(key, clock_.Now());
+        const Verdict verdict = sessions_->JudgeStrict(rule, key, slot.state(), in_hand, clock_.Now(), true);
+        if (verdict == Verdict::kLive) number = std::stoull(std::string(slot.item().value())) + 1;
+        std::string digits = std::to_string(number);
+        digits.insert(0, kDigits - digits.size(), '0');
+        draft.Append(digits);
+        if (verdict == Verdict::kAsk) {
+          outcome = WriteOutcome::kUnavailable;
+        } else {
+          outcome = sessions_->strict_writes().Write(slot, draft,
+                                                     {rule, key, WriteKind::kRewrite, connection, clock_.Now(), {}},
+                                                     base::kNever, {waiter, waits}, &stamp);
+        }
+      }
+      if (outcome == WriteOutcome::kUnavailable) {
+        in_hand = Wait(access, name, connection);
+      } else {
+        in_hand = Await(access, connection);
+        if (outcome == WriteOutcome::kSubmitted && in_hand == LoadOutcome::kCommitted) return number;
+        EXPECT_EQ(in_hand, LoadOutcome::kNone);
+      }
     }
   }
   void AwaitAllWritten() {
@@ -198,6 +244,40 @@ TEST_F(SessionThreadsTest, ALoginIsWrittenWithoutWaitingForAnything) {
   EXPECT_EQ(Set(access, "s:1", "v", 1), WriteOutcome::kStored);
   access.Offline();
   AwaitAllWritten();
+}
+
+TEST_F(SessionThreadsTest, EachChangeOfAStrictSessionIsMadeOnceWhileTheDatabaseComesAndGoes) {
+  constexpr uint64_t kWorkers = 3;
+  constexpr uint64_t kCounts = 150;
+  Start();
+  std::vector<std::vector<uint64_t>> numbers(kWorkers);
+  std::vector<std::thread> workers;
+  for (uint64_t w = 0; w < kWorkers; ++w) {
+    workers.emplace_back([&, w] {
+      store::Access access(*store_);
+      for (uint64_t i = 0; i < kCounts; ++i) {
+        numbers[w].push_back(Count(access, "strict:all", w + 1));
+        EXPECT_EQ(Count(access, "strict:" + std::to_string(w), w + 1), i + 1);
+        if (w == 0 && i % 50 == 10) {
+          gate_.Set(true);
+          std::this_thread::sleep_for(std::chrono::milliseconds(5));
+          gate_.Set(false);
+        }
+      }
+    });
+  }
+  for (std::thread& worker : workers) worker.join();
+  std::vector<uint64_t> all;
+  for (const std::vector<uint64_t>& some : numbers) all.insert(all.end(), some.begin(), some.end());
+  std::sort(all.begin(), all.end());
+  for (uint64_t i = 0; i < all.size(); ++i) ASSERT_EQ(all[i], i + 1);
+  EXPECT_EQ(sessions_->stats().strict_writes.value(), 2 * kWorkers * kCounts);
+  EXPECT_EQ(sessions_->stats().strict_conflicts.value(), 0u);
+  EXPECT_EQ(sessions_->write_behind().dirty_items(), 0u);
+  Stop();
+  Start();
+  store::Access access(*store_);
+  EXPECT_EQ(Get(access, "strict:all", 9), "00000450");
 }
 
 // While another process takes over.
