@@ -36,6 +36,8 @@ class Clock {
   // Microseconds since 1970 (CLOCK_REALTIME); may step.
   virtual int64_t WallMicros() const = 0;
   Moment ReadBoth() const { return {SteadyMicros(), WallMicros()}; }
+  // How far the wall clock is ahead of the steady one.
+  virtual int64_t WallAheadMicros() const { return ReadBoth().wall_ahead_us(); }
   // Steady whole seconds since this clock was made, plus 2.
   virtual Seconds Now() const = 0;
   // Names the run of the machine that SteadyMicros counts in: between two of the same name a steady time means the

@@ -219,10 +219,13 @@ void FileJournal::Run() {
 
 void FileJournal::Round(Sessions& sessions, store::Access& access) {
   sessions_ = &sessions;
-  if (MoveIsDue()) static_cast<void>(MoveRing());
+  TakeSyncResult();
+  const int64_t now_us = clock_.SteadyMicros();
+  const bool sync_is_due = !sync_.busy() && now_us >= next_sync_us_;
+  if (MoveIsDue(sync_is_due)) static_cast<void>(MoveRing());
   TellOfRoom();  // also of what was there before somebody began to wait
-  sessions.journal_room().Tick(clock_.SteadyMicros());
-  SyncWhenDue();
+  sessions.journal_room().Tick(now_us);
+  if (sync_is_due) BeginSync(now_us);
   RewriteWhenDue(access);
   RetireWhenDue(access);
   sessions.stats().journal_bytes.Set(segments_->bytes() + ring_->bytes_waiting());
@@ -234,12 +237,11 @@ void FileJournal::TellOfRoom() {
 
 // The longer records wait, the more of them are overtaken by then: until they are to be synced, or room gets short, or
 // somebody reads the segments.
-bool FileJournal::MoveIsDue() const {
+bool FileJournal::MoveIsDue(bool sync_is_due) const {
   const uint64_t waiting = ring_->bytes_waiting();
   if (waiting == 0) return false;
-  if (held_.load() || rewrites_ || !can_write_) return true;
-  if (waiting >= ring_->bytes() / 4 * 3 || sessions_->journal_room().is_crowded()) return true;
-  return !sync_.busy() && clock_.SteadyMicros() >= next_sync_us_;
+  if (sync_is_due || held_.load() || rewrites_ || !can_write_) return true;
+  return waiting >= ring_->bytes() / 4 * 3 || sessions_->journal_room().is_crowded();
 }
 
 // Not what is appended meanwhile: under load that has no end.
@@ -281,10 +283,9 @@ bool FileJournal::MoveRingUpTo(uint64_t end) {
   return false;
 }
 
-void FileJournal::SyncWhenDue() {
-  TakeSyncResult();
-  const int64_t now_us = clock_.SteadyMicros();
-  if (sync_.busy() || !segments_->needs_sync() || now_us < next_sync_us_) return;
+// Of all that was moved before: a sync leaves nothing in the ring that was there when it became due.
+void FileJournal::BeginSync(int64_t now_us) {
+  if (!segments_->needs_sync()) return;
   next_sync_us_ = now_us + int64_t{settings_.fsync_ms} * 1000;
   sync_.Begin(segments_->JobToSync());
   TakeSyncResult();  // without a thread it is there
@@ -365,7 +366,6 @@ JournalRecord FileJournal::LackOf(const store::Slot& slot, const store::Key& key
   JournalRecord record;
   record.key = key.bytes;
   record.stamps = stamps;
-  record.wall_ahead_us = clock_.ReadBoth().wall_ahead_us();
   if (slot.item().kind() == store::ItemKind::kTombstone || IsReservation(slot.item())) {
     MakeDelete(slot, &record);
     return record;

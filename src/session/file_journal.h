@@ -110,13 +110,13 @@ class FileJournal final : public Journal {
   base::Status ReadSegments(bool to_the_end);
   void EndThread();
   void Run();
-  bool MoveIsDue() const;
+  bool MoveIsDue(bool sync_is_due) const;
   // What the ring holds by now goes to a segment. False: it could not be written.
   bool MoveRing();
   bool MoveStretch(const OvertakenRecords::Stretch& stretch);
   bool MoveRingUpTo(uint64_t end);
   void TellOfRoom();
-  void SyncWhenDue();
+  void BeginSync(int64_t now_us);
   void TakeSyncResult();
   void RewriteWhenDue(store::Access& access);
   // How many of the oldest segments are to go.

@@ -28,8 +28,7 @@ struct JournalRecord {
   std::string_view key;
   store::SessionStamps stamps;
   base::Seconds expiry = base::kNever;
-  store::ItemRef item;        // kValue: flags and value of the draft; null otherwise
-  int64_t wall_ahead_us = 0;  // of the steady clock, now
+  store::ItemRef item;  // kValue: flags and value of the draft; null otherwise
 };
 
 class Journal {

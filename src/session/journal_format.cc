@@ -58,7 +58,7 @@ uint64_t EncodeRecord(const JournalRecord& record, const base::Clock& clock, uin
   } else {
     head.when_us = record.expiry == base::kNever ? kNeverMicros : clock.SteadyMicrosAt(record.expiry);
   }
-  head.wall_ahead_us = record.wall_ahead_us;
+  head.wall_ahead_us = clock.WallAheadMicros();
   head.value_bytes = static_cast<uint32_t>(ValueBytes(record));
   if (record.kind == RecordKind::kValue) head.client_flags = record.item.client_flags();
 

@@ -346,6 +346,9 @@ bool ReadThrough::WinsOver(const Row& row, const ItemRef& item) {
 bool ReadThrough::SettleProvisional(store::Access& access, const Key& key, const Row* row, uint64_t floor) {
   Slot slot = access.Lock(key, sessions_.clock().Now());
   if (!IsProvisional(slot.item())) return false;
+  // It is always found among what is dirty, here or there.
+  const int64_t due_us = sessions_.clock().SteadyMicros();
+  sessions_.write_behind().Mark(key, due_us);
   sessions_.provisional().Forget(key.bytes);
   SessionStamps stamps = slot.item().stamps();
   const int64_t bytes_before = DirtyBytesOf(slot.item());
@@ -378,10 +381,8 @@ bool ReadThrough::SettleProvisional(store::Access& access, const Key& key, const
     sessions_.write_behind().AddDirtyBytes(-bytes_before);
     return true;
   }
-  const int64_t due_us = sessions_.clock().SteadyMicros();
   stamps.seen_by = static_cast<uint64_t>(due_us);
   slot.SetStamps(stamps);
-  sessions_.write_behind().Mark(key, due_us);
   return true;
 }
 

@@ -61,6 +61,7 @@ class RowClock final : public base::Clock {
 
   // The row's time in place of the wall clock's; the rest as `clock` says.
   int64_t WallMicros() const override { return At(clock_.SteadyMicros()); }
+  int64_t WallAheadMicros() const override { return ahead_us_; }
   int64_t SteadyMicros() const override { return clock_.SteadyMicros(); }
   base::Seconds Now() const override { return clock_.Now(); }
   uint64_t BootId() const override { return clock_.BootId(); }

@@ -322,8 +322,8 @@ int64_t Sessions::ChargeAllowance(const WriteRequest& request, const Slot& slot,
 }
 
 WriteOutcome Sessions::Journalled(RecordKind kind, const Key& key, const SessionStamps& stamps, Seconds expiry,
-                                  const ItemRef& item, const base::Moment& moment) {
-  const JournalRecord record{kind, key.bytes, stamps, expiry, item, moment.wall_ahead_us()};
+                                  const ItemRef& item) {
+  const JournalRecord record{kind, key.bytes, stamps, expiry, item};
   if (journal_.Append(record)) return WriteOutcome::kStored;
   if (RecordBytes(record) <= journal_.record_bytes_max()) return WriteOutcome::kNoRoom;
   stats_.refused_too_large.Add();
@@ -361,9 +361,12 @@ void Sessions::NoteDeleted(const Rule& rule, const Key& key, uint64_t floor, Sec
 }
 
 // Without other servers memory, and what the journal brought into it, is later than the database; but a provisional
-// value is not known to be.
+// value is not known to be. With others, a value that the database lacks would be lost with a provisional one over it:
+// what is written then goes on from it, and the guards judge whether somebody ended the session meanwhile.
 bool Sessions::IsLatest(const ItemRef& item) const {
-  return !settings_.shared && verification_.IsOnlyReplayed() && item && item.is_session() && !IsProvisional(item);
+  if (!item || !item.is_session() || IsProvisional(item)) return false;
+  if (settings_.shared) return item.is_dirty() && item.kind() == ItemKind::kValue;
+  return verification_.IsOnlyReplayed();
 }
 
 WriteOutcome Sessions::Write(Slot& slot, store::Draft&& draft, const WriteRequest& request) {
@@ -398,10 +401,17 @@ WriteOutcome Sessions::Write(Slot& slot, store::Draft&& draft, const WriteReques
                        static_cast<int64_t>(before.seen_by) <= due_us && dirty;
   stamps.seen_by = !dirty || provisional ? 0 : on_list ? before.seen_by : static_cast<uint64_t>(due_us);
   draft.SetStamps(stamps);
+  // Before its record is in the journal: who looks for what is dirty, to keep its records, finds it and waits for the
+  // slot. If the record is refused, an entry says nothing wrong.
+  if (provisional) provisional_.Note(request.key.bytes);
+  if (!provisional && !on_list && dirty) write_behind_.Mark(request.key, due_us);
   if (!reservation) {
     const WriteOutcome journalled =
-        Journalled(RecordKind::kValue, request.key, stamps, draft.item().expiry(), draft.item(), moment);
-    if (journalled != WriteOutcome::kStored) return journalled;
+        Journalled(RecordKind::kValue, request.key, stamps, draft.item().expiry(), draft.item());
+    if (journalled != WriteOutcome::kStored) {
+      if (provisional && !IsProvisional(old)) provisional_.Forget(request.key.bytes);
+      return journalled;
+    }
   }
 
   const int64_t bytes_before = DirtyBytesOf(old);
@@ -420,12 +430,9 @@ WriteOutcome Sessions::Write(Slot& slot, store::Draft&& draft, const WriteReques
   if (reservation) stats_.reservations.Add();
   if (provisional) {
     if (request.provisional) stats_.provisional_writes.Add();
-    provisional_.Note(request.key.bytes);
     read_through_.WakeReader();
   } else if (on_list) {
     stats_.coalesced.Add();
-  } else if (dirty) {
-    write_behind_.Mark(request.key, due_us);
   }
   return WriteOutcome::kStored;
 }
@@ -450,7 +457,8 @@ WriteOutcome Sessions::Touch(Slot& slot, const Rule& rule, const Key& key, Secon
   const bool on_list =
       IsProvisional(item) || (item.is_dirty() && before.seen_by != 0 && static_cast<int64_t>(before.seen_by) <= due_us);
   if (!on_list) stamps.seen_by = static_cast<uint64_t>(due_us);
-  const WriteOutcome journalled = Journalled(RecordKind::kExpiry, key, stamps, expiry, ItemRef(), moment);
+  if (!on_list) write_behind_.Mark(key, due_us);
+  const WriteOutcome journalled = Journalled(RecordKind::kExpiry, key, stamps, expiry, ItemRef());
   if (journalled != WriteOutcome::kStored) return journalled;
 
   if (item.is_dirty() && Has(before, kMarkQuarantined)) {
@@ -462,11 +470,7 @@ WriteOutcome Sessions::Touch(Slot& slot, const Rule& rule, const Key& key, Secon
   slot.SetStamps(stamps);
   slot.SetDirty(true);
   write_behind_.AddDirtyBytes(DirtyBytesOf(slot.item()) - bytes_before);
-  if (on_list) {
-    stats_.coalesced.Add();
-  } else {
-    write_behind_.Mark(key, due_us);
-  }
+  if (on_list) stats_.coalesced.Add();
   return WriteOutcome::kStored;
 }
 
@@ -491,7 +495,8 @@ WriteOutcome Sessions::Delete(Slot& slot, store::Draft&& tombstone, const Rule& 
   stamps.rule = rule.number;
   stamps.seen_by = static_cast<uint64_t>(moment.steady_us);
   tombstone.SetStamps(stamps);
-  const WriteOutcome journalled = Journalled(RecordKind::kDelete, key, stamps, base::kNever, ItemRef(), moment);
+  write_behind_.Mark(key, moment.steady_us);
+  const WriteOutcome journalled = Journalled(RecordKind::kDelete, key, stamps, base::kNever, ItemRef());
   if (journalled != WriteOutcome::kStored) return journalled;
 
   const ItemRef old = slot.item();
@@ -503,7 +508,6 @@ WriteOutcome Sessions::Delete(Slot& slot, store::Draft&& tombstone, const Rule& 
   slot.Publish(std::move(tombstone), {.dirty = true});
   write_behind_.AddDirtyBytes(DirtyBytesOf(slot.item()) - bytes_before);
   NoteDeleted(rule, key, stamps.version, now);
-  write_behind_.Mark(key, moment.steady_us);
   return WriteOutcome::kStored;
 }
 

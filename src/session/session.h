@@ -237,7 +237,7 @@ class Sessions {
                           store::SessionStamps* stamps, int64_t now_us) const;
   // kStored: the journal has it.
   WriteOutcome Journalled(RecordKind kind, const store::Key& key, const store::SessionStamps& stamps, Seconds expiry,
-                          const store::ItemRef& item, const base::Moment& moment);
+                          const store::ItemRef& item);
 
   const SessionSettings settings_;
   const Rules rules_;

@@ -54,7 +54,7 @@ struct SessionSettings {
   uint32_t reaper_rows_max = 100;  // rows a transaction
 
   uint32_t read_back_rate = 60;  // changes a minute that are read back from the database
-  uint32_t ends_max = 65536;  // ended sessions that are remembered for `why`
+  uint32_t ends_max = 65536;     // ended sessions that are remembered for `why`
 };
 
 }  // namespace holdfast::session

@@ -144,7 +144,7 @@ std::span<const Change> WriteBehind::NextBatch(store::Access& access) {
     std::sort(due.begin(), due.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
     for (const auto& [key, since_us] : due) {
       if (batch_bytes_ >= settings.batch_bytes_max) {
-        PutBack(Key::Of(key), now_us, since_us);
+        dirty_list_.Mark(Key::Of(key), now_us, since_us);
         continue;
       }
       Change change;
@@ -232,17 +232,10 @@ void WriteBehind::TakeDue(int64_t due_us, std::vector<store::DirtyList::Entry>* 
   for (const store::DirtyList::Entry& entry : *due) hand_.push_back(entry.key);
 }
 
-void WriteBehind::PutBack(const Key& key, int64_t due_us, int64_t since_us) {
-  dirty_list_.Mark(key, due_us, since_us);
-  const std::lock_guard lock(visit_mutex_);
-  if (is_visited_) left_hand_.emplace_back(key.bytes);
-}
-
 void WriteBehind::Quarantine(std::string_view key) {
   const std::lock_guard lock(visit_mutex_);
   quarantine_.Insert(key);
   quarantined_.store(quarantine_.size(), std::memory_order_relaxed);
-  if (is_visited_) left_hand_.emplace_back(key);
 }
 
 void WriteBehind::LiftQuarantine(std::string_view key) {
@@ -253,6 +246,7 @@ void WriteBehind::LiftQuarantine(std::string_view key) {
 
 void WriteBehind::EmptyHand() {
   const std::lock_guard lock(visit_mutex_);
+  if (is_visited_) left_hand_.insert(left_hand_.end(), hand_.begin(), hand_.end());
   hand_.clear();
 }
 
@@ -349,7 +343,7 @@ void WriteBehind::OnOutcome(store::Access& access, const Change& change, const S
       if (slot.item().kind() == ItemKind::kValue && slot.item().is_dirty()) {
         const int64_t due_us = sessions_.clock().SteadyMicros();
         stamps.seen_by = static_cast<uint64_t>(due_us);
-        PutBack(key, due_us, sent.since_us);
+        dirty_list_.Mark(key, due_us, sent.since_us);
       }
       slot.SetStamps(stamps);
       return;
@@ -391,7 +385,7 @@ void WriteBehind::OnFailure(const Failure& failure) {
   const SessionSettings& settings = sessions_.settings();
   const int64_t now_us = sessions_.clock().SteadyMicros();
   for (size_t i = 0; i < batch_.size(); ++i) {
-    PutBack(Key::Of(batch_[i].row.key), now_us, sent_[i].since_us);
+    dirty_list_.Mark(Key::Of(batch_[i].row.key), now_us, sent_[i].since_us);
   }
   batch_.clear();
   sent_.clear();

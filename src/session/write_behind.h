@@ -106,7 +106,6 @@ class WriteBehind {
                 const std::function<bool(std::span<const std::string>)>& visit);
   // What has left the list: in the batch, and no more.
   void TakeDue(int64_t due_us, std::vector<store::DirtyList::Entry>* due);
-  void PutBack(const store::Key& key, int64_t due_us, int64_t since_us);
   void Quarantine(std::string_view key);
   void EmptyHand();
 
@@ -126,7 +125,7 @@ class WriteBehind {
   KeySet quarantine_;
   std::vector<std::string> hand_;  // keys that were taken off the list and are not settled yet
   bool is_visited_ = false;
-  std::vector<std::string> left_hand_;  // while visited: keys that went back to the list, or into quarantine
+  std::vector<std::string> left_hand_;  // while visited: keys that were in hand
 
   // Of the writer's thread:
   int64_t share_refresh_us_ = 0;

@@ -692,7 +692,6 @@ void SimNode::AppendLate() {
     record.kind = is_delete ? session::RecordKind::kDelete : session::RecordKind::kValue;
     record.key = key;
     record.stamps = slot.item().stamps();
-    record.wall_ahead_us = clock_.ReadBoth().wall_ahead_us();
     record.expiry = is_delete ? base::kNever : slot.item().expiry();
     if (!is_delete) record.item = slot.item();
     CHECK(journal_->Append(record));

@@ -835,10 +835,12 @@ TEST(FileJournal, a_step_of_the_wall_clock_before_the_machine_was_started_anew_m
       clock.SetWallMicros(clock.WallMicros() + step_s * 1'000'000);
       node.Set("s:other", "v");
       node.Sync();
+      node.Set("s:later", "w", clock.Now() + 100);
     }
     clock.AdvanceSeconds(10);
     clock.Reboot();
     Node node(folder, clock);
+    EXPECT_EQ(node.access->Find(store::Key::Of("s:later"), clock.Now()).item.expiry(), clock.Now() + 90) << step_s;
     EXPECT_EQ(node.access->Find(store::Key::Of("s:one"), clock.Now()).item.expiry(), clock.Now() + 90) << step_s;
     EXPECT_EQ(node.Load("s:one").expires_us, clock.SteadyMicros() + 90 * 1'000'000) << step_s;
   }
