@@ -1,8 +1,7 @@
 // How it works: until_ is a coarse filter (the latest end of a writer window among the keys of a slot), so that the
 // common case, a session that nobody deleted lately, costs one load. Behind it each recently deleted key has an entry:
 // the floor of its delete and the connections answered since. An answer counts only if what it was answered from is not
-// older than the delete; a hit that raced with the delete and lost is therefore not noted, and one that came before we
-// heard of the delete, but is of what came after it, stays.
+// older than the delete; a hit that raced with the delete and lost is therefore not noted.
 
 #include "session/answer_book.h"
 
@@ -29,7 +28,7 @@ void AnswerBook::NoteDelete(const store::Key& key, uint64_t floor, base::Seconds
     Entry& entry = shard.entries[std::string(key.bytes)];
     if (floor > entry.floor) {
       entry.floor = floor;
-      std::erase_if(entry.told, [floor](const Told& told) { return told.version < floor; });
+      entry.connections.clear();
     }
     entry.window_until = std::max(entry.window_until, until);
     entry.until = std::max(entry.until, until);
@@ -45,10 +44,6 @@ void AnswerBook::Extend(const store::Key& key, base::Seconds until) {
   }
 }
 
-std::vector<AnswerBook::Told>::iterator AnswerBook::Find(std::vector<Told>& told, uint64_t connection) {
-  return std::find_if(told.begin(), told.end(), [connection](const Told& one) { return one.connection == connection; });
-}
-
 void AnswerBook::NoteAnswer(const store::Key& key, uint64_t version, uint64_t connection, base::Seconds keep_until) {
   Shard& shard = ShardOf(key);
   const std::lock_guard lock(shard.mutex);
@@ -58,13 +53,10 @@ void AnswerBook::NoteAnswer(const store::Key& key, uint64_t version, uint64_t co
     found->second.until = keep_until;
     Extend(key, keep_until);
   }
-  std::vector<Told>& told = found->second.told;
-  if (const auto known = Find(told, connection); known != told.end()) {
-    known->version = std::max(known->version, version);
-    return;
-  }
-  if (told.size() == kConnectionsMax) told.erase(told.begin());
-  told.push_back({connection, version});
+  std::vector<uint64_t>& connections = found->second.connections;
+  if (std::find(connections.begin(), connections.end(), connection) != connections.end()) return;
+  if (connections.size() == kConnectionsMax) connections.erase(connections.begin());
+  connections.push_back(connection);
 }
 
 uint64_t AnswerBook::FloorOf(const store::Key& key) {
@@ -79,8 +71,8 @@ Answered AnswerBook::Ask(const store::Key& key, uint64_t connection, base::Secon
   const std::lock_guard lock(shard.mutex);
   const auto found = shard.entries.find(std::string(key.bytes));
   if (found == shard.entries.end() || now >= found->second.until) return Answered::kUnknown;
-  std::vector<Told>& told = found->second.told;
-  if (Find(told, connection) != told.end()) return Answered::kYes;
+  const std::vector<uint64_t>& connections = found->second.connections;
+  if (std::find(connections.begin(), connections.end(), connection) != connections.end()) return Answered::kYes;
   return now < found->second.window_until ? Answered::kNo : Answered::kUnknown;
 }
 
@@ -91,8 +83,8 @@ void AnswerBook::Save(const base::Clock& clock, base::Packer* to) {
     for (const auto& [key, entry] : shard.entries) {
       to->PutString(key).Put(entry.floor);
       to->Put(clock.SteadyMicrosAt(entry.window_until)).Put(clock.SteadyMicrosAt(entry.until));
-      to->Put(static_cast<uint32_t>(entry.told.size()));
-      for (const Told& told : entry.told) to->Put(told.connection).Put(told.version);
+      to->Put(static_cast<uint32_t>(entry.connections.size()));
+      for (const uint64_t connection : entry.connections) to->Put(connection);
     }
   }
 }
@@ -111,10 +103,7 @@ void AnswerBook::Restore(const base::Clock& clock, base::Unpacker* from) {
     const auto count = from->Take<uint32_t>();
     if (!from->ok()) return;
     NoteDelete(key, floor, now, window_until);
-    for (uint32_t i = 0; i < count; ++i) {
-      const auto connection = from->Take<uint64_t>();
-      NoteAnswer(key, from->Take<uint64_t>(), connection, until);
-    }
+    for (uint32_t i = 0; i < count; ++i) NoteAnswer(key, floor, from->Take<uint64_t>(), until);
   }
 }
 

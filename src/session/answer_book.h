@@ -56,17 +56,11 @@ class AnswerBook {
   static constexpr size_t kEntriesMax = 64 * 1024;
   static constexpr size_t kConnectionsMax = 64;
 
-  // Who was answered, and from which version: of a delete by another server we may hear later than of what came after
-  // it.
-  struct Told {
-    uint64_t connection;
-    uint64_t version;
-  };
   struct Entry {
     uint64_t floor = 0;
     base::Seconds window_until = 0;
-    base::Seconds until = 0;  // the entry may go
-    std::vector<Told> told;   // since; the oldest goes first
+    base::Seconds until = 0;            // the entry may go
+    std::vector<uint64_t> connections;  // answered since; the oldest goes first
   };
   struct Shard {
     std::mutex mutex;  // guards the others
@@ -77,7 +71,6 @@ class AnswerBook {
   Shard& ShardOf(const store::Key& key) { return shards_[key.hash / kUntilSlots % kShards]; }
   // What has had its time, and the oldest beyond the limit, makes room.
   static void DropOld(Shard& shard, base::Seconds now);
-  static std::vector<Told>::iterator Find(std::vector<Told>& told, uint64_t connection);
   // Raises what the filter says of this key.
   void Extend(const store::Key& key, base::Seconds until);
 

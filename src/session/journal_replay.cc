@@ -94,7 +94,9 @@ void JournalReplay::ApplyValue(const DecodedRecord& record, const Key& key) {
     const Slot slot = access_.Lock(key, now);
     if (slot.item() && slot.item().is_session()) before = slot.item().stamps();
   }
-  if (before.version >= record.stamps.version || before.floor >= record.stamps.born) return;
+  // Written down again, perhaps with a later expiry in place of a record of that alone.
+  if (before.version == record.stamps.version) return ApplyExpiry(record, key);
+  if (before.version > record.stamps.version || before.floor >= record.stamps.born) return;
   const auto direct = direct_.find(std::string(record.key));
   if (direct != direct_.end() && direct->second.row.version > record.stamps.version) return;
   const Rule* const rule = sessions_.Match(record.key);

@@ -361,12 +361,9 @@ void Sessions::NoteDeleted(const Rule& rule, const Key& key, uint64_t floor, Sec
 }
 
 // Without other servers memory, and what the journal brought into it, is later than the database; but a provisional
-// value is not known to be. With others, a value that the database lacks would be lost with a provisional one over it:
-// what is written then goes on from it, and the guards judge whether somebody ended the session meanwhile.
+// value is not known to be.
 bool Sessions::IsLatest(const ItemRef& item) const {
-  if (!item || !item.is_session() || IsProvisional(item)) return false;
-  if (settings_.shared) return item.is_dirty() && item.kind() == ItemKind::kValue;
-  return verification_.IsOnlyReplayed();
+  return !settings_.shared && verification_.IsOnlyReplayed() && item && item.is_session() && !IsProvisional(item);
 }
 
 WriteOutcome Sessions::Write(Slot& slot, store::Draft&& draft, const WriteRequest& request) {

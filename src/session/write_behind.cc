@@ -187,7 +187,9 @@ bool WriteBehind::Copy(store::Access& access, const Key& key, Change* change, Se
       taken.seen_by = 0;
       taken.marks |= kMarkSent;
       slot.SetStamps(taken);
-      const bool never_sent = stamps.synced_version == 0 && stamps.floor == 0 && !Has(stamps, kMarkSent);
+      // Another server may have written the row meanwhile, and then this is what ends it.
+      const bool never_sent =
+          !sessions_.settings().shared && stamps.synced_version == 0 && stamps.floor == 0 && !Has(stamps, kMarkSent);
       if (never_sent && slot.state() == store::ItemState::kExpired) {
         // It came and went while nobody wrote it down.
         AddDirtyBytes(-DirtyBytesOf(item));

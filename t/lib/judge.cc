@@ -205,9 +205,8 @@ class KeyJudge {
       if (Before(op, del)) return true;
       if (!Before(del, op)) return false;
       if (op.act == Act::kAdd || op.told_us > del.ended_us || op.based_on == 0 || op.uncertain) return false;
-      // A login, by what this node knew of before the delete on the other: nobody, or somebody whose time was over. It
-      // may be a connection's first request.
-      if (!KnownTo(del, op) && (op.told_us < 0 || op.told_value == 0 || MayBeOver(op))) return false;
+      // A login, by what this node knew of before the delete on the other: nobody, or somebody whose time was over.
+      if (!KnownTo(del, op) && ((op.told_us >= 0 && op.told_value == 0) || MayBeOver(op))) return false;
       // What its connection was told may have come after the delete, and then it was a login.
       if (op.told_ended_us >= del.begun_us && op.told_value != op.based_on) return false;
       if (op.ended_us > ::holdfast::test::Add(del.begun_us, rules_.window_us)) return false;

@@ -11,8 +11,7 @@ namespace holdfast::sim {
 
 class Dice {
  public:
-  // Mixed first: else a seed's throws are those of the seed before it, less the first.
-  explicit Dice(uint64_t seed) : state_(seed) { state_ = Next(); }
+  explicit Dice(uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15u + 1) {}
 
   uint64_t Next() {
     uint64_t z = (state_ += 0x9e3779b97f4a7c15u);

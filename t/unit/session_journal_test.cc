@@ -961,6 +961,33 @@ TEST(FileJournal, what_is_in_hand_or_in_quarantine_or_provisional_is_copied_forw
   }
 }
 
+// The copy stands for the touch, which it has overtaken.
+TEST(FileJournal, a_touch_that_was_copied_forward_with_its_value_is_replayed_over_the_value) {
+  Folder folder;
+  test::VirtualClock clock;
+  Seconds expiry = 0;
+  {
+    Node node(folder, clock);
+    const auto round_after = [&](int64_t ms) {
+      clock.AdvanceMillis(ms);
+      node.journal->Round(*node.sessions, *node.access);
+      node.access->Online();
+    };
+    node.Set("s:one", "v", clock.Now() + 100);
+    round_after(0);
+    node.Set("s:two", "w");
+    round_after(6000);
+    node.Touch("s:one", expiry = clock.Now() + 500);
+    round_after(500);  // the segment goes, and it is not yet time for a sync
+    EXPECT_EQ(node.sessions->stats().journal_forwarded.value(), 2u);
+    EXPECT_EQ(node.sessions->stats().journal_overtaken.value(), 1u);
+  }
+  for (int i = 0; i < 2; ++i) {
+    Node node(folder, clock);
+    EXPECT_EQ(node.access->Find(store::Key::Of("s:one"), clock.Now()).item.expiry(), expiry);
+  }
+}
+
 // Of those that go by size the later half stays, and with it what was stamped since.
 TEST(FileJournal, what_is_in_the_segments_that_stay_is_not_copied) {
   Folder folder;
