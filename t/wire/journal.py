@@ -138,12 +138,12 @@ class Journal(unittest.TestCase):
             server.kill()
             segment = os.path.join(journal, min(name for name in os.listdir(journal) if name.startswith("segment")))
             ring = os.path.realpath(journal + "/ring")
-            for path, place, versions in ((segment, 6, (b"00", b"01", b"99")), (ring, 6, (b"00", b"01"))):
+            place = 6
+            for path, known, versions in ((segment, b"02", (b"00", b"01", b"99")), (ring, b"03", (b"00", b"02", b"99"))):
                 for version in versions:
                     with open(path, "r+b") as file:
                         file.seek(place)
-                        known = file.read(2)
-                        self.assertEqual(known, b"02")
+                        self.assertEqual(file.read(2), known)
                         file.seek(place)
                         file.write(version)
                     with open(path, "rb") as file:
