@@ -40,14 +40,16 @@ Presence Place::Decide(ItemState state) {
   return Presence::kUnknown;
 }
 
-// Of a strict session, everything but a plain get and a blind set is decided by what the database says now.
+// Of a strict session, everything but a plain get and a blind set over a live copy is decided by what the database says
+// now. A blind set over anything else is no change at all where it is a delete, or comes from before one.
 Verdict Place::Judge(ItemState state) const {
   session::Sessions& sessions = *context_.sessions;
   if (!rule_->is_strict()) return sessions.Judge(*rule_, key_, state, frame_.in_hand, context_.now);
   const bool is_get = request_.verb == protocol::Verb::kGet && !request_.has_exptime && !request_.create;
   const bool is_blind = request_.verb == protocol::Verb::kStore && request_.mode == protocol::StoreMode::kSet &&
                         !request_.has_compare_cas;
-  const bool fresh = !is_get && !is_blind && request_.verb != protocol::Verb::kMetaDebug;
+  const bool is_compared_anyway = is_blind && state == ItemState::kLive;
+  const bool fresh = !is_get && !is_compared_anyway && request_.verb != protocol::Verb::kMetaDebug;
   return sessions.JudgeStrict(*rule_, key_, state, frame_.in_hand, context_.now, fresh);
 }
 

@@ -129,11 +129,13 @@ Verdict Sessions::Judge(const Rule& rule, const Key& key, ItemState state, LoadO
   }
   if (settings_.shared) {
     const int64_t late_us = clock_.SteadyMicros() - change_poll_.polled_us();
-    if (state == ItemState::kLive && late_us > PollLateMicros()) {
-      // How stale a strict copy may be is promised, and cannot be known.
-      if (rule.is_strict() && in_hand == LoadOutcome::kNone) return Verdict::kAsk;
-      if (rule.is_strict() && in_hand == LoadOutcome::kUnavailable) return Verdict::kUnavailable;
-      if (!rule.is_strict()) stats_.serving_unverified.Add();
+    if (late_us > PollLateMicros()) {
+      // How stale a strict copy may be is promised, and cannot be known: of a delete as of a value.
+      if (rule.is_strict() && (state == ItemState::kLive || state == ItemState::kTombstone)) {
+        if (in_hand == LoadOutcome::kNone) return Verdict::kAsk;
+        if (in_hand == LoadOutcome::kUnavailable) return Verdict::kUnavailable;
+      }
+      if (!rule.is_strict() && state == ItemState::kLive) stats_.serving_unverified.Add();
     }
     // Another server may have prolonged it.
     if (state == ItemState::kExpired && in_hand == LoadOutcome::kNone) state = ItemState::kAbsent;

@@ -136,7 +136,10 @@ WriteOutcome StrictWrites::Write(Slot& slot, const store::Draft& draft, const Wr
   const bool goes_on = slot.live() && slot.item().is_session();
   Row& row = order.change.row;
   order.change.kind = ChangeKind::kCompared;
-  order.change.base_version = goes_on ? before.version : 0;
+  // Of what is over here the row may be live for a moment yet: seconds are rounded. If it is over there too, this is
+  // overtaken once, and then there is no copy.
+  const bool is_over = slot.state() == store::ItemState::kExpired && slot.item().is_session();
+  order.change.base_version = goes_on || is_over ? before.version : 0;
   if (!goes_on) row.born = row.version;
   if (goes_on && request.kind == WriteKind::kRewrite && expiry == slot.item().expiry()) row.touched = before.touched;
   row.expires_us = ExpiresAt(sessions_.clock(), expiry);
@@ -351,6 +354,7 @@ void StrictWrites::PutValue(store::Access& access, const Key& key, const Order& 
     sessions_.negative_cache().Erase(key);
     const ItemRef old = slot.item();
     const bool is_later = !old || !old.is_session() || old.stamps().version < row.version;
+    if (is_later) sessions_.write_behind().AddDirtyBytes(-DirtyBytesOf(old));
     if (is_later && has_turned) {
       if (old) slot.Remove();
     } else if (is_later) {
@@ -384,6 +388,7 @@ void StrictWrites::PutTombstone(store::Access& access, const Key& key, const Ord
   sessions_.negative_cache().Erase(key);
   const ItemRef old = slot.item();
   if (old && old.is_session() && old.stamps().version >= row.version) return;
+  sessions_.write_behind().AddDirtyBytes(-DirtyBytesOf(old));
   if (!has_turned) {
     slot.Publish(std::move(draft));
   } else if (old) {

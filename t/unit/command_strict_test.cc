@@ -142,6 +142,16 @@ class Strict : public testing::Test {
   const session::SessionStats& stats() { return node.site.sessions().stats(); }
   // Another server changes the row; memory here knows nothing of it.
   void Overwrite(const std::string& value) { node.site.OverwriteRow("strict:a", value); }
+  void Prolong(int64_t by_us) {
+    session::Change touch;
+    touch.kind = session::ChangeKind::kExpiry;
+    touch.row = *node.site.InDatabase("strict:a");
+    touch.base_version = touch.row.version;
+    touch.row.touched += uint64_t{5'000'000} << session::kNodeBits;
+    touch.row.expires_us += by_us;
+    std::vector<session::ChangeOutcome> outcomes;
+    CHECK(node.site.driver().Write({&touch, 1}, &outcomes).ok());
+  }
   void SetDatabase(FaultyDriver::Fault fault) { node.site.driver().fault = fault; }
   std::string Row() { return node.site.RowValue("strict:a"); }
 
@@ -312,16 +322,49 @@ TEST_F(Strict, an_expired_session_is_followed_by_a_new_one) {
   EXPECT_EQ(node.site.RowTtl("strict:a") / 1'000'000, 100);
 }
 
+TEST_F(Strict, a_session_that_is_over_in_memory_and_not_yet_in_the_database_is_followed_by_a_new_one) {
+  Ask(node, "set strict:a 0 10 1\r\n1\r\n");
+  Prolong(400'000);
+  const uint64_t version = node.site.InDatabase("strict:a")->version;
+  node.site.clock.AdvanceMicros(node.site.RowTtl("strict:a") - 200'000);
+  Client client(node, 1);
+  EXPECT_TRUE(client.Begin("add strict:a 0 100 1\r\n2\r\n").commits());
+  EXPECT_TRUE(node.site.WriteStrictOnce());
+  EXPECT_EQ(client.GoOn().answer(), "STORED\r\n");
+  EXPECT_EQ(Row(), "2");
+  EXPECT_GT(node.site.InDatabase("strict:a")->version, version);
+  EXPECT_EQ(stats().strict_conflicts.value(), 0u);
+
+  // The same of a copy that was loaded when it was over already.
+  Prolong(400'000);
+  node.site.clock.AdvanceMicros(node.site.RowTtl("strict:a") - 200'000);
+  node.site.Evict("strict:a");
+  const int64_t now_us = node.site.clock.SteadyMicros();
+  EXPECT_EQ(Ask(node, "set strict:a 0 100 1\r\n3\r\n"), "STORED\r\n");
+  EXPECT_EQ(node.site.clock.SteadyMicros(), now_us);
+  EXPECT_EQ(Row(), "3");
+}
+
+TEST_F(Strict, what_became_dirty_meanwhile_is_not_counted_when_it_was_replaced) {
+  for (const char* const request : {"incr strict:a 1\r\n", "delete strict:a\r\n"}) {
+    Ask(node, "set strict:a 0 100 1\r\n1\r\n", 1);
+    Client client(node, 1);
+    client.Begin(request);
+    const auto key = store::Key::Of("strict:a");
+    {
+      store::Slot slot = node.site.access().Lock(key, node.site.Now());
+      node.site.sessions().write_behind().MakeDirty(slot, key);
+    }
+    EXPECT_GT(node.site.sessions().write_behind().dirty_bytes(), 0);
+    ASSERT_TRUE(node.site.WriteStrictOnce());
+    EXPECT_FALSE(client.GoOn().waits());
+    EXPECT_EQ(node.site.sessions().write_behind().dirty_bytes(), 0) << request;
+  }
+}
+
 TEST_F(Strict, an_increment_keeps_an_expiry_that_another_server_has_made_longer) {
   Ask(node, "set strict:a 0 100 1\r\n1\r\n");
-  session::Change touch;
-  touch.kind = session::ChangeKind::kExpiry;
-  touch.row = *node.site.InDatabase("strict:a");
-  touch.base_version = touch.row.version;
-  touch.row.touched += uint64_t{5'000'000} << session::kNodeBits;
-  touch.row.expires_us += 800'000'000;
-  std::vector<session::ChangeOutcome> outcomes;
-  ASSERT_TRUE(node.site.driver().Write({&touch, 1}, &outcomes).ok());
+  Prolong(800'000'000);
   EXPECT_EQ(Ask(node, "incr strict:a 1\r\n"), "2\r\n");
   EXPECT_EQ(node.site.RowTtl("strict:a") / 1'000'000, 900);
 }
@@ -566,6 +609,42 @@ TEST_F(StrictNodes, a_copy_that_no_poll_vouches_for_is_looked_up) {
   EXPECT_EQ(b.site.sessions().stats().serving_unverified.value(), 0u);
   b.site.driver().fault = FaultyDriver::Fault::kRefuse;
   EXPECT_EQ(Ask(b, "get strict:a\r\n"), kAway);
+}
+
+TEST_F(StrictNodes, a_delete_that_no_poll_vouches_for_is_looked_up) {
+  Ask(a, "set strict:a 0 100 1\r\n1\r\n");
+  EXPECT_EQ(Ask(b, "delete strict:a\r\n"), "DELETED\r\n");
+  EXPECT_EQ(Ask(a, "add strict:a 0 100 1\r\n2\r\n"), "STORED\r\n");
+  EXPECT_EQ(Ask(b, "get strict:a\r\n"), "END\r\n");
+  for (int i = 0; i < 30; ++i) {  // b beats, but does not poll
+    ground->clock.AdvanceMillis(100);
+    b.site.Beat();
+  }
+  b.site.driver().fault = FaultyDriver::Fault::kRefuse;
+  EXPECT_EQ(Ask(b, "get strict:a\r\n"), kAway);
+  b.site.driver().fault = FaultyDriver::Fault::kNone;
+  EXPECT_EQ(Ask(b, "get strict:a\r\n"), Hit("strict:a", "2"));
+}
+
+TEST_F(StrictNodes, a_set_that_is_a_delete_ends_what_another_has_just_added) {
+  for (const std::string key : {"strict:deleted", "strict:absent"}) {
+    if (key == "strict:deleted") {
+      Ask(a, "set " + key + " 0 100 1\r\n1\r\n");
+      EXPECT_EQ(Ask(b, "delete " + key + "\r\n"), "DELETED\r\n");
+    }
+    EXPECT_EQ(Ask(b, "get " + key + "\r\n"), "END\r\n");
+    EXPECT_EQ(Ask(a, "add " + key + " 0 100 1\r\n2\r\n"), "STORED\r\n");
+    EXPECT_EQ(Ask(b, "set " + key + " 0 -1 1\r\nx\r\n"), "STORED\r\n");
+    EXPECT_EQ(b.site.RowValue(key), "(deleted)") << key;
+  }
+}
+
+TEST_F(StrictNodes, a_set_is_not_taken_for_one_from_before_a_delete_when_another_has_stored_since) {
+  Ask(a, "set strict:a 0 100 1\r\n1\r\n");
+  EXPECT_EQ(Ask(b, "delete strict:a\r\n", 2), "DELETED\r\n");
+  EXPECT_EQ(Ask(a, "add strict:a 0 100 1\r\n2\r\n"), "STORED\r\n");
+  EXPECT_EQ(Ask(b, "set strict:a 0 100 1\r\n3\r\n", 1), "STORED\r\n");
+  EXPECT_EQ(b.site.RowValue("strict:a"), "3");
 }
 
 TEST_F(StrictNodes, an_answer_on_its_way_is_not_fresh_for_who_comes_after) {
