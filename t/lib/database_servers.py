@@ -36,6 +36,16 @@ def run(*command, text=None, check=True, user=None, timeout_s=60):
     return done.stdout
 
 
+def process_state(pid):
+    """As /proc has it: (the letter, the parent); one that is gone is a zombie of nobody's."""
+    try:
+        with open(f"/proc/{pid}/stat", errors="replace") as file:
+            state, parent = file.read().rpartition(")")[2].split()[:2]
+    except (FileNotFoundError, ProcessLookupError):
+        return "Z", 0
+    return state, int(parent)
+
+
 def make_certificates(directory, owner="mysql", names="IP:127.0.0.1,DNS:localhost", subject="127.0.0.1"):
     """A CA and a certificate for these names signed by it: {"ca", "cert", "key"}, readable by the server of that user."""
     os.makedirs(directory, mode=0o755, exist_ok=True)
@@ -261,6 +271,16 @@ class Postgres(DatabaseServer):
 
     def stop(self, number=signal.SIGINT):
         super().stop(number)
+
+    def kill(self):
+        """With its backends, which live on until they notice that it is gone, and may commit meanwhile."""
+        self.process.send_signal(signal.SIGSTOP)  # it makes no more of them, and their numbers are not given to others
+        wait_until(lambda: process_state(self.process.pid)[0] in "TtZ", 60, "the server is stopped")
+        children = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if process_state(pid)[1] == self.process.pid]
+        for pid in children:
+            os.kill(pid, signal.SIGKILL)
+        wait_until(lambda: all(process_state(pid)[0] == "Z" for pid in children), 60, "the server's backends are gone")
+        super().kill()
 
     def admin_command(self, database):
         return [f"{self.programs}/psql", "-q", "-X", "-h", self.directory, "-p", str(self.port), "-U", "admin", "-v",

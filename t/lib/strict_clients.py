@@ -19,6 +19,14 @@ def set_until_stored(connection, key, data):
     wait_until(is_stored, 60, f"{key!r} is stored")
 
 
+def increment(client, key):
+    """The number answered; an AssertionError with what was answered instead."""
+    client.send(b"incr %s 1\r\n" % key)
+    answer = client.read_line()
+    assert answer.isdigit(), f"incr was answered {answer!r}"
+    return int(answer)
+
+
 def count_on(servers, key, times):
     """Increments on all of them at the same time, a connection each; an exception of any of them."""
     failures = []
@@ -27,8 +35,7 @@ def count_on(servers, key, times):
         try:
             with server.connect() as client:
                 for _ in range(times):
-                    client.send(b"incr %s 1\r\n" % key)
-                    int(client.read_line())
+                    increment(client, key)
         except Exception as error:  # pylint: disable=broad-except
             failures.append(error)
 
@@ -42,8 +49,8 @@ def count_on(servers, key, times):
 
 
 def count_through_handovers(server, key, clients=4, handovers=3):
-    """Increments from several connections, from 0 on, while other processes take over: (what was answered, how many connections were
-    lost, each with the answer it was waiting for)."""
+    """Increments from several connections, from 0 on, while other processes take over: (what was answered, why connections were
+    given up, each with the answer it was waiting for)."""
     with server.connect() as client:
         client.ask(b"set %s 0 0 1\r\n0\r\n" % key, b"STORED\r\n")
     ended, answered, lost = threading.Event(), [], []
@@ -53,8 +60,7 @@ def count_through_handovers(server, key, clients=4, handovers=3):
             try:
                 with server.connect() as client:
                     while not ended.is_set():
-                        client.send(b"incr %s 1\r\n" % key)
-                        answered.append(int(client.read_line()))
+                        answered.append(increment(client, key))
             except (AssertionError, OSError) as error:
                 lost.append(error)
 
@@ -70,4 +76,4 @@ def count_through_handovers(server, key, clients=4, handovers=3):
         ended.set()
         for thread in threads:
             thread.join()
-    return answered, len(lost)
+    return answered, lost

@@ -104,7 +104,7 @@ class TwoServers:
         self.a.close()
         self.a = self.enterContext(self.servers[0].connect())
         self.a.send(b"incr s:n 0\r\n")
-        self.assertIn(int(self.a.read_line()), range(len(answered), len(answered) + lost + 1))
+        self.assertIn(int(self.a.read_line()), range(len(answered), len(answered) + len(lost) + 1), lost)
 
     def test_a_database_that_is_away_is_waited_for_and_said(self):
         self.a.ask(b"set s:a 0 0 1\r\n1\r\n", b"STORED\r\n")
