@@ -67,7 +67,8 @@ class SessionService {
   // Another process prepares: it reads the journal, of which nothing is removed then, and may write to the database
   // between our transactions.
   void MakeWay(bool makes_way);
-  // Where there is a journal: nothing more is written to the database until Unseal. Blocks for what is under way.
+  // Until Unseal no change of a strict session is sent to the database, and, where there is a journal and no other
+  // server, nothing else is written to it either. Blocks for what is under way.
   void HoldWriter();
   // When nobody writes sessions any more: the journal is as another process may read it. Unseal: go on.
   void Seal();

@@ -1,6 +1,7 @@
 // How it works: of a change that was not met before (a fingerprint of key and stamps tells) the key's turn is noted, so
-// that a load which began before it is made again. A clean copy is dropped in any case: the row has another owner. A
-// dirty copy is written at once; the database says which of the two is later.
+// that a load which began before it is made again. A clean copy is dropped in any case: the row has another owner. But
+// a row of a strict session has none, and of that a copy is dropped only if the row is later. A dirty copy is written
+// at once; the database says which of the two is later.
 
 #include "session/change_poll.h"
 
