@@ -40,6 +40,11 @@ namespace holdfast::session {
 inline constexpr int64_t kNeverMicros = std::numeric_limits<int64_t>::max();
 inline constexpr int kSchemaVersion = 1;
 
+// When an item of this expiry is over, by the steady clock.
+inline int64_t ExpiryMicros(const base::Clock& clock, base::Seconds expiry) {
+  return expiry == base::kNever ? kNeverMicros : clock.SteadyMicrosAt(expiry);
+}
+
 enum class RowState : uint8_t { kLive = 0, kTombstone = 1 };
 
 // A session as the database keeps it.

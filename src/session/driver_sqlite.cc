@@ -197,6 +197,7 @@ class SqliteDriver final : public Driver {
   int Upsert(const Row& row, const Moment& now, ChangeOutcome* outcome);
   int Compare(const Change& change, const Moment& now, ChangeOutcome* outcome);
   static void BindRow(Statement::Run& run, const Row& row, const Moment& now);
+  static int RunChange(Statement::Run& run, bool* is_changed);
   int LookWhoHolds(const Row& row, ChangeOutcome* outcome);
   static void ReadStamps(Statement::Run& run, const Moment& now, RowStamps* row);
   int Extend(const Change& change, const Moment& now, ChangeOutcome* outcome);
@@ -327,6 +328,14 @@ void SqliteDriver::BindRow(Statement::Run& run, const Row& row, const Moment& no
   run.Blob(10, row.data);
 }
 
+// Of a statement that returns a row if it has changed one.
+int SqliteDriver::RunChange(Statement::Run& run, bool* is_changed) {
+  int code = run.Step();
+  *is_changed = code == SQLITE_ROW;
+  if (*is_changed) code = run.Step();
+  return code == SQLITE_DONE ? SQLITE_OK : code;
+}
+
 int SqliteDriver::Upsert(const Row& row, const Moment& now, ChangeOutcome* outcome) {
   {
     Statement::Run run(upsert_);
@@ -358,12 +367,8 @@ int SqliteDriver::Compare(const Change& change, const Moment& now, ChangeOutcome
     Statement::Run run(compared_);
     BindRow(run, change.row, now);
     run.Integer(11, change.base_version);
-    int code = run.Step();
-    if (code == SQLITE_ROW) {
-      code = run.Step();
-      return code == SQLITE_DONE ? SQLITE_OK : code;
-    }
-    if (code != SQLITE_DONE) return code;
+    bool is_changed = false;
+    if (const int code = RunChange(run, &is_changed); code != SQLITE_OK || is_changed) return code;
   }
   return LookWhoHolds(change.row, outcome);
 }
@@ -379,12 +384,8 @@ int SqliteDriver::Extend(const Change& change, const Moment& now, ChangeOutcome*
     run.Integer(5, now.wall_us);
     run.Integer(6, change.base_version);
     run.Integer(7, row.born);
-    int code = run.Step();
-    if (code == SQLITE_ROW) {
-      code = run.Step();
-      return code == SQLITE_DONE ? SQLITE_OK : code;
-    }
-    if (code != SQLITE_DONE) return code;
+    bool is_changed = false;
+    if (const int code = RunChange(run, &is_changed); code != SQLITE_OK || is_changed) return code;
   }
   Statement::Run look(look_);
   look.Blob(1, row.key);
@@ -430,12 +431,8 @@ int SqliteDriver::BuryCompared(const Change& change, const Moment& now, ChangeOu
     run.Integer(4, int64_t{change.row.owner});
     run.Integer(5, now.wall_us);
     run.Integer(6, change.base_version);
-    int code = run.Step();
-    if (code == SQLITE_ROW) {
-      code = run.Step();
-      return code == SQLITE_DONE ? SQLITE_OK : code;
-    }
-    if (code != SQLITE_DONE) return code;
+    bool is_changed = false;
+    if (const int code = RunChange(run, &is_changed); code != SQLITE_OK || is_changed) return code;
   }
   return LookWhoHolds(change.row, outcome);
 }

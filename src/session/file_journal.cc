@@ -268,8 +268,10 @@ bool FileJournal::MoveStretch(const OvertakenRecords::Stretch& stretch) {
     Complain(status);
     return false;
   }
-  if (sessions_ != nullptr) NoteDamage(*sessions_, bad);
-  if (sessions_ != nullptr) sessions_->stats().journal_overtaken.Add(stretch.overtaken.size());
+  if (sessions_ != nullptr) {
+    NoteDamage(*sessions_, bad);
+    sessions_->stats().journal_overtaken.Add(stretch.overtaken.size());
+  }
   ring_->Consume(stretch.records.size());
   TellOfRoom();
   return true;

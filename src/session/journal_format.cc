@@ -56,7 +56,7 @@ uint64_t EncodeRecord(const JournalRecord& record, const base::Clock& clock, uin
   if (record.kind == RecordKind::kDelete) {
     head.when_us = static_cast<int64_t>(record.stamps.seen_by);
   } else {
-    head.when_us = record.expiry == base::kNever ? kNeverMicros : clock.SteadyMicrosAt(record.expiry);
+    head.when_us = ExpiryMicros(clock, record.expiry);
   }
   head.wall_ahead_us = clock.WallAheadMicros();
   head.value_bytes = static_cast<uint32_t>(ValueBytes(record));

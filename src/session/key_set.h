@@ -7,6 +7,7 @@
 #define HOLDFAST_SESSION_KEY_SET_H_
 
 #include <cstddef>
+#include <functional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -16,13 +17,9 @@ namespace holdfast::session {
 
 class KeySet {
  public:
-  // Whether it came, or went.
-  bool Insert(std::string_view key) { return keys_.emplace(key).second; }
-  bool Erase(std::string_view key) {
-    const auto found = keys_.find(key);
-    if (found == keys_.end()) return false;
-    keys_.erase(found);
-    return true;
+  void Insert(std::string_view key) { keys_.emplace(key); }
+  void Erase(std::string_view key) {
+    if (const auto found = keys_.find(key); found != keys_.end()) keys_.erase(found);
   }
   bool Has(std::string_view key) const { return keys_.find(key) != keys_.end(); }
   size_t size() const { return keys_.size(); }

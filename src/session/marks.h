@@ -31,6 +31,11 @@ inline constexpr uint8_t kOriginJournal = 2;
 
 inline bool Has(const store::SessionStamps& stamps, uint8_t mark) { return (stamps.marks & mark) != 0; }
 
+// All zero when there is no session.
+inline store::SessionStamps StampsIn(const store::ItemRef& item) {
+  return item && item.is_session() ? item.stamps() : store::SessionStamps{};
+}
+
 // Does the database lack the value, or at most the expiry? Of a dirty item.
 inline bool LacksValue(const store::SessionStamps& stamps) {
   return stamps.synced_version != stamps.version || Has(stamps, kMarkNeedsRow);

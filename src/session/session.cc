@@ -29,10 +29,6 @@ namespace {
 // Whoever has waited for the database in vain gets a moment for the journal all the same.
 constexpr int64_t kRoomMicrosLeast = 250'000;
 
-SessionStamps StampsIn(const Slot& slot) {
-  return slot.item() && slot.item().is_session() ? slot.item().stamps() : SessionStamps{};
-}
-
 // Is there a session in the slot, and not merely a reservation?
 bool HoldsSession(const Slot& slot) { return slot.live() && slot.item().is_session() && !IsReservation(slot.item()); }
 
@@ -285,7 +281,7 @@ bool Sessions::ComesFromBeforeDelete(const WriteRequest& request, ItemState stat
 
 SessionStamps Sessions::StampsOf(const WriteRequest& request, const Slot& slot, const ItemRef& draft,
                                  const base::Moment& moment) {
-  const SessionStamps before = StampsIn(slot);
+  const SessionStamps before = StampsIn(slot.item());
   const bool goes_on = slot.live() && slot.item().is_session();
   SessionStamps stamps = before;
   stamps.version = stamp_clock_.Next(SeenOf(before), moment);
@@ -374,7 +370,7 @@ WriteOutcome Sessions::Write(Slot& slot, store::Draft&& draft, const WriteReques
     ordinary.provisional = false;
     return Write(slot, std::move(draft), ordinary);
   }
-  const SessionStamps before = StampsIn(slot);
+  const SessionStamps before = StampsIn(slot.item());
   if (ComesFromBeforeDelete(request, slot.state(), before)) {
     stats_.resurrections_refused.Add();
     return WriteOutcome::kDropped;
@@ -482,7 +478,7 @@ store::DraftShape Sessions::TombstoneShape(const Key& key) {
 }
 
 WriteOutcome Sessions::Delete(Slot& slot, store::Draft&& tombstone, const Rule& rule, const Key& key, Seconds now) {
-  const SessionStamps before = StampsIn(slot);
+  const SessionStamps before = StampsIn(slot.item());
   SessionStamps stamps;
   const base::Moment moment = clock_.ReadBoth();
   stamps.version = stamp_clock_.Next(SeenOf(before), moment);

@@ -136,6 +136,7 @@ class SessionThreads::Loops {
   void Write();
   bool WriteTurn(store::Access& access);
   bool WriteOnce(store::Access& access);
+  Failure Send(std::span<const Change> batch, std::vector<ChangeOutcome>* outcomes);
   bool WriteStrict(store::Access& access);
   void GiveWay();
   void Read();
@@ -274,6 +275,14 @@ bool SessionThreads::Loops::AwaitHeld(uint32_t timeout_ms) {
   return !in_turn_.load();
 }
 
+Failure SessionThreads::Loops::Send(std::span<const Change> batch, std::vector<ChangeOutcome>* outcomes) {
+  const int64_t begun_us = Now();
+  const Failure failure = writing_.driver().Write(batch, outcomes);
+  sessions_.stats().write_micros.Record(static_cast<uint64_t>(Now() - begun_us));
+  writing_.Note(failure, Now());
+  return failure;
+}
+
 // False when there was nothing to write, or it failed.
 bool SessionThreads::Loops::WriteOnce(store::Access& access) {
   access.Online();
@@ -281,11 +290,7 @@ bool SessionThreads::Loops::WriteOnce(store::Access& access) {
   access.Offline();
   if (batch.empty()) return false;
   std::vector<ChangeOutcome> outcomes;
-  const int64_t begun_us = Now();
-  const Failure failure = writing_.driver().Write(batch, &outcomes);
-  sessions_.stats().write_micros.Record(static_cast<uint64_t>(Now() - begun_us));
-  writing_.Note(failure, Now());
-  if (!failure.ok()) {
+  if (const Failure failure = Send(batch, &outcomes); !failure.ok()) {
     sessions_.write_behind().OnFailure(failure);
     return false;
   }
@@ -302,11 +307,7 @@ bool SessionThreads::Loops::WriteStrict(store::Access& access) {
   access.Offline();
   if (batch.empty()) return false;
   std::vector<ChangeOutcome> outcomes;
-  const int64_t begun_us = Now();
-  const Failure failure = writing_.driver().Write(batch, &outcomes);
-  sessions_.stats().write_micros.Record(static_cast<uint64_t>(Now() - begun_us));
-  writing_.Note(failure, Now());
-  if (!failure.ok()) {
+  if (!Send(batch, &outcomes).ok()) {
     sessions_.strict_writes().OnFailure();
     return false;
   }

@@ -30,14 +30,6 @@ constexpr int64_t kOverheadBytes = 200;
 constexpr uint32_t kOwnerNobody = 0;  // so that the polls of all servers see the change, this one's too
 constexpr int kDraftTries = 4;
 
-SessionStamps StampsIn(const Slot& slot) {
-  return slot.item() && slot.item().is_session() ? slot.item().stamps() : SessionStamps{};
-}
-
-int64_t ExpiresAt(const base::Clock& clock, Seconds expiry) {
-  return expiry == base::kNever ? kNeverMicros : clock.SteadyMicrosAt(expiry);
-}
-
 bool Reserved(store::Access& access, const store::DraftShape& shape, store::Draft* draft) {
   for (int tries = 0; tries < kDraftTries; ++tries) {
     const store::Reserve reserve = access.NewDraft(shape, draft);
@@ -113,7 +105,7 @@ void StrictWrites::Submit(const Key& key, Order order, const Sender& sender) {
 
 WriteOutcome StrictWrites::Write(Slot& slot, const store::Draft& draft, const WriteRequest& request, Seconds expiry,
                                  const Sender& sender, uint64_t* stamp) {
-  const SessionStamps before = StampsIn(slot);
+  const SessionStamps before = StampsIn(slot.item());
   if (sessions_.ComesFromBeforeDelete(request, slot.state(), before)) {
     sessions_.stats().resurrections_refused.Add();
     return WriteOutcome::kDropped;
@@ -142,7 +134,7 @@ WriteOutcome StrictWrites::Write(Slot& slot, const store::Draft& draft, const Wr
   order.change.base_version = goes_on || is_over ? before.version : 0;
   if (!goes_on) row.born = row.version;
   if (goes_on && request.kind == WriteKind::kRewrite && expiry == slot.item().expiry()) row.touched = before.touched;
-  row.expires_us = ExpiresAt(sessions_.clock(), expiry);
+  row.expires_us = ExpiryMicros(sessions_.clock(), expiry);
   row.client_flags = item.client_flags();
   row.data.reserve(item.value_size());
   item.ForEachPiece([&row](std::string_view piece) { row.data += piece; });
@@ -157,12 +149,12 @@ WriteOutcome StrictWrites::Touch(Slot& slot, const Rule& rule, const Key& key, S
   if (expiry == slot.item().expiry()) return WriteOutcome::kStored;
   const WriteOutcome admitted = Admit(slot, rule, key, sender);
   if (admitted != WriteOutcome::kSubmitted) return admitted;
-  const SessionStamps before = StampsIn(slot);
+  const SessionStamps before = StampsIn(slot.item());
   Order order = OrderFor(rule, key, before);
   order.change.kind = ChangeKind::kExpiry;
   order.change.base_version = before.version;
   order.change.row.version = before.version;
-  order.change.row.expires_us = ExpiresAt(sessions_.clock(), expiry);
+  order.change.row.expires_us = ExpiryMicros(sessions_.clock(), expiry);
   order.expiry = expiry;
   Submit(key, std::move(order), sender);
   return WriteOutcome::kSubmitted;
@@ -171,7 +163,7 @@ WriteOutcome StrictWrites::Touch(Slot& slot, const Rule& rule, const Key& key, S
 WriteOutcome StrictWrites::Delete(Slot& slot, const Rule& rule, const Key& key, const Sender& sender) {
   const WriteOutcome admitted = Admit(slot, rule, key, sender);
   if (admitted != WriteOutcome::kSubmitted) return admitted;
-  const SessionStamps before = StampsIn(slot);
+  const SessionStamps before = StampsIn(slot.item());
   Order order = OrderFor(rule, key, before);
   order.change.kind = ChangeKind::kComparedDelete;
   order.change.base_version = before.version;
@@ -346,24 +338,10 @@ void StrictWrites::PutValue(store::Access& access, const Key& key, const Order& 
   stamps.origin = kOriginClient;
   stamps.synced_at = now;
   draft.SetStamps(stamps);
-  {
-    Slot slot = access.Lock(key, now);
-    const bool has_turned = HasTurned(order);
-    // What queries begun before bring is older.
-    sessions_.read_through().NoteTurn(key);
-    sessions_.negative_cache().Erase(key);
-    const ItemRef old = slot.item();
-    const bool is_later = !old || !old.is_session() || old.stamps().version < row.version;
-    if (is_later) sessions_.write_behind().AddDirtyBytes(-DirtyBytesOf(old));
-    if (is_later && has_turned) {
-      if (old) slot.Remove();
-    } else if (is_later) {
-      Slot::PublishOptions options = order.options;
-      options.cas = 0;
-      options.dirty = false;
-      slot.Publish(std::move(draft), options);
-    }
-  }
+  Slot::PublishOptions options = order.options;
+  options.cas = 0;
+  options.dirty = false;
+  PutInPlace(access, key, order, std::move(draft), options);
   sessions_.NoteWrittenBy(key, row.version, order.connection, now);
 }
 
@@ -382,15 +360,21 @@ void StrictWrites::PutTombstone(store::Access& access, const Key& key, const Ord
   stamps.synced_at = now;
   stamps.seen_by = static_cast<uint64_t>(sessions_.clock().SteadyMicros());
   draft.SetStamps(stamps);
-  Slot slot = access.Lock(key, now);
+  PutInPlace(access, key, order, std::move(draft), {});
+}
+
+void StrictWrites::PutInPlace(store::Access& access, const Key& key, const Order& order, store::Draft&& draft,
+                              const Slot::PublishOptions& options) {
+  Slot slot = access.Lock(key, sessions_.clock().Now());
   const bool has_turned = HasTurned(order);
+  // What queries begun before bring is older.
   sessions_.read_through().NoteTurn(key);
   sessions_.negative_cache().Erase(key);
   const ItemRef old = slot.item();
-  if (old && old.is_session() && old.stamps().version >= row.version) return;
+  if (old && old.is_session() && old.stamps().version >= order.change.row.version) return;
   sessions_.write_behind().AddDirtyBytes(-DirtyBytesOf(old));
   if (!has_turned) {
-    slot.Publish(std::move(draft));
+    slot.Publish(std::move(draft), options);
   } else if (old) {
     slot.Remove();
   }

@@ -136,6 +136,9 @@ class StrictWrites {
   void PutInMemory(store::Access& access, const Order& order);
   void PutValue(store::Access& access, const store::Key& key, const Order& order);
   void PutTombstone(store::Access& access, const store::Key& key, const Order& order);
+  // Unless memory has something later, or may have learned of it.
+  void PutInPlace(store::Access& access, const store::Key& key, const Order& order, store::Draft&& draft,
+                  const store::Slot::PublishOptions& options);
   // Memory's copy, of which nobody knows any more whether it is the row's.
   void Forget(store::Access& access, const Order& order);
   bool HasTurned(const Order& order);

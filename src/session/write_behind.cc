@@ -213,7 +213,7 @@ bool WriteBehind::Copy(store::Access& access, const Key& key, Change* change, Se
   row.born = stamps.born;
   row.floor = stamps.floor;
   row.touched = stamps.touched;
-  row.expires_us = expiry == base::kNever ? kNeverMicros : clock.SteadyMicrosAt(expiry);
+  row.expires_us = ExpiryMicros(clock, expiry);
   row.client_flags = item.client_flags();
   if (!LacksValue(stamps)) {
     change->kind = ChangeKind::kExpiry;
@@ -260,9 +260,9 @@ bool WriteBehind::VisitSet(const std::function<std::vector<std::string>(const st
   return true;
 }
 
-// An item goes from the provisional ones to the list, from there into the hand, and from there back or to quarantine;
-// by anything else it is written anew. So they are looked at in this order, and at last what has left the hand
-// meanwhile.
+// An item goes from the provisional ones or from quarantine to the list, from there into the hand, and from there back
+// or to quarantine. It is in the next place before it leaves the one before, so they are looked at in this order, and
+// at last what was in the hand or has left it meanwhile.
 bool WriteBehind::VisitDirty(const std::function<bool(std::span<const std::string>)>& visit) {
   {
     const std::lock_guard lock(visit_mutex_);
