@@ -98,7 +98,9 @@ bool WriteBehind::Hurry() const {
          dirty_bytes() > share_bytes_.load(std::memory_order_relaxed) / 4 * 3;
 }
 
+// A key that goes from the list into the hand is counted in one of them at least.
 uint64_t WriteBehind::dirty_items() const {
+  const std::lock_guard lock(visit_mutex_);
   return dirty_list_.size() + in_hand_.load(std::memory_order_relaxed) + quarantined() + sessions_.provisional().size();
 }
 
@@ -140,7 +142,6 @@ std::span<const Change> WriteBehind::NextBatch(store::Access& access) {
     due.clear();
     TakeDue(Hurry() ? kAnyTime : now_us, &due);
     if (due.empty()) break;
-    in_hand_.store(due.size(), std::memory_order_relaxed);
     std::sort(due.begin(), due.end(), [](const auto& a, const auto& b) { return a.key < b.key; });
     for (const auto& [key, since_us] : due) {
       if (batch_bytes_ >= settings.batch_bytes_max) {
@@ -232,6 +233,7 @@ void WriteBehind::TakeDue(int64_t due_us, std::vector<store::DirtyList::Entry>* 
   const std::lock_guard lock(visit_mutex_);
   dirty_list_.Take(due_us, sessions_.settings().batch_rows_max, due);
   for (const store::DirtyList::Entry& entry : *due) hand_.push_back(entry.key);
+  in_hand_.store(due->size(), std::memory_order_relaxed);
 }
 
 void WriteBehind::Quarantine(std::string_view key) {

@@ -69,7 +69,8 @@ class WriteBehind {
   void AddDirtyBytes(int64_t bytes);
   int64_t dirty_bytes() const { return dirty_bytes_.load(std::memory_order_relaxed); }
   bool HasRoomFor(int64_t bytes) const;
-  // Items that the database still lacks something of, those in quarantine included.
+  // Items that the database still lacks something of, those in quarantine included. Never too few; what was written
+  // again while it was in hand counts twice.
   uint64_t dirty_items() const;
   uint64_t quarantined() const { return quarantined_.load(std::memory_order_relaxed); }
 
@@ -121,7 +122,7 @@ class WriteBehind {
 
   std::atomic<int64_t> share_bytes_{0};
 
-  std::mutex visit_mutex_;  // guards all below, to the next empty line
+  mutable std::mutex visit_mutex_;  // guards all below, to the next empty line; a key on its way from list to hand
   KeySet quarantine_;
   std::vector<std::string> hand_;  // keys that were taken off the list and are not settled yet
   bool is_visited_ = false;
