@@ -2,6 +2,10 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <atomic>
+#include <thread>
+
 #include "lib/session_site.h"
 
 namespace holdfast::session {
@@ -19,6 +23,26 @@ TEST(SessionWrite, ALoginIsInTheDatabaseAtOnce) {
   EXPECT_FALSE(site.IsDirty("web:1"));
   EXPECT_EQ(site.RowValue("web:1"), "login");
   EXPECT_EQ(site.RowTtl("web:1"), 1000 * int64_t{1'000'000});
+}
+
+// A drain that sees none left ends.
+TEST(SessionWrite, ADirtySessionIsCountedOnItsWayIntoABatchToo) {
+  SessionSite site;
+  site.Set("web:1", "login");
+  WriteBehind& write_behind = site.sessions().write_behind();
+  std::atomic<bool> over{false};
+  uint64_t fewest = 1;
+  std::thread onlooker([&] {
+    while (!over.load()) fewest = std::min(fewest, write_behind.dirty_items());
+  });
+  for (int round = 0; round < 5'000; ++round) {
+    EXPECT_EQ(write_behind.NextBatch(site.access()).size(), 1u);
+    write_behind.OnFailure({FailureClass::kRetry, "the database is away"});
+    site.clock.AdvanceSeconds(1);
+  }
+  over.store(true);
+  onlooker.join();
+  EXPECT_EQ(fewest, 1u);
 }
 
 TEST(SessionWrite, TheVersionIsTheCasAndGrows) {
