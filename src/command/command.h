@@ -127,19 +127,10 @@ Progress Conclude(Context& context, const Request& request, Frame& frame, const 
 Progress ExecuteStats(Context& context, const Request& request, Frame& frame,
                       const std::function<void(const Reply&)>& write);
 
-// Starts fetching what Execute will look at, in three steps, each for all requests of a batch: the buckets, the heads
-// of the items, the values. Hints.
-inline void Prefetch(Context& context, const Request& request, store::Key* key) {
-  *key = {};
-  if (request.verb > protocol::Verb::kMetaDebug) return;
-  *key = store::Key::Of(request.key);
-  context.access.Prefetch(*key);
-}
-inline store::Index::Ahead PrefetchItem(Context& context, const store::Key& key) {
-  return key.bytes.empty() ? store::Index::Ahead() : context.access.PrefetchItem(key);
-}
-inline void PrefetchRest(Context& context, const Request& request, store::Index::Ahead* ahead) {
-  context.access.PrefetchRest(ahead, request.verb != protocol::Verb::kGet);
+// What Execute will look at, to be fetched ahead (Access::FetchAhead) when there are several requests.
+inline store::Lookup LookupOf(const Request& request) {
+  if (request.verb > protocol::Verb::kMetaDebug) return {};
+  return {.key = store::Key::Of(request.key), .without_value = request.verb != protocol::Verb::kGet};
 }
 
 }  // namespace holdfast::command

@@ -91,23 +91,16 @@ std::optional<Turn> Serve::ServeBatch(Connection& connection, uint32_t* left) {
 std::optional<Turn> Serve::ExecuteBatch(Connection& connection, uint32_t count) {
   command::Context& context = worker_.context();
   if (count > 1) {
-    for (uint32_t i = 0; i < count; ++i) {
-      command::Prefetch(context, worker_.batch[i].request, &worker_.batch[i].key);
-    }
-    for (uint32_t i = 0; i < count; ++i) {
-      worker_.batch[i].ahead = command::PrefetchItem(context, worker_.batch[i].key);
-    }
-    for (uint32_t i = 0; i < count; ++i) {
-      command::PrefetchRest(context, worker_.batch[i].request, &worker_.batch[i].ahead);
-    }
+    for (uint32_t i = 0; i < count; ++i) worker_.lookups[i] = command::LookupOf(worker_.batch[i].request);
+    context.access.FetchAhead(std::span(worker_.lookups).first(count));
   }
   for (uint32_t i = 0; i < count; ++i) {
     WorkerState::Parsed& parsed = worker_.batch[i];
     Frame frame;
     frame.connection = connection.id();
     if (count > 1) {
-      frame.key = parsed.key;
-      frame.ahead = parsed.ahead;
+      frame.key = worker_.lookups[i].key;
+      frame.ahead = worker_.lookups[i].ahead;
     }
     bool close = false;
     const Progress progress = Answer(connection, parsed.request, frame, &close);

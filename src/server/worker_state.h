@@ -77,13 +77,12 @@ class WorkerState final : public network::WorkerHooks {
   struct Parsed {
     explicit Parsed(const Codec& codec) : after(codec) {}
     protocol::Request request;
-    store::Key key;
-    store::Index::Ahead ahead;
     size_t end = 0;
     Codec after;
   };
   static_assert(std::is_trivially_copyable_v<Codec>, "copied for each request");
   std::vector<Parsed> batch;
+  std::array<store::Lookup, kBatch> lookups;  // of the batch
   std::optional<Codec> before_batch;
   uint64_t next_request_number = 1;
 

@@ -3,6 +3,7 @@
 // version of a key starts in the queue where the old one is, so that an overwrite does not cost an item its place.
 
 #include <algorithm>
+#include <bit>
 #include <cstring>
 #include <new>
 
@@ -47,31 +48,59 @@ void Access::Quiesce() {
   state_.Reclaim(*local_);
 }
 
-void Access::Prefetch(const Key& key) const { state_.index->Prefetch(key); }
+namespace {
 
-Index::Ahead Access::PrefetchItem(const Key& key) const {
-  const Index::Ahead ahead = state_.index->LookAhead(key);
-  if (ahead.slot != nullptr) __builtin_prefetch(state_.pool.At(ahead.handle()));
-  return ahead;
-}
+constexpr size_t kFetchedAtOnce = 64;
 
-void Access::PrefetchRest(Index::Ahead* ahead, bool without_value) const {
+// Inlined always: g++ takes a function that only fetches for one without effect, and drops calls of it.
+[[gnu::always_inline]] inline void FetchLines(const char* head, bool without_value) {
   constexpr uintptr_t kLineBytes = 64;
   constexpr size_t kFieldsBytes = 24;      // mostly: head, cas, expiry
   constexpr size_t kAheadBytesMax = 2048;  // more than that the processor sees coming by itself
-  if (ahead->second != nullptr) {
-    *ahead = Index::LookAheadIn(*ahead->second, ahead->second_tag);
-    if (ahead->slot != nullptr) __builtin_prefetch(state_.pool.At(ahead->handle()));
-    return;
-  }
-  if (ahead->slot == nullptr) return;
-  const char* const head = state_.pool.At(ahead->handle());
   uint32_t lengths;
   std::memcpy(&lengths, head, sizeof lengths);
   const size_t bytes = kFieldsBytes + (lengths >> 24) + (without_value ? 0 : lengths & kValueLengthMax);
   const char* const end = head + std::min(bytes, kAheadBytesMax);
   const uintptr_t in_line = reinterpret_cast<uintptr_t>(head) % kLineBytes;
   for (const char* line = head - in_line + kLineBytes; line < end; line += kLineBytes) __builtin_prefetch(line);
+}
+
+// In steps, each for all before the next: the buckets, the heads of the items, the rest of them. What is in its second
+// place is one step behind the others.
+void Fetch(const Index& index, const char* items_begin, std::span<Lookup> lookups) {
+  for (const Lookup& lookup : lookups) {
+    if (!lookup.key.bytes.empty()) index.Prefetch(lookup.key);
+  }
+  for (Lookup& lookup : lookups) {
+    lookup.ahead = lookup.key.bytes.empty() ? Index::Ahead() : index.LookAhead(lookup.key);
+    if (lookup.ahead.slot != nullptr) __builtin_prefetch(items_begin + lookup.ahead.handle() * 8);
+  }
+  uint64_t late = 0;
+  for (size_t i = 0; i < lookups.size(); ++i) {
+    Index::Ahead& ahead = lookups[i].ahead;
+    if (ahead.slot != nullptr) {
+      FetchLines(items_begin + ahead.handle() * 8, lookups[i].without_value);
+    } else if (ahead.second != nullptr) {
+      ahead = Index::LookAheadIn(*ahead.second, ahead.second_tag);
+      if (ahead.slot == nullptr) continue;
+      __builtin_prefetch(items_begin + ahead.handle() * 8);
+      late |= uint64_t{1} << i;
+    }
+  }
+  for (; late != 0; late &= late - 1) {
+    const Lookup& lookup = lookups[static_cast<size_t>(std::countr_zero(late))];
+    FetchLines(items_begin + lookup.ahead.handle() * 8, lookup.without_value);
+  }
+}
+
+}  // namespace
+
+void Access::FetchAhead(std::span<Lookup> lookups) const {
+  while (!lookups.empty()) {
+    const size_t count = std::min(lookups.size(), kFetchedAtOnce);
+    Fetch(*state_.index, state_.arena->begin(), lookups.first(count));
+    lookups = lookups.subspan(count);
+  }
 }
 
 Found Access::Find(const Key& key, Seconds now, const Index::Ahead& ahead) const {

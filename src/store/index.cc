@@ -119,34 +119,11 @@ uint64_t Index::Find(const Key& key) const {
   }
 }
 
-Index::Ahead Index::LookAheadIn(const Bucket& place, uint64_t tag) {
-  for (const std::atomic<uint64_t>& slot : place.slots) {
-    const uint64_t word = slot.load(std::memory_order_acquire);
-    if ((word & kTagMask) == tag && word != 0) return {.slot = &slot, .word = word};
-  }
-  return {};
-}
-
-Index::Ahead Index::LookAhead(const Key& key) const {
-  const Mapped first = MapOf(key.hash);
-  const Bucket& bucket = buckets_[first.bucket];
-  const Ahead ahead = LookAheadIn(bucket, TagOf(key.hash));
-  if (!Header::Slice(bucket.header.load(std::memory_order_relaxed), first.slice)) return ahead;
-  // Two of one tag are hardly ever chance: they were made, and those that come after are in their second places.
-  if (ahead.slot != nullptr && TagsIn(bucket, TagOf(key.hash)) == 1) return ahead;
+Index::Ahead Index::LookAheadToSecond(const Key& key) const {
   const uint32_t second_hash = SecondHash(key.bytes);
   const Bucket* const second = &buckets_[MapOf(second_hash).bucket];
   __builtin_prefetch(second);
   return {.second = second, .second_tag = TagOf(second_hash)};
-}
-
-int Index::TagsIn(const Bucket& bucket, uint64_t tag) {
-  int count = 0;
-  for (const std::atomic<uint64_t>& slot : bucket.slots) {
-    const uint64_t word = slot.load(std::memory_order_relaxed);
-    count += (word & kTagMask) == tag && word != 0;
-  }
-  return count;
 }
 
 void Index::LockBucket(Bucket* bucket) {

@@ -21,11 +21,17 @@
 
 #include <array>
 #include <atomic>
+#include <bit>
+#include <cstddef>
 #include <cstdint>
 #include <memory>
 #include <mutex>
 #include <string_view>
 #include <vector>
+
+#ifdef __SSE2__
+#include <emmintrin.h>
+#endif
 
 #include "base/spin_lock.h"
 #include "base/status.h"
@@ -70,9 +76,18 @@ class Index {
     uint64_t second_tag = 0;                      // of the key, there
     uint64_t handle() const { return word & kHandleMask; }
   };
-  Ahead LookAhead(const Key& key) const;
+  Ahead LookAhead(const Key& key) const {
+    const Mapped first = MapOf(key.hash);
+    const Bucket& bucket = buckets_[first.bucket];
+    const uint32_t found = SlotsWithTag(bucket, TagOf(key.hash));
+    // Two of one tag are hardly ever chance: they were made, and those that come after are in their second places.
+    if (std::has_single_bit(found) || !Header::Slice(bucket.header.load(std::memory_order_relaxed), first.slice)) {
+      return At(bucket, found);
+    }
+    return LookAheadToSecond(key);
+  }
   // The same in the second place, when that has come.
-  static Ahead LookAheadIn(const Bucket& place, uint64_t tag);
+  static Ahead LookAheadIn(const Bucket& place, uint64_t tag) { return At(place, SlotsWithTag(place, tag)); }
   // As Find above, quicker if `ahead` is still so.
   uint64_t Find(const Key& key, const Ahead& ahead) const {
     const bool unchanged = ahead.slot != nullptr && ahead.slot->load(std::memory_order_acquire) == ahead.word;
@@ -136,7 +151,34 @@ class Index {
   std::atomic<uint64_t>* Scan(const Bucket& bucket, uint64_t tag, std::string_view key, uint64_t* handle) const;
   std::atomic<uint64_t>* ScanWithLinks(const Bucket& bucket, uint64_t header, uint64_t tag, std::string_view key,
                                        uint64_t* handle) const;
-  static int TagsIn(const Bucket& bucket, uint64_t tag);
+  // Bit i: slots[i] has the tag. A hint, for with vectors the words are not read one by one; and an empty slot has the
+  // tag 0.
+  static uint32_t SlotsWithTag(const Bucket& bucket, uint64_t tag) {
+    static_assert(offsetof(Bucket, slots) == sizeof(uint64_t) && kSlots == 7);
+#if defined(__SSE2__) && !defined(__SANITIZE_THREAD__)
+    const __m128i wanted = _mm_set1_epi64x(static_cast<int64_t>(tag));
+    const auto* const words = reinterpret_cast<const __m128i*>(&bucket);
+    uint32_t found = 0;
+    for (int pair = 0; pair < 4; ++pair) {  // the sign of a double is the highest bit of the tag's comparison
+      const __m128i equal = _mm_cmpeq_epi16(_mm_load_si128(words + pair), wanted);
+      found |= static_cast<uint32_t>(_mm_movemask_pd(_mm_castsi128_pd(equal))) << 2 * pair;
+    }
+    return found >> 1;
+#else
+    uint32_t found = 0;
+    for (int i = 0; i < kSlots; ++i) {
+      found |= uint32_t{(bucket.slots[i].load(std::memory_order_relaxed) & kTagMask) == tag} << i;
+    }
+    return found;
+#endif
+  }
+  static Ahead At(const Bucket& bucket, uint32_t found) {
+    if (found == 0) return {};
+    const std::atomic<uint64_t>* const slot = &bucket.slots[std::countr_zero(found)];
+    const uint64_t word = slot->load(std::memory_order_acquire);
+    return word == 0 ? Ahead() : Ahead{.slot = slot, .word = word};
+  }
+  Ahead LookAheadToSecond(const Key& key) const;
   Bucket* LinkOf(uint64_t header) const;
   void LockBucket(Bucket* bucket);
   bool TryLockBucket(Bucket* bucket);

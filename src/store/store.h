@@ -28,6 +28,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string_view>
 #include <vector>
 
@@ -281,6 +282,13 @@ class Store {
   std::unique_ptr<StoreState> state_;
 };
 
+// A key that is about to be looked for; with an empty one nothing is.
+struct Lookup {
+  Key key;
+  bool without_value = false;  // of no interest: it is to be overwritten
+  Index::Ahead ahead = {};     // what fetching saw
+};
+
 // One thread's door to the store. Made, used and destroyed on that thread.
 class Access {
  public:
@@ -295,11 +303,9 @@ class Access {
   void Offline();
   void Online();
 
-  // Reading. Before many keys are looked for, in three steps, each for all of them before the next: the bucket, the
-  // head of what the bucket points to, its value (without_value: not that, it is to be overwritten). Hints.
-  void Prefetch(const Key& key) const;
-  Index::Ahead PrefetchItem(const Key& key) const;
-  void PrefetchRest(Index::Ahead* ahead, bool without_value) const;
+  // Reading. Before many keys are looked for: starts fetching what Find and Lock will look at, and notes where it is.
+  // Only hints; nothing else changes.
+  void FetchAhead(std::span<Lookup> lookups) const;
   Found Find(const Key& key, Seconds now, const Index::Ahead& ahead = {}) const;
   // Counts a hit for eviction and `la`. Writes only if something changes.
   void NoteHit(const ItemRef& item, Seconds now) const;

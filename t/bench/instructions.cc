@@ -12,6 +12,7 @@
 #include <cstdlib>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -72,9 +73,10 @@ class Path {
       CHECK(result.outcome == protocol::Outcome::kRequest);
       offset += result.consumed;
     }
-    for (uint32_t i = 0; count > 1 && i < count; ++i) command::Prefetch(context_, requests_[i], &keys_[i]);
-    for (uint32_t i = 0; count > 1 && i < count; ++i) aheads_[i] = command::PrefetchItem(context_, keys_[i]);
-    for (uint32_t i = 0; count > 1 && i < count; ++i) command::PrefetchRest(context_, requests_[i], &aheads_[i]);
+    if (count > 1) {
+      for (uint32_t i = 0; i < count; ++i) lookups_[i] = command::LookupOf(requests_[i]);
+      access_.FetchAhead(std::span(lookups_).first(count));
+    }
     for (uint32_t i = 0; i < count; ++i) Answer(i, count > 1);
     return offset;
   }
@@ -82,8 +84,8 @@ class Path {
   void Answer(uint32_t i, bool fetched_ahead) {
     command::Frame frame;
     if (fetched_ahead) {
-      frame.key = keys_[i];
-      frame.ahead = aheads_[i];
+      frame.key = lookups_[i].key;
+      frame.ahead = lookups_[i].ahead;
     }
     protocol::Reply reply;
     while (command::Execute(context_, requests_[i], frame, &reply) != command::Progress::kDone) {
@@ -105,8 +107,7 @@ class Path {
   server::Codec codec_{server::WireProtocol::kAuto, parser_settings_};
   static constexpr protocol::ParserSettings parser_settings_{};
   protocol::Request requests_[kBatch];
-  store::Key keys_[kBatch];
-  store::Index::Ahead aheads_[kBatch];
+  store::Lookup lookups_[kBatch];
   uint64_t replies_bytes_ = 0;
 };
 

@@ -17,6 +17,7 @@
 #include <chrono>
 #include <cstring>
 #include <memory>
+#include <span>
 #include <string>
 #include <thread>
 
@@ -105,26 +106,26 @@ class Member {
       const size_t first = work == StoreWork::kGetOneKey ? 0 : next_;
       const size_t step = work == StoreWork::kGetOneKey ? 0 : 1;
       next_ = (next_ + kBatch) % team_.draws.size();
-      std::array<store::Key, kBatch> keys;
-      for (size_t i = 0; i < kBatch; ++i) keys[i] = store::Key::Of(team_.draws[first + i * step].view());
-      Batch(keys, work == StoreWork::kSet);
+      const bool sets = work == StoreWork::kSet;
+      std::array<store::Lookup, kBatch> lookups;
+      for (size_t i = 0; i < kBatch; ++i) {
+        lookups[i] = {.key = store::Key::Of(team_.draws[first + i * step].view()), .without_value = sets};
+      }
+      Batch(lookups, sets);
       access_.Quiesce();
       operations += kBatch;
     } while (Clock::now() < until);
     return operations;
   }
 
-  void Batch(const std::array<store::Key, kBatch>& keys, bool sets) {
+  void Batch(std::span<store::Lookup> lookups, bool sets) {
     const base::Seconds now = team_.clock.Now();
-    std::array<store::Index::Ahead, kBatch> ahead;
-    for (const store::Key& key : keys) access_.Prefetch(key);
-    for (size_t i = 0; i < kBatch; ++i) ahead[i] = access_.PrefetchItem(keys[i]);
-    for (size_t i = 0; i < kBatch; ++i) access_.PrefetchRest(&ahead[i], sets);
-    for (size_t i = 0; i < kBatch; ++i) {
+    access_.FetchAhead(lookups);
+    for (const store::Lookup& lookup : lookups) {
       if (sets) {
-        Set(keys[i], now);
+        Set(lookup.key, now);
       } else {
-        Get(keys[i], ahead[i], now);
+        Get(lookup.key, lookup.ahead, now);
       }
     }
   }
