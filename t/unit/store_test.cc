@@ -8,6 +8,8 @@
 #include <map>
 #include <random>
 #include <set>
+#include <string>
+#include <vector>
 
 #include "lib/store_fixture.h"
 #include "store/store_state.h"
@@ -37,6 +39,34 @@ TEST(Store, an_item_without_flags_and_expiry_has_neither) {
   EXPECT_EQ(found.item.client_flags(), 0u);
   EXPECT_EQ(found.item.expiry(), base::kNever);
   EXPECT_EQ(found.item.value_size(), 0u);
+}
+
+// Some in their second places, some without a tag that says anything, some gone or replaced since.
+TEST(Store, fetching_ahead_changes_nothing_of_what_is_found) {
+  constexpr int kKeys = 150'000;
+  StoreFixture f;
+  const auto name = [](int number) { return "key:" + std::to_string(number); };
+  for (int i = 0; i < kKeys; i += 2) ASSERT_EQ(f.Set(name(i), std::to_string(i)), Reserve::kOk);
+  std::vector<std::string> names;
+  for (int i = 0; i < kKeys; ++i) names.push_back(name(i));
+  std::vector<Lookup> lookups;
+  for (const std::string& key : names) lookups.push_back({.key = Key::Of(key), .without_value = key.ends_with('4')});
+  lookups[7].key = {};
+  f.access->FetchAhead(lookups);
+  size_t seen = 0;
+  for (const Lookup& lookup : lookups) seen += lookup.ahead.slot != nullptr;
+  EXPECT_GT(seen, size_t{kKeys} * 49 / 100);
+  f.access->Lock(lookups[10].key, f.now()).Remove();
+  f.Set(names[12], "later");
+  for (int i = 0; i < kKeys; ++i) {
+    if (i == 7) continue;
+    const Found found = f.access->Find(lookups[i].key, f.now(), lookups[i].ahead);
+    ASSERT_EQ(found.live(), i % 2 == 0 && i != 10) << i;
+    if (found.live()) {
+      ASSERT_EQ(found.item.key(), names[i]);
+      ASSERT_EQ(found.item.value(), i == 12 ? "later" : std::to_string(i));
+    }
+  }
 }
 
 TEST(Store, the_cas_of_a_key_only_rises) {
