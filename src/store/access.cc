@@ -13,7 +13,8 @@
 
 namespace holdfast::store {
 
-Access::Access(Store& store) : store_(store), state_(store.internals()), local_(std::make_unique<AccessLocal>()) {
+Access::Access(Store& store)
+    : store_(store), state_(store.internals()), local_(std::make_unique<AccessLocal>(state_.pool)) {
   local_->retired.reserve(AccessLocal::kRetiredMax);
   local_->reader = state_.epochs.Register();
   std::lock_guard<std::mutex> guard(state_.accesses_mutex);
@@ -38,12 +39,14 @@ void Access::Online() {
 
 void Access::Offline() {
   if (!local_->online) return;
+  local_->stock.GiveBack();
   state_.epochs.Offline(local_->reader);
   local_->online = false;
   state_.Reclaim(*local_);
 }
 
 void Access::Quiesce() {
+  if (state_.pool.has_draining()) local_->stock.GiveBack();
   state_.epochs.Quiesce(local_->reader);
   state_.Reclaim(*local_);
 }
@@ -202,7 +205,7 @@ Reserve Access::NewDraft(const DraftShape& shape, Draft* draft) {
   const uint64_t present = state_.index->Find(shape.key);
   const Queue queue = present != 0 ? pool.QueueOf(present) : state_.policy->QueueForNew(shape.key.hash);
   const uint32_t size_class = state_.classes.ClassOf(static_cast<uint32_t>(layout.head_bytes));
-  const uint64_t handle = pool.Allocate(size_class, queue, SlabPool::Purpose::kDraft);
+  const uint64_t handle = local_->stock.Take(size_class, queue);
   if (handle == 0) return refuse();
   char* const chunk = pool.At(handle);
   const uint32_t value_length = layout.chained ? 0 : static_cast<uint32_t>(shape.value_size);

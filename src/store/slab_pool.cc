@@ -54,18 +54,29 @@ SlabPool::SlabPool(Arena& arena, std::unique_ptr<Arena> records, const SizeClass
   CHECK((static_cast<uint64_t>(pages_max) + 1) * page_bytes <= arena.bytes());
 }
 
-uint64_t SlabPool::Allocate(uint32_t size_class, Queue queue, Purpose purpose) {
+uint32_t SlabPool::Allocate(uint32_t size_class, Queue queue, Purpose purpose, std::span<uint64_t> chunks) {
   Class& state = class_states_[size_class];
   {
     std::lock_guard<base::SpinLock> guard(state.lock);
-    if (const uint64_t handle = TakeChunk(state, queue)) return handle;
+    if (const uint32_t count = TakeChunks(state, queue, chunks)) return count;
   }
   const uint32_t page = TakePage(size_class, queue, purpose);
   if (page == kNoPage) return 0;
   std::lock_guard<base::SpinLock> guard(state.lock);
   // A cleaner may have begun to drain even this page; then another is taken by whoever asks next.
   if (pages_[page].state.load(std::memory_order_relaxed) == PageState::kQueued) ListRoom(state, page);
-  return TakeChunk(state, queue);
+  return TakeChunks(state, queue, chunks);
+}
+
+uint32_t SlabPool::TakeChunks(Class& state, Queue queue, std::span<uint64_t> chunks) {
+  uint32_t count = 0;
+  for (uint64_t& chunk : chunks) {
+    const uint64_t handle = TakeChunk(state, queue);
+    if (handle == 0) break;
+    chunk = handle;
+    ++count;
+  }
+  return count;
 }
 
 uint64_t SlabPool::TakeChunk(Class& state, Queue queue) {
@@ -153,11 +164,20 @@ void SlabPool::MakeAllDue() {
   for (uint32_t page = 1; page < pages_high(); ++page) due_[page].store(kEndOfTime, std::memory_order_seq_cst);
 }
 
-void SlabPool::Free(uint64_t handle) {
+void SlabPool::Free(std::span<const uint64_t> handles) {
+  for (size_t i = 0; i < handles.size();) {
+    const uint32_t size_class = ClassOf(handles[i]);
+    Class& state = class_states_[size_class];
+    std::lock_guard<base::SpinLock> guard(state.lock);
+    do {
+      FreeChunk(state, handles[i]);
+    } while (++i < handles.size() && ClassOf(handles[i]) == size_class);
+  }
+}
+
+void SlabPool::FreeChunk(Class& state, uint64_t handle) {
   const uint32_t number = PageOf(handle);
   Page& page = pages_[number];
-  Class& state = class_states_[ClassOfPage(number)];
-  std::lock_guard<base::SpinLock> guard(state.lock);
   std::memcpy(At(handle), &page.free_head, sizeof page.free_head);
   page.free_head = static_cast<uint16_t>(ChunkNumber(handle) + 1);
   if (page.state.load(std::memory_order_relaxed) == PageState::kQueued && !page.has_room_listed && IsYoung(page)) {
@@ -326,7 +346,9 @@ uint64_t SlabPool::pages_free() const {
 }
 
 void SlabPool::SetPagesLimit(uint64_t pages) {
-  pages_limit_.store(std::min<uint64_t>(pages, pages_max_), std::memory_order_relaxed);
+  const uint64_t limit = std::min<uint64_t>(pages, pages_max_);
+  // Every writer says it again and again; all read it.
+  if (limit != pages_limit()) pages_limit_.store(limit, std::memory_order_relaxed);
 }
 
 void SlabPool::ReleaseFreePages() {

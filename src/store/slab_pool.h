@@ -19,6 +19,7 @@
 #include <cstdint>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "base/clock.h"
@@ -41,9 +42,17 @@ class SlabPool {
            uint32_t pages_max);
   static size_t RecordBytes(uint32_t page_bytes, uint32_t pages_max);
 
-  // A chunk's handle; 0 when a new page is needed and none is free.
-  uint64_t Allocate(uint32_t size_class, Queue queue, Purpose purpose);
-  void Free(uint64_t handle);
+  // Gives at most chunks.size() handles and says how many; none when a new page is needed and none is free.
+  uint32_t Allocate(uint32_t size_class, Queue queue, Purpose purpose, std::span<uint64_t> chunks);
+  // One; 0: none.
+  uint64_t Allocate(uint32_t size_class, Queue queue, Purpose purpose) {
+    uint64_t handle = 0;
+    Allocate(size_class, queue, purpose, {&handle, 1});
+    return handle;
+  }
+  void Free(uint64_t handle) { Free({&handle, 1}); }
+  // Quick when those of a class stand together.
+  void Free(std::span<const uint64_t> handles);
 
   void SetLive(uint64_t handle);
   void ClearLive(uint64_t handle);
@@ -164,6 +173,8 @@ class SlabPool {
   template <class F>
   void WalkLive(uint32_t page, uint32_t chunk_bytes, F&& visit) const;
   uint64_t TakeChunk(Class& size_class, Queue queue);
+  uint32_t TakeChunks(Class& size_class, Queue queue, std::span<uint64_t> chunks);
+  void FreeChunk(Class& size_class, uint64_t handle);
   uint32_t TakePage(uint32_t size_class, Queue queue, Purpose purpose);
   bool IsYoung(const Page& page) const;
   uint16_t ChunkNumber(uint64_t handle) const;

@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "store/arena.h"
+#include "store/chunk_stock.h"
 #include "store/cleaner.h"
 #include "store/epoch.h"
 #include "store/eviction.h"
@@ -43,12 +44,15 @@ class Limbo {
 };
 
 struct AccessLocal {
+  explicit AccessLocal(SlabPool& pool) : stock(pool) {}
+
   static constexpr size_t kRetiredMax = 64;   // then they are handed to the limbo in mid-turn
   static constexpr int64_t kItemsSlack = 32;  // items this thread may be ahead of the index's count
 
   Epochs::Reader* reader = nullptr;
   bool online = false;
   std::vector<uint64_t> retired;
+  ChunkStock stock;
   std::atomic<int64_t> items_change{0};  // not yet told to the index; written by this thread only
   uint64_t cas_next = 0, cas_end = 0;    // numbers this thread may give out
   AccessCounters counters;

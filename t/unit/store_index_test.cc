@@ -44,11 +44,11 @@ TEST(Index, grows_with_its_items_and_finds_each_at_every_step) {
 }
 
 // What each insertion takes, in CPU time, least of several runs: what delays the machine delays one of them, a pause of
-// the index comes in each run at the same item.
+// the index comes in each run at the same item. So does the kernel's clearing of a huge page, hence memory that is there.
 std::vector<int64_t> InsertionNanos(int items, int runs) {
   std::vector<int64_t> least(static_cast<size_t>(items), std::numeric_limits<int64_t>::max());
   for (int run = 0; run < runs; ++run) {
-    StoreFixture f({.memory_limit_bytes = 64u << 20});
+    StoreFixture f({.memory_limit_bytes = 64u << 20, .preallocate = true});
     const uint64_t first = f.store->Totals().index_buckets;
     int64_t before = test::ThreadCpuNanos();
     for (int i = 0; i < items; ++i) {

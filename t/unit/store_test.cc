@@ -69,6 +69,42 @@ TEST(Store, fetching_ahead_changes_nothing_of_what_is_found) {
   }
 }
 
+uint64_t ChunksInUse(StoreFixture& f) {
+  uint64_t chunks = 0;
+  for (const SlabPool::ClassUse& use : f.store->internals().pool.ClassUses()) chunks += use.chunks_used;
+  return chunks;
+}
+
+TEST(Store, a_thread_that_waits_has_no_chunks_in_stock) {
+  StoreFixture f;
+  for (int i = 0; i < 100; ++i) f.Set("key" + std::to_string(i), "value");
+  EXPECT_GT(ChunksInUse(f), 100u);  // some in advance, or this tests nothing
+  f.access->Offline();
+  EXPECT_EQ(ChunksInUse(f), 100u);
+  f.access->Online();
+  f.Set("key100", "value");
+  EXPECT_EQ(ChunksInUse(f), 101u);  // the first of a round takes no more than it needs
+}
+
+TEST(Store, chunks_in_stock_keep_no_page_from_becoming_free) {
+  StoreFixture f;
+  SlabPool& pool = f.store->internals().pool;
+  for (int i = 0; i < 100; ++i) f.Set("key" + std::to_string(i), "value");
+  for (int i = 0; i < 100; ++i) f.access->Lock(Key::Of("key" + std::to_string(i)), f.now()).Remove();
+  const uint32_t page = pool.PageOf(pool.HandleOf([&f] {
+    f.Set("last", "value");
+    return f.access->Find(Key::Of("last"), f.now()).item.chunk();
+  }()));
+  f.access->Lock(Key::Of("last"), f.now()).Remove();
+  ASSERT_GT(ChunksInUse(f), 0u);
+  pool.BeginDraining(page);
+  pool.EndDraining(page, 0, f.store->internals().epochs.Advance());
+  ASSERT_EQ(pool.pages_taken(), 1u);
+  f.access->Quiesce();
+  f.access->Quiesce();
+  EXPECT_EQ(pool.pages_taken(), 0u);
+}
+
 TEST(Store, the_cas_of_a_key_only_rises) {
   StoreFixture f;
   uint64_t last = 0;
