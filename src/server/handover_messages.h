@@ -24,7 +24,7 @@
 namespace holdfast::server {
 
 // Changes with anything below, and with what connections and sessions save of themselves.
-inline constexpr uint32_t kHandoverForm = 2;
+inline constexpr uint32_t kHandoverForm = 3;
 
 enum class HandoverMessage : uint32_t {
   kHello = 1,

@@ -1,7 +1,10 @@
 // How it works: until_ is a coarse filter (the latest end of a writer window among the keys of a slot), so that the
 // common case, a session that nobody deleted lately, costs one load. Behind it each recently deleted key has an entry:
 // the floor of its delete and the connections answered since. An answer counts only if what it was answered from is not
-// older than the delete; a hit that raced with the delete and lost is therefore not noted.
+// older than the delete; a hit that raced with the delete and lost is therefore not noted. A delete on another server
+// may be heard of when a session that came after it has been answered here already: so beside each connection stands
+// the birth of the latest session it was told of. The version would not do, for the deleted session may have been
+// written once more by who had not heard of its end.
 
 #include "session/answer_book.h"
 
@@ -28,7 +31,7 @@ void AnswerBook::NoteDelete(const store::Key& key, uint64_t floor, base::Seconds
     Entry& entry = shard.entries[std::string(key.bytes)];
     if (floor > entry.floor) {
       entry.floor = floor;
-      entry.connections.clear();
+      std::erase_if(entry.connections, [floor](const Told& told) { return told.born < floor; });
     }
     entry.window_until = std::max(entry.window_until, until);
     entry.until = std::max(entry.until, until);
@@ -44,19 +47,28 @@ void AnswerBook::Extend(const store::Key& key, base::Seconds until) {
   }
 }
 
-void AnswerBook::NoteAnswer(const store::Key& key, uint64_t version, uint64_t connection, base::Seconds keep_until) {
+std::vector<AnswerBook::Told>::iterator AnswerBook::Find(Entry& entry, uint64_t connection) {
+  return std::find_if(entry.connections.begin(), entry.connections.end(),
+                      [connection](const Told& told) { return told.connection == connection; });
+}
+
+void AnswerBook::NoteAnswer(const store::Key& key, const AnsweredFrom& from, uint64_t connection,
+                            base::Seconds keep_until) {
   Shard& shard = ShardOf(key);
   const std::lock_guard lock(shard.mutex);
   const auto found = shard.entries.find(std::string(key.bytes));
-  if (found == shard.entries.end() || version < found->second.floor) return;
+  if (found == shard.entries.end() || from.version < found->second.floor) return;
   if (keep_until > found->second.until) {
     found->second.until = keep_until;
     Extend(key, keep_until);
   }
-  std::vector<uint64_t>& connections = found->second.connections;
-  if (std::find(connections.begin(), connections.end(), connection) != connections.end()) return;
+  std::vector<Told>& connections = found->second.connections;
+  if (const auto told = Find(found->second, connection); told != connections.end()) {
+    told->born = std::max(told->born, from.born);
+    return;
+  }
   if (connections.size() == kConnectionsMax) connections.erase(connections.begin());
-  connections.push_back(connection);
+  connections.push_back({connection, from.born});
 }
 
 uint64_t AnswerBook::FloorOf(const store::Key& key) {
@@ -71,8 +83,7 @@ Answered AnswerBook::Ask(const store::Key& key, uint64_t connection, base::Secon
   const std::lock_guard lock(shard.mutex);
   const auto found = shard.entries.find(std::string(key.bytes));
   if (found == shard.entries.end() || now >= found->second.until) return Answered::kUnknown;
-  const std::vector<uint64_t>& connections = found->second.connections;
-  if (std::find(connections.begin(), connections.end(), connection) != connections.end()) return Answered::kYes;
+  if (Find(found->second, connection) != found->second.connections.end()) return Answered::kYes;
   return now < found->second.window_until ? Answered::kNo : Answered::kUnknown;
 }
 
@@ -84,7 +95,7 @@ void AnswerBook::Save(const base::Clock& clock, base::Packer* to) {
       to->PutString(key).Put(entry.floor);
       to->Put(clock.SteadyMicrosAt(entry.window_until)).Put(clock.SteadyMicrosAt(entry.until));
       to->Put(static_cast<uint32_t>(entry.connections.size()));
-      for (const uint64_t connection : entry.connections) to->Put(connection);
+      for (const Told& told : entry.connections) to->Put(told.connection).Put(told.born);
     }
   }
 }
@@ -103,7 +114,10 @@ void AnswerBook::Restore(const base::Clock& clock, base::Unpacker* from) {
     const auto count = from->Take<uint32_t>();
     if (!from->ok()) return;
     NoteDelete(key, floor, now, window_until);
-    for (uint32_t i = 0; i < count; ++i) NoteAnswer(key, floor, from->Take<uint64_t>(), until);
+    for (uint32_t i = 0; i < count; ++i) {
+      const auto connection = from->Take<uint64_t>();
+      NoteAnswer(key, {floor, from->Take<uint64_t>()}, connection, until);
+    }
   }
 }
 

@@ -30,6 +30,12 @@ enum class Answered : uint8_t {
   kNo,       // it was not, and the writer window is still open
 };
 
+// A tombstone or a session.
+struct AnsweredFrom {
+  uint64_t version;  // older than the delete: it is no answer after it
+  uint64_t born;     // the session; the version of what tells that there is none; 0: of a session that is not known
+};
+
 class AnswerBook {
  public:
   // May this key have been deleted within its writer window, or somebody told of it lately? False is certain.
@@ -37,11 +43,12 @@ class AnswerBook {
     return now < until_[key.hash % kUntilSlots].load(std::memory_order_relaxed);
   }
 
-  // The key was deleted (or a delete became known) with this floor; until then its writer window is open.
+  // The key was deleted (or a delete became known) with this floor; until then its writer window is open. Who was told
+  // of a session born after it stays told: it may have been heard of late.
   void NoteDelete(const store::Key& key, uint64_t floor, base::Seconds now, base::Seconds until);
-  // The connection was answered from a tombstone or a session of this version. Older than the delete: not noted.
-  // keep_until: who was told is remembered until then at least, for nothing else may be left that tells of it.
-  void NoteAnswer(const store::Key& key, uint64_t version, uint64_t connection, base::Seconds keep_until = 0);
+  // The connection was answered from this. keep_until: who was told is remembered until then at least, for nothing else
+  // may be left that tells of it.
+  void NoteAnswer(const store::Key& key, const AnsweredFrom& from, uint64_t connection, base::Seconds keep_until = 0);
   // Of the latest delete that the book has of this key; 0: of none.
   uint64_t FloorOf(const store::Key& key);
   Answered Ask(const store::Key& key, uint64_t connection, base::Seconds now);
@@ -56,11 +63,15 @@ class AnswerBook {
   static constexpr size_t kEntriesMax = 64 * 1024;
   static constexpr size_t kConnectionsMax = 64;
 
+  struct Told {
+    uint64_t connection;
+    uint64_t born;  // the latest session that it was told of
+  };
   struct Entry {
     uint64_t floor = 0;
     base::Seconds window_until = 0;
-    base::Seconds until = 0;            // the entry may go
-    std::vector<uint64_t> connections;  // answered since; the oldest goes first
+    base::Seconds until = 0;        // the entry may go
+    std::vector<Told> connections;  // answered since; the oldest goes first
   };
   struct Shard {
     std::mutex mutex;  // guards the others
@@ -68,6 +79,7 @@ class AnswerBook {
     std::deque<std::string> order;  // keys as they were entered; may name a key twice or one that is gone
   };
 
+  static std::vector<Told>::iterator Find(Entry& entry, uint64_t connection);
   Shard& ShardOf(const store::Key& key) { return shards_[key.hash / kUntilSlots % kShards]; }
   // What has had its time, and the oldest beyond the limit, makes room.
   static void DropOld(Shard& shard, base::Seconds now);

@@ -44,6 +44,9 @@ bool FloorUnsynced(const Slot& slot) {
          (slot.item().kind() == ItemKind::kTombstone || IsReservation(slot.item()));
 }
 
+// For who is told of it. A provisional value may turn out to be of a session of long ago.
+uint64_t BirthOf(const SessionStamps& stamps) { return Has(stamps, kMarkProvisional) ? 0 : stamps.born; }
+
 bool IsShorter(Seconds expiry, Seconds than) {
   if (expiry == base::kNever) return false;
   return than == base::kNever || expiry < than;
@@ -195,7 +198,8 @@ bool Sessions::NoteDeleteBelow(const ItemRef& item, const Key& key, Seconds now)
 void Sessions::NoteHit(const Rule& rule, const Key& key, const ItemRef& item, uint64_t connection, Seconds now) {
   const bool is_over_tombstone = NoteDeleteBelow(item, key, now);
   if (!is_over_tombstone && !answer_book_.Recent(key, now)) return;
-  answer_book_.NoteAnswer(key, item.cas(), connection, IsReservation(item) ? now + rule.writer_window_s + 1 : 0);
+  const Seconds keep_until = IsReservation(item) ? now + rule.writer_window_s + 1 : 0;
+  answer_book_.NoteAnswer(key, {item.cas(), BirthOf(StampsIn(item))}, connection, keep_until);
 }
 
 // Of a session deleted then. Both this second and what is left of the window have begun: it is open until it has surely
@@ -219,7 +223,8 @@ void Sessions::NoteMiss(store::Access& access, const Rule& rule, const Key& key,
   Slot slot = access.Lock(key, now);
   if (slot.state() != ItemState::kTombstone || !slot.item().is_session()) {
     NoteDeleteBelow(slot.item(), key, now);
-    answer_book_.NoteAnswer(key, stamp_clock_.Next(0), connection, keep_until);
+    const uint64_t now_version = stamp_clock_.Next(0);
+    answer_book_.NoteAnswer(key, {now_version, now_version}, connection, keep_until);
     return;
   }
   SessionStamps stamps = slot.item().stamps();
@@ -228,7 +233,7 @@ void Sessions::NoteMiss(store::Access& access, const Rule& rule, const Key& key,
     // Deleted before this process began, or so long ago that it does not matter who was told.
     answer_book_.NoteDelete(key, stamps.version, now, WindowEnd(rule, static_cast<int64_t>(stamps.seen_by), now));
   }
-  answer_book_.NoteAnswer(key, stamps.version, connection, keep_until);
+  answer_book_.NoteAnswer(key, {stamps.version, stamps.version}, connection, keep_until);
   if (Has(stamps, kMarkMissAnswered)) return;
   stamps.marks |= kMarkMissAnswered;
   slot.SetStamps(stamps);
@@ -349,8 +354,8 @@ bool Sessions::IsTooLarge(uint64_t value_bytes) {
   return true;
 }
 
-void Sessions::NoteWrittenBy(const Key& key, uint64_t version, uint64_t connection, Seconds now) {
-  if (answer_book_.Recent(key, now)) answer_book_.NoteAnswer(key, version, connection);
+void Sessions::NoteWrittenBy(const Key& key, const AnsweredFrom& written, uint64_t connection, Seconds now) {
+  if (answer_book_.Recent(key, now)) answer_book_.NoteAnswer(key, written, connection);
 }
 
 void Sessions::NoteDeleted(const Rule& rule, const Key& key, uint64_t floor, Seconds now) {
@@ -421,7 +426,7 @@ WriteOutcome Sessions::Write(Slot& slot, store::Draft&& draft, const WriteReques
   slot.Publish(std::move(draft), options);
 
   write_behind_.AddDirtyBytes(DirtyBytesOf(slot.item()) - bytes_before);
-  NoteWrittenBy(request.key, stamps.version, request.connection, request.now);
+  NoteWrittenBy(request.key, {stamps.version, BirthOf(stamps)}, request.connection, request.now);
   if (reservation) stats_.reservations.Add();
   if (provisional) {
     if (request.provisional) stats_.provisional_writes.Add();

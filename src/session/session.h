@@ -216,8 +216,8 @@ class Sessions {
   bool ComesFromBeforeDelete(const WriteRequest& request, store::ItemState state, const store::SessionStamps& before);
   // The database would not take it.
   bool IsTooLarge(uint64_t value_bytes);
-  // A connection has written this version; the key was deleted with this floor: by them late writers are known.
-  void NoteWrittenBy(const store::Key& key, uint64_t version, uint64_t connection, Seconds now);
+  // A connection has written this; the key was deleted with this floor: by them late writers are known.
+  void NoteWrittenBy(const store::Key& key, const AnsweredFrom& written, uint64_t connection, Seconds now);
   void NoteDeleted(const Rule& rule, const store::Key& key, uint64_t floor, Seconds now);
 
   // For the parts and tests: N of a rule, and when a change is due that came now and need not be sent at once.

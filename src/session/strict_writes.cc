@@ -342,7 +342,7 @@ void StrictWrites::PutValue(store::Access& access, const Key& key, const Order& 
   options.cas = 0;
   options.dirty = false;
   PutInPlace(access, key, order, std::move(draft), options);
-  sessions_.NoteWrittenBy(key, row.version, order.connection, now);
+  sessions_.NoteWrittenBy(key, {row.version, row.born}, order.connection, now);
 }
 
 void StrictWrites::PutTombstone(store::Access& access, const Key& key, const Order& order) {

@@ -55,7 +55,7 @@ TEST(AnswerBook, KnowsNothingOfKeysThatNobodyDeleted) {
   AnswerBook book;
   const Key key = Key::Of("sess:1");
   EXPECT_FALSE(book.Recent(key, 10));
-  book.NoteAnswer(key, 5, 1);
+  book.NoteAnswer(key, {5, 5}, 1);
   EXPECT_EQ(book.Ask(key, 1, 10), Answered::kUnknown);
 }
 
@@ -66,7 +66,7 @@ TEST(AnswerBook, TellsWhoWasAnsweredSinceTheDelete) {
   EXPECT_TRUE(book.Recent(key, 39));
   EXPECT_FALSE(book.Recent(key, 40));
   EXPECT_EQ(book.Ask(key, 1, 20), Answered::kNo);
-  book.NoteAnswer(key, 100, 1);
+  book.NoteAnswer(key, {100, 100}, 1);
   EXPECT_EQ(book.Ask(key, 1, 20), Answered::kYes);
   EXPECT_EQ(book.Ask(key, 2, 20), Answered::kNo);
   EXPECT_EQ(book.Ask(key, 2, 40), Answered::kUnknown);
@@ -76,7 +76,7 @@ TEST(AnswerBook, AnAnswerFromBeforeTheDeleteDoesNotCount) {
   AnswerBook book;
   const Key key = Key::Of("sess:1");
   book.NoteDelete(key, 100, 10, 40);
-  book.NoteAnswer(key, 99, 1);
+  book.NoteAnswer(key, {99, 99}, 1);
   EXPECT_EQ(book.Ask(key, 1, 20), Answered::kNo);
 }
 
@@ -86,9 +86,10 @@ TEST(AnswerBook, AnotherProcessGoesOnWithWhatItKnows) {
   const Key key = Key::Of("sess:1"), over = Key::Of("sess:2");
   const base::Seconds now = clock.Now();
   book.NoteDelete(key, 100, now, now + 30);
-  book.NoteAnswer(key, 100, 7);
+  book.NoteAnswer(key, {100, 100}, 7);
+  book.NoteAnswer(key, {250, 250}, 6);
   book.NoteDelete(over, 100, now, now + 2);
-  book.NoteAnswer(over, 100, 8, now + 60);
+  book.NoteAnswer(over, {100, 100}, 8, now + 60);
   clock.AdvanceSeconds(10);
   base::Packer packer;
   book.Save(clock, &packer);
@@ -104,6 +105,11 @@ TEST(AnswerBook, AnotherProcessGoesOnWithWhatItKnows) {
     EXPECT_TRUE(one->Recent(key, clock.Now()));
     EXPECT_FALSE(one->Recent(key, clock.Now() + 60));
   }
+  for (AnswerBook* const one : {&book, &next}) {
+    one->NoteDelete(key, 200, clock.Now(), clock.Now() + 30);
+    EXPECT_EQ(one->Ask(key, 6, clock.Now()), Answered::kYes);
+    EXPECT_EQ(one->Ask(key, 7, clock.Now()), Answered::kNo);
+  }
   // Cut anywhere it is read as far as it goes.
   for (size_t size = 0; size < saved.size(); ++size) {
     AnswerBook part;
@@ -116,20 +122,39 @@ TEST(AnswerBook, ASecondDeleteBeginsAnew) {
   AnswerBook book;
   const Key key = Key::Of("sess:1");
   book.NoteDelete(key, 100, 10, 40);
-  book.NoteAnswer(key, 101, 1);
+  book.NoteAnswer(key, {101, 101}, 1);
   book.NoteDelete(key, 200, 20, 50);
   EXPECT_EQ(book.Ask(key, 1, 30), Answered::kNo);
   book.NoteDelete(key, 200, 20, 50);  // heard of again
-  book.NoteAnswer(key, 201, 1);
+  book.NoteAnswer(key, {201, 201}, 1);
   book.NoteDelete(key, 150, 20, 50);  // an older one, late
   EXPECT_EQ(book.Ask(key, 1, 30), Answered::kYes);
+}
+
+// The delete was on another server, and so was the session before it; the one after it was born here.
+TEST(AnswerBook, ADeleteHeardOfLateLeavesWhoWasToldOfASessionBornAfterIt) {
+  AnswerBook book;
+  const Key key = Key::Of("sess:1");
+  book.NoteDelete(key, 100, 10, 40);
+  book.NoteAnswer(key, {210, 210}, 1);  // the new session
+  book.NoteAnswer(key, {220, 110}, 2);  // the deleted one, written late
+  book.NoteAnswer(key, {100, 100}, 3);  // of the delete before
+  book.NoteAnswer(key, {230, 0}, 4);    // nobody knows which
+  book.NoteAnswer(key, {110, 110}, 5);
+  book.NoteAnswer(key, {230, 210}, 5);
+  book.NoteDelete(key, 200, 20, 50);
+  EXPECT_EQ(book.Ask(key, 1, 30), Answered::kYes);
+  EXPECT_EQ(book.Ask(key, 2, 30), Answered::kNo);
+  EXPECT_EQ(book.Ask(key, 3, 30), Answered::kNo);
+  EXPECT_EQ(book.Ask(key, 4, 30), Answered::kNo);
+  EXPECT_EQ(book.Ask(key, 5, 30), Answered::kYes);
 }
 
 TEST(AnswerBook, ForgetsTheOldestBeyondItsLimits) {
   AnswerBook book;
   const Key key = Key::Of("sess:1");
   book.NoteDelete(key, 100, 10, 40);
-  for (uint64_t connection = 1; connection <= 65; ++connection) book.NoteAnswer(key, 100, connection);
+  for (uint64_t connection = 1; connection <= 65; ++connection) book.NoteAnswer(key, {100, 100}, connection);
   EXPECT_EQ(book.Ask(key, 1, 20), Answered::kNo);
   EXPECT_EQ(book.Ask(key, 65, 20), Answered::kYes);
   for (int i = 0; i < 200'000; ++i) {

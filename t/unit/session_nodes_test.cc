@@ -312,6 +312,30 @@ TEST_F(Nodes, keep_a_write_over_a_login_that_did_not_know_of_the_logout) {
   EXPECT_EQ(a_.Value("php:1", 4), "newer");
 }
 
+// B hears of A's logout by the row of a later login, when its own login is over: who was told of that one knows enough.
+TEST_F(Nodes, keep_a_write_of_who_was_told_of_a_login_made_before_the_logout_was_heard_of) {
+  ASSERT_EQ(b_.Set("php:1", "first", 1), Answer::kStored);
+  ASSERT_EQ(b_.Delete("php:1", 1), Answer::kDeleted);
+  b_.WriteDue();
+  ASSERT_EQ(a_.Get("php:1", 1), Answer::kMiss);
+  ASSERT_EQ(a_.Set("php:1", "second", 1), Answer::kStored);
+  ASSERT_EQ(a_.Delete("php:1", 1), Answer::kDeleted);
+  a_.WriteDue();
+  ground_->clock.AdvanceMillis(1);
+  ASSERT_EQ(b_.Add("php:1", "third", 7, 2), Answer::kStored);
+  b_.WriteDue();
+  ASSERT_EQ(b_.Value("php:1", 8), "third");
+  ground_->clock.AdvanceSeconds(3);
+  a_.PollNow();
+  ASSERT_EQ(a_.Get("php:1", 2), Answer::kMiss);
+  ASSERT_EQ(a_.Add("php:1", "fourth", 2), Answer::kStored);
+  a_.WriteDue();
+  EXPECT_EQ(b_.Set("php:1", "late", 9), Answer::kStored);
+  EXPECT_EQ(b_.sessions().stats().resurrections_refused.value(), 1u) << "of a connection that was told nothing";
+  EXPECT_EQ(b_.Set("php:1", "fifth", 8), Answer::kStored);
+  EXPECT_EQ(b_.Value("php:1", 9), "fifth");
+}
+
 TEST_F(Nodes, do_not_take_who_was_told_of_an_earlier_logout_for_one_told_of_this) {
   ASSERT_EQ(b_.Set("php:1", "one", 1), Answer::kStored);
   EXPECT_EQ(b_.Delete("php:1", 1), Answer::kDeleted);
