@@ -9,6 +9,9 @@
 //          (who is refused may take the session for gone, and write an empty or a new one over it)
 //   loses  to a tombstone, and otherwise
 //
+// Over a value in memory that was acknowledged, is not written and cannot be verified, the same is decided at once, and
+// a write that wins is no provisional one: memory has place for one value.
+//
 // This class knows which keys wait to be settled, and whose readers were refused; read_through settles.
 //
 // Threads: any.

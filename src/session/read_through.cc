@@ -325,6 +325,18 @@ ReadThrough::Merged ReadThrough::Merge(store::Access& access, Pending& pending, 
 
 // -- Provisional writes ---------------------------------------------------------------------------
 
+bool ReadThrough::LosesUnseen(std::string_view key, uint64_t value_bytes) {
+  SessionStats& stats = sessions_.stats();
+  if (value_bytes == 0) {
+    stats.provisional_lost_empty.Add();
+  } else if (sessions_.provisional().WasRefusedSince(key, was_away_since_us_.load())) {
+    stats.provisional_lost_refused.Add();
+  } else {
+    return false;
+  }
+  return true;
+}
+
 // Counts the outcome.
 bool ReadThrough::WinsOver(const Row& row, const ItemRef& item) {
   SessionStats& stats = sessions_.stats();
@@ -332,11 +344,7 @@ bool ReadThrough::WinsOver(const Row& row, const ItemRef& item) {
     stats.provisional_lost_delete.Add();
   } else if (row.version > item.stamps().version) {
     stats.provisional_lost_later.Add();
-  } else if (item.value_size() == 0) {
-    stats.provisional_lost_empty.Add();
-  } else if (sessions_.provisional().WasRefusedSince(row.key, was_away_since_us_.load())) {
-    stats.provisional_lost_refused.Add();
-  } else {
+  } else if (!LosesUnseen(row.key, item.value_size())) {
     stats.provisional_merged.Add();
     return true;
   }

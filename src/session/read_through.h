@@ -90,6 +90,9 @@ class ReadThrough {
   void OnFailure();
   // There is no connection to ask by.
   void NoteAway();
+  // A value of so many bytes that was set while nobody could know of the live session that it is over: does it lose to
+  // that? Then why is counted.
+  bool LosesUnseen(std::string_view key, uint64_t value_bytes);
   // Steady microseconds since when the database could not be asked; 0: it could the last time.
   int64_t away_since_us() const { return away_since_us_.load(std::memory_order_relaxed); }
   // Steady microseconds when NextBatch may bring something; kNeverMicros: nothing is queued.

@@ -32,6 +32,11 @@ constexpr int64_t kRoomMicrosLeast = 250'000;
 // Is there a session in the slot, and not merely a reservation?
 bool HoldsSession(const Slot& slot) { return slot.live() && slot.item().is_session() && !IsReservation(slot.item()); }
 
+// A session of which the database lacks something that was acknowledged.
+bool HoldsUnwritten(const Slot& slot) {
+  return HoldsSession(slot) && slot.item().is_dirty() && !IsProvisional(slot.item());
+}
+
 // An expired session of which the database lacks something, its shorter expiry perhaps: it must not be forgotten.
 bool HoldsUnsyncedRest(const Slot& slot) {
   return slot.state() == ItemState::kExpired && slot.item().is_session() && slot.item().is_dirty() &&
@@ -369,11 +374,23 @@ bool Sessions::IsLatest(const ItemRef& item) const {
   return !settings_.shared && verification_.IsOnlyReplayed() && item && item.is_session() && !IsProvisional(item);
 }
 
+// Over a session whose last change has been acknowledged and is not written: stored provisionally it would take the
+// place of that, and both would go if it lost. So it is decided now, as it would be over such a row (provisional.h):
+// either it loses, or it is the next change of this session. That another server has ended the session, or gone on with
+// it later, the database says when it is written.
+WriteOutcome Sessions::WriteUnseen(Slot& slot, store::Draft&& draft, WriteRequest request) {
+  if (!IsLatest(slot.item()) && read_through_.LosesUnseen(request.key.bytes, draft.item().value_size())) {
+    NoteEnd(request.key, End::kProvisionalDropped);
+    losses_.Add(Loss::kProvisional);
+    return WriteOutcome::kDropped;
+  }
+  request.provisional = false;
+  return Write(slot, std::move(draft), request);
+}
+
 WriteOutcome Sessions::Write(Slot& slot, store::Draft&& draft, const WriteRequest& request) {
-  if (request.provisional && IsLatest(slot.item())) {
-    WriteRequest ordinary = request;
-    ordinary.provisional = false;
-    return Write(slot, std::move(draft), ordinary);
+  if (request.provisional && (IsLatest(slot.item()) || HoldsUnwritten(slot))) {
+    return WriteUnseen(slot, std::move(draft), request);
   }
   const SessionStamps before = StampsIn(slot.item());
   if (ComesFromBeforeDelete(request, slot.state(), before)) {

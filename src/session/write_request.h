@@ -21,7 +21,7 @@ enum class WriteKind : uint8_t {
 
 enum class WriteOutcome : uint8_t {
   kStored,
-  kDropped,   // answer as if stored; nothing was: a write from before the latest delete
+  kDropped,   // answer as if stored; nothing was: from before the latest delete, or a provisional one that has lost
   kRefused,   // SERVER_ERROR out of memory storing object; the previous value stays
   kTooLarge,  // SERVER_ERROR object too large for cache: database or journal do not take it; the previous value stays
   kNoRoom,    // the journal is full now: AwaitRoom, and then all over again; the previous value stays

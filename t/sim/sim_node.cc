@@ -371,9 +371,11 @@ void SimNode::Execute(const std::shared_ptr<Call>& call, command::Frame frame) {
   context_->now = clock_.Now();
   protocol::Reply reply;
   frame.key = Key::Of(call->key);
+  const uint64_t lost_before = sessions_->losses().value(session::Loss::kProvisional);
   switch (command::Execute(*context_, call->request, frame, &reply)) {
     case command::Progress::kDone:
     case command::Progress::kFeeds:
+      call->lost_at_once = sessions_->losses().value(session::Loss::kProvisional) != lost_before;
       return Answer(*call, reply);
     case command::Progress::kParked:
       parked_[call->connection] = call;
@@ -394,7 +396,7 @@ void SimNode::Answer(Call& call, const protocol::Reply& reply) {
   call.cas = reply.cas;
   if (reply.code == protocol::ReplyCode::kStored || reply.code == protocol::ReplyCode::kTouched) {
     const store::Found found = access_->Find(Key::Of(call.key), clock_.Now());
-    call.provisional = session::IsProvisional(found.item);
+    call.provisional = session::IsProvisional(found.item) || call.lost_at_once;
   }
   call.read.clear();
   if (reply.code == protocol::ReplyCode::kHit) {

@@ -42,7 +42,8 @@ struct Call {
   protocol::ReplyCode code = protocol::ReplyCode::kNone;
   uint32_t client_flags = 0;
   uint64_t cas = 0;
-  bool provisional = false;  // stored, but the database may know better
+  bool provisional = false;   // stored, but the database may know better
+  bool lost_at_once = false;  // what was stored so has lost already
   std::string read;
   std::function<void()> done;
 };

@@ -512,6 +512,80 @@ TEST_F(Nodes, that_were_stopped_with_the_database_away_refuse) {
   EXPECT_EQ(a_.Value("php:1"), "two");
 }
 
+// -- A blind set over what was acknowledged and not written, while neither may be read ------------
+
+class UnseenSet : public Nodes {
+ protected:
+  // A was stopped, and cannot ask the database. That has "one"; "two" was acknowledged.
+  void SetUp() override {
+    MakeDirtyAtA("php:1");
+    a_.unreachable = true;
+    ground_->clock.AdvanceSeconds(5);
+  }
+  void Away() { a_.driver().fault = FaultyDriver::Fault::kRefuse; }
+  void Back() {
+    a_.driver().fault = FaultyDriver::Fault::kNone;
+    a_.sessions().write_behind().SetDraining(true);
+    a_.Pass(3000);
+    EXPECT_EQ(a_.sessions().write_behind().dirty_items(), 0u);
+    EXPECT_EQ(a_.sessions().write_behind().dirty_bytes(), 0);
+  }
+  const SessionStats& stats() { return a_.sessions().stats(); }
+};
+
+TEST_F(UnseenSet, goes_on_from_the_value_that_is_not_written) {
+  Away();
+  const uint64_t born = a_.InDatabase("php:1")->born;
+  EXPECT_EQ(a_.Set("php:1", "three", 3), Answer::kStored);
+  EXPECT_EQ(stats().provisional_writes.value(), 0u);
+  EXPECT_EQ(a_.Get("php:1", 4), Answer::kUnavailable) << "it is not known to be the latest";
+  Back();
+  EXPECT_EQ(a_.RowValue("php:1"), "three");
+  EXPECT_EQ(a_.InDatabase("php:1")->born, born);
+  EXPECT_EQ(a_.Value("php:1"), "three");
+}
+
+TEST_F(UnseenSet, of_which_a_reader_was_refused_loses_to_the_value_that_is_not_written) {
+  Away();
+  EXPECT_EQ(a_.Get("php:1", 3), Answer::kUnavailable);
+  EXPECT_EQ(a_.Set("php:1", "based on nothing", 3), Answer::kStored);
+  Back();
+  EXPECT_EQ(a_.RowValue("php:1"), "two");
+  EXPECT_EQ(a_.Value("php:1"), "two");
+  EXPECT_EQ(stats().provisional_lost_refused.value(), 1u);
+  EXPECT_EQ(a_.sessions().losses().value(Loss::kProvisional), 1u);
+}
+
+TEST_F(UnseenSet, that_is_empty_loses_to_the_value_that_is_not_written) {
+  Away();
+  EXPECT_EQ(a_.Set("php:1", "", 3), Answer::kStored);
+  Back();
+  EXPECT_EQ(a_.RowValue("php:1"), "two");
+  EXPECT_EQ(stats().provisional_lost_empty.value(), 1u);
+}
+
+TEST_F(UnseenSet, does_not_undo_a_logout_made_elsewhere_meanwhile) {
+  ASSERT_EQ(b_.Delete("php:1", 9), Answer::kDeleted);
+  b_.WriteDue();
+  Away();
+  EXPECT_EQ(a_.Set("php:1", "three", 3), Answer::kStored);
+  Back();
+  EXPECT_EQ(a_.RowValue("php:1"), "(deleted)");
+  EXPECT_EQ(a_.Get("php:1", 4), Answer::kMiss);
+}
+
+TEST_F(UnseenSet, does_not_hide_a_login_made_elsewhere_after_a_logout) {
+  ASSERT_EQ(b_.Delete("php:1", 9), Answer::kDeleted);
+  ASSERT_EQ(b_.Get("php:1", 9), Answer::kMiss);
+  ASSERT_EQ(b_.Set("php:1", "login", 9), Answer::kStored);
+  b_.WriteDue();
+  Away();
+  EXPECT_EQ(a_.Set("php:1", "three", 3), Answer::kStored);
+  Back();
+  EXPECT_EQ(a_.RowValue("php:1"), "login");
+  EXPECT_EQ(a_.Value("php:1", 4), "login");
+}
+
 TEST_F(Nodes, that_were_stopped_are_trusted_again_after_a_poll) {
   MakeDirtyAtA("php:1");
   ground_->clock.AdvanceSeconds(5);
