@@ -206,7 +206,7 @@ class KeyJudge {
       if (!Before(del, op)) return false;
       if (op.act == Act::kAdd || op.told_us > del.ended_us || op.based_on == 0 || op.uncertain) return false;
       // A login, by what this node knew of before the delete on the other: nobody, or somebody whose time was over.
-      if (!KnownTo(del, op) && ((op.told_us >= 0 && op.told_value == 0) || MayBeOver(op))) return false;
+      if (!KnownTo(del, op) && (KnewOfNone(op) || MayBeOver(op))) return false;
       // What its connection was told may have come after the delete, and then it was a login.
       if (op.told_ended_us >= del.begun_us && op.told_value != op.based_on) return false;
       if (op.ended_us > ::holdfast::test::Add(del.begun_us, rules_.window_us)) return false;
@@ -219,13 +219,40 @@ class KeyJudge {
     return false;
   }
 
+  // Was its connection told that there is no session? A reservation, which PHP makes for every visitor, is none.
+  bool WasToldOfNone(const Operation& op) const {
+    if (op.told_us < 0 || op.told_value == 0) return op.told_us >= 0;
+    const auto write = writes_.find(op.told_value);
+    return write != writes_.end() && At(write->second).empty && SurelyLive(At(write->second)) == kNone;
+  }
+
+  // A write that is a login for the node it was sent to, unless that knows of a session from another.
+  bool KnewOfNone(const Operation& op) const { return WasToldOfNone(op) || WasNobodyThere(op); }
+
+  // A write of a connection that was told nothing, on a node that has told nobody of a session, or last that there is
+  // none: a login too, by what was known there.
+  bool WasNobodyThere(const Operation& op) const {
+    if (op.told_us >= 0) return false;
+    const Operation* last = nullptr;
+    for (const size_t i : indexes_) {
+      const Operation& other = At(i);
+      if (&other == &op || other.node != op.node || other.begun_us > op.ended_us) continue;
+      if (!Before(other, op)) {
+        if (Writes(other)) return false;
+      } else if (last == nullptr || other.ended_us > last->ended_us) {
+        last = &other;
+      }
+    }
+    return last == nullptr || (IsMiss(*last) && !Writes(*last));
+  }
+
   // Was there a login by a node that could not know of the delete yet? The row is its own then, and the delete with it:
   // it never hears of that, and takes a late page's write for one of the new session.
   bool TookRowUnknowing(const Operation& del, const Operation& late) const {
     return del.node != late.node && std::any_of(indexes_.begin(), indexes_.end(), [&](size_t i) {
              const Operation& op = At(i);
-             return Writes(op) && IsLogin(op) && op.node == late.node && !KnownTo(del, op) && !Before(op, del) &&
-                    Before(op, late);
+             return Writes(op) && op.node == late.node && !KnownTo(del, op) && !Before(op, del) && Before(op, late) &&
+                    (IsLogin(op) || KnewOfNone(op));
            });
   }
 
@@ -233,7 +260,7 @@ class KeyJudge {
     return std::any_of(indexes_.begin(), indexes_.end(), [&](size_t i) {
       const Operation& op = At(i);
       const bool may_know = op.told_us > del.ended_us || (op.told_ended_us >= del.begun_us && op.told_value == 0) ||
-                            (!KnownTo(del, op) && op.told_us >= 0 && op.told_value == 0);
+                            (!KnownTo(del, op) && KnewOfNone(op));
       return Writes(op) && !Before(op, del) && op.begun_us < until.ended_us && (op.act == Act::kAdd || may_know);
     });
   }

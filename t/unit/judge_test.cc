@@ -387,6 +387,63 @@ TEST(Judge, a_login_on_a_node_that_could_not_know_of_the_logout_hides_it_there) 
   }
 }
 
+// Its connection was told nothing, and the page had read the session elsewhere.
+TEST(Judge, a_write_to_a_node_that_could_not_know_of_the_logout_and_had_none_is_a_login) {
+  enum class Case { kHadNone, kToldOfNone, kLearnt, kServedIt, kWroteIt, kToldTheWriter };
+  for (const Case c :
+       {Case::kHadNone, Case::kToldOfNone, Case::kLearnt, Case::kServedIt, Case::kWroteIt, Case::kToldTheWriter}) {
+    History h;
+    h.rules.bound_us = 2 * kSecond;
+    if (c == Case::kToldOfNone) h.Miss();
+    h.Login(1).node = c == Case::kWroteIt ? 0 : 1;
+    if (c == Case::kServedIt) h.Hit(1);
+    h.Delete().node = 1;
+    if (c == Case::kLearnt) h.Wait(3 * kSecond);
+    Operation& late = h.Set(2, 1);
+    if (c != Case::kToldTheWriter) late.told_us = late.told_ended_us = -1;
+    if (c == Case::kToldTheWriter) late.told_us = late.told_ended_us = kSecond + 500'000;
+    h.Then(Act::kRewrite, Said::kStored, 3).based_on = 2;
+    h.Last().node = 1;
+    h.Last().told_us = h.Last().told_ended_us = h.Last().begun_us - 1000;
+    h.Last().told_value = 2;
+    h.Quiet(3);
+    EXPECT_EQ(h.Finds(Fault::kResurrected), c != Case::kHadNone && c != Case::kToldOfNone) << static_cast<int>(c);
+  }
+}
+
+// On pooled connections nobody can tell a late page over such a login from another.
+TEST(Judge, a_late_write_over_a_login_that_could_not_know_of_the_logout_may_stand_where_connections_are_pooled) {
+  for (const bool pooled : {false, true}) {
+    History h;
+    h.rules.bound_us = 2 * kSecond;
+    h.Login(1).node = 1;
+    h.Delete().node = 1;
+    Operation& login = h.Set(2, 1);
+    login.told_us = login.told_ended_us = -1;
+    Operation& late = h.Set(3, 1);
+    late.node = 1;
+    late.pooled = pooled;
+    late.told_us = late.told_ended_us = kSecond + 500'000;
+    h.Quiet(3);
+    EXPECT_EQ(h.Finds(Fault::kResurrected), !pooled);
+  }
+}
+
+// What is over a session is none.
+TEST(Judge, who_was_told_of_a_reservation_may_log_in_where_the_logout_is_not_known_yet) {
+  for (const bool is_reservation : {false, true}) {
+    History h;
+    h.rules.bound_us = 2 * kSecond;
+    if (!is_reservation) h.Login(1);
+    h.Set(2, 0).empty = true;
+    h.Delete().node = 1;
+    Operation& login = h.Set(3, 2);
+    login.told_us = login.told_ended_us = login.begun_us - kSecond - 500'000;
+    h.Quiet(3);
+    EXPECT_EQ(h.Finds(Fault::kResurrected), !is_reservation);
+  }
+}
+
 TEST(Judge, a_touch_of_a_provisional_value_goes_with_it) {
   for (const bool provisional : {false, true}) {
     History h;
