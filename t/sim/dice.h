@@ -11,7 +11,8 @@ namespace holdfast::sim {
 
 class Dice {
  public:
-  explicit Dice(uint64_t seed) : state_(seed * 0x9e3779b97f4a7c15u + 1) {}
+  // The first throw for the state: else the throws of a seed would be those of the seed before it, less the first.
+  explicit Dice(uint64_t seed) : state_(seed) { state_ = Next(); }
 
   uint64_t Next() {
     uint64_t z = (state_ += 0x9e3779b97f4a7c15u);
