@@ -83,7 +83,7 @@ bool Place::MayStoreUnknown() {
 void Place::NoteHit(const store::ItemRef& item) {
   if (rule_ == nullptr) return;
   if (frame_.in_hand == session::LoadOutcome::kNone) context_.counters.session_hits.Add();
-  context_.sessions->NoteHit(*rule_, key_, item, frame_.connection, context_.now);
+  context_.sessions->NoteHit(context_.access, *rule_, key_, item, frame_.connection, context_.now);
 }
 
 void Place::NoteMiss() {

@@ -200,11 +200,14 @@ bool Sessions::NoteDeleteBelow(const ItemRef& item, const Key& key, Seconds now)
   return true;
 }
 
-void Sessions::NoteHit(const Rule& rule, const Key& key, const ItemRef& item, uint64_t connection, Seconds now) {
+void Sessions::NoteHit(store::Access& access, const Rule& rule, const Key& key, const ItemRef& item,
+                       uint64_t connection, Seconds now) {
   const bool is_over_tombstone = NoteDeleteBelow(item, key, now);
   if (!is_over_tombstone && !answer_book_.Recent(key, now)) return;
   const Seconds keep_until = IsReservation(item) ? now + rule.writer_window_s + 1 : 0;
-  answer_book_.NoteAnswer(key, {item.cas(), BirthOf(StampsIn(item))}, connection, keep_until);
+  uint64_t born = 0;
+  if (const Slot slot = access.Lock(key, now); slot.item() == item) born = BirthOf(slot.item().stamps());
+  answer_book_.NoteAnswer(key, {item.cas(), born}, connection, keep_until);
 }
 
 // Of a session deleted then. Both this second and what is left of the window have begun: it is open until it has surely

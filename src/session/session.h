@@ -143,8 +143,9 @@ class Sessions {
     recent_ends_.Note(key.bytes, {clock_.WallMicros(), client, how});
   }
 
-  void NoteHit(const Rule& rule, const store::Key& key, const store::ItemRef& item, uint64_t connection, Seconds now);
-  // Locks the key's slot for a moment.
+  // Both lock the key's slot for a moment.
+  void NoteHit(store::Access& access, const Rule& rule, const store::Key& key, const store::ItemRef& item,
+               uint64_t connection, Seconds now);
   void NoteMiss(store::Access& access, const Rule& rule, const store::Key& key, uint64_t connection, Seconds now);
 
   // A row says that the session was deleted once; on another server perhaps, and then nobody here was told yet.

@@ -308,7 +308,7 @@ class SessionSite {
       *verdict = sessions_->Judge(rule, key, found.state, in_hand, Now());
       if (*verdict == Verdict::kLive) {
         if (value != nullptr) *value = ValueOf(found.item);
-        sessions_->NoteHit(rule, key, found.item, connection, Now());
+        sessions_->NoteHit(*access_, rule, key, found.item, connection, Now());
         return Answer::kHit;
       }
       if (*verdict == Verdict::kDeleted) sessions_->NoteMiss(*access_, rule, key, connection, Now());

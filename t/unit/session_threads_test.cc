@@ -122,7 +122,7 @@ class SessionThreadsTest : public testing::Test {
       if (verdict != Verdict::kLive) return std::nullopt;
       std::string value;
       found.item.ForEachPiece([&value](std::string_view piece) { value += piece; });
-      sessions_->NoteHit(rule, key, found.item, connection, clock_.Now());
+      sessions_->NoteHit(access, rule, key, found.item, connection, clock_.Now());
       access.Quiesce();
       return value;
     }
