@@ -39,14 +39,12 @@ void Access::Online() {
 
 void Access::Offline() {
   if (!local_->online) return;
-  local_->stock.GiveBack();
   state_.epochs.Offline(local_->reader);
   local_->online = false;
   state_.Reclaim(*local_);
 }
 
 void Access::Quiesce() {
-  if (state_.pool.has_draining()) local_->stock.GiveBack();
   state_.epochs.Quiesce(local_->reader);
   state_.Reclaim(*local_);
 }
@@ -205,7 +203,7 @@ Reserve Access::NewDraft(const DraftShape& shape, Draft* draft) {
   const uint64_t present = state_.index->Find(shape.key);
   const Queue queue = present != 0 ? pool.QueueOf(present) : state_.policy->QueueForNew(shape.key.hash);
   const uint32_t size_class = state_.classes.ClassOf(static_cast<uint32_t>(layout.head_bytes));
-  const uint64_t handle = local_->stock.Take(size_class, queue);
+  const uint64_t handle = local_->chunks.Allocate(size_class, queue);
   if (handle == 0) return refuse();
   char* const chunk = pool.At(handle);
   const uint32_t value_length = layout.chained ? 0 : static_cast<uint32_t>(shape.value_size);
@@ -241,7 +239,7 @@ bool Draft::AddPieces(Queue queue, uint64_t owner) {
   for (uint64_t left = item_.value_size(); left > 0;) {
     const auto bytes = static_cast<uint32_t>(std::min(left, piece_bytes_max));
     const uint32_t size_class = state.classes.ClassOf(bytes + static_cast<uint32_t>(sizeof(PieceHead)));
-    const uint64_t handle = state.pool.Allocate(size_class, queue, SlabPool::Purpose::kDraft);
+    const uint64_t handle = access_->local_->chunks.Allocate(size_class, queue);
     if (handle == 0) return false;
     auto* piece = new (state.pool.At(handle)) PieceHead{};
     piece->bytes = bytes;
@@ -271,13 +269,15 @@ Draft& Draft::operator=(Draft&& other) noexcept {
 Draft::~Draft() {
   if (access_ == nullptr) return;
   SlabPool& pool = access_->state_.pool;
+  ChunkCache& chunks = access_->local_->chunks;
   uint64_t handle = item_.is_chained() ? item_.Chain().first_piece.load(std::memory_order_relaxed) : 0;
   while (handle != 0) {
     const uint64_t next = reinterpret_cast<PieceHead*>(pool.At(handle))->next.load(std::memory_order_relaxed);
-    pool.Free(handle);
+    chunks.Free({&handle, 1});
     handle = next;
   }
-  pool.Free(pool.HandleOf(item_.chunk()));
+  handle = pool.HandleOf(item_.chunk());
+  chunks.Free({&handle, 1});
 }
 
 void Draft::Append(std::string_view bytes) {

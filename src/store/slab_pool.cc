@@ -4,7 +4,8 @@
 //
 // Pages come from the free list, or fresh from the arena, as long as fewer than pages_limit are taken. Taking a page
 // puts it at the tail of its queue. A page that is being cleaned leaves the queue for the draining list and is free
-// when the last chunk is.
+// when the last chunk is. Its chunks are taken out of the threads' caches when that begins; in statistics what is in a
+// cache is not in use.
 
 #include "store/slab_pool.h"
 
@@ -14,6 +15,7 @@
 #include <utility>
 
 #include "base/check.h"
+#include "store/chunk_cache.h"
 
 namespace holdfast::store {
 
@@ -188,6 +190,21 @@ void SlabPool::FreeChunk(Class& state, uint64_t handle) {
   page.in_use.fetch_sub(1, std::memory_order_release);
 }
 
+void SlabPool::Join(ChunkCache& cache) {
+  std::lock_guard<std::mutex> guard(caches_mutex_);
+  caches_.push_back(&cache);
+}
+
+void SlabPool::Leave(ChunkCache& cache) {
+  std::lock_guard<std::mutex> guard(caches_mutex_);
+  std::erase(caches_, &cache);
+}
+
+void SlabPool::GiveBackCached() {
+  std::lock_guard<std::mutex> guard(caches_mutex_);
+  for (ChunkCache* const cache : caches_) cache->GiveBackAll();
+}
+
 uint16_t SlabPool::ChunkNumber(uint64_t handle) const {
   const uint64_t offset = handle * 8;
   const uint64_t page = offset / page_bytes_;
@@ -286,6 +303,10 @@ void SlabPool::BeginDraining(uint32_t number) {
     page.state.store(PageState::kDraining, std::memory_order_relaxed);
     if (page.has_room_listed) UnlistRoom(state, number);
   }
+  {
+    std::lock_guard<std::mutex> guard(caches_mutex_);
+    for (ChunkCache* const cache : caches_) cache->GiveBackOf(number);
+  }
   std::lock_guard<std::mutex> guard(mutex_);
   Unlink(queues_[static_cast<int>(page.queue.load(std::memory_order_relaxed))], number);
 }
@@ -360,13 +381,18 @@ void SlabPool::ReleaseFreePages() {
 }
 
 uint64_t SlabPool::bytes_in_use() const {
+  uint64_t cached = 0;
+  {
+    std::lock_guard<std::mutex> guard(caches_mutex_);
+    for (const ChunkCache* const cache : caches_) cached += cache->bytes();
+  }
   uint64_t bytes = 0;
   for (uint32_t i = 0; i < classes_.count(); ++i) {
     const int64_t used = class_states_[i].used.load(std::memory_order_relaxed);
     bytes += static_cast<uint64_t>(std::max<int64_t>(used, 0)) * classes_.chunk_bytes(i);
   }
   // Who is held up between two counters may see the same memory in both.
-  return std::min(bytes, std::max(pages_limit(), pages_taken()) * page_bytes_);
+  return std::min(bytes - std::min(bytes, cached), std::max(pages_limit(), pages_taken()) * page_bytes_);
 }
 
 std::vector<SlabPool::ClassUse> SlabPool::ClassUses() const {
@@ -386,6 +412,15 @@ std::vector<SlabPool::ClassUse> SlabPool::ClassUses() const {
     use.chunks_used += used;
     ++use.queue_pages[queue];
     use.queue_chunks_used[queue] += used;
+  }
+  std::lock_guard<std::mutex> guard(caches_mutex_);
+  for (ChunkCache* const cache : caches_) {
+    cache->ForEach([&](uint64_t handle) {
+      ClassUse& use = uses[ClassOf(handle)];
+      uint64_t& in_queue = use.queue_chunks_used[static_cast<int>(QueueOf(handle))];
+      if (use.chunks_used > 0) --use.chunks_used;  // it may have been put there since
+      if (in_queue > 0) --in_queue;
+    });
   }
   return uses;
 }

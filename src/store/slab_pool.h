@@ -4,7 +4,8 @@
 // it is *live* while the index knows it (an item's first chunk) or its item (a piece). The page's bits of live chunks
 // are what a cleaner walks.
 //
-// Threads: any. Locks: the class's spin lock, then the pool's mutex; neither is held when a function returns.
+// Threads: any. Locks: the class's spin lock, then the pool's mutex; neither is held when a function returns. Whoever
+//          allocates and frees much does so through a ChunkCache.
 // Owns:    page records and free lists. Borrows the arena.
 // Limits:  pages_limit pages may be in use; the last kCleanerPages of them only for the cleaner, so that cleaning never
 // stops. Invariants (1) A chunk is given out again only after Free, which is called only when no reader can see it
@@ -30,6 +31,8 @@
 
 namespace holdfast::store {
 
+class ChunkCache;
+
 class SlabPool {
  public:
   static constexpr uint64_t kCleanerPages = 2;
@@ -53,6 +56,16 @@ class SlabPool {
   void Free(uint64_t handle) { Free({&handle, 1}); }
   // Quick when those of a class stand together.
   void Free(std::span<const uint64_t> handles);
+
+  // Of a chunk in use: whether its page gives out chunks at all, and to new items.
+  bool IsQueued(uint64_t handle) const {
+    return pages_[PageOf(handle)].state.load(std::memory_order_relaxed) == PageState::kQueued;
+  }
+  bool IsWorthReuse(uint64_t handle) const { return IsYoung(pages_[PageOf(handle)]); }
+  // The caches that chunks may be in.
+  void Join(ChunkCache& cache);
+  void Leave(ChunkCache& cache);
+  void GiveBackCached();
 
   void SetLive(uint64_t handle);
   void ClearLive(uint64_t handle);
@@ -195,6 +208,9 @@ class SlabPool {
   std::atomic<uint64_t>* const live_;
   std::atomic<uint32_t>* const due_;  // a page: how long before the end of time; 0: nothing is due
   std::unique_ptr<Class[]> class_states_;
+
+  mutable std::mutex caches_mutex_;  // guards caches_; each cache's lock is taken under it
+  std::vector<ChunkCache*> caches_;
 
   std::mutex mutex_;  // guards queues' links, free_pages_, draining_
   PageQueue queues_[kQueues];

@@ -130,7 +130,7 @@ void StoreState::Reclaim(AccessLocal& local) {
   const uint64_t safe_before = epochs.SafeBefore();
   std::vector<uint64_t> handles;
   limbo.TakeSafe(safe_before, &handles);
-  pool.Free(handles);
+  local.chunks.Free(handles);
   std::vector<uint32_t> stuck;
   pool.CollectDrained(safe_before, &stuck);
   if (!stuck.empty()) cleaner.Stuck(std::move(stuck));

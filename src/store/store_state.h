@@ -1,7 +1,7 @@
 // store_state.h - what all Accesses of a store share, and what each thread keeps for itself. For the store's own files.
 //
-// Lock order: cleaner's mutex, bucket locks (ascending), class locks, pool mutex, limbo mutex. None is held over a
-// wait.
+// Lock order: cleaner's mutex, bucket locks (ascending), a chunk cache's lock, class locks, pool mutex, limbo mutex.
+// None is held over a wait.
 
 #ifndef HOLDFAST_STORE_STORE_STATE_H_
 #define HOLDFAST_STORE_STORE_STATE_H_
@@ -14,7 +14,7 @@
 #include <vector>
 
 #include "store/arena.h"
-#include "store/chunk_stock.h"
+#include "store/chunk_cache.h"
 #include "store/cleaner.h"
 #include "store/epoch.h"
 #include "store/eviction.h"
@@ -44,7 +44,7 @@ class Limbo {
 };
 
 struct AccessLocal {
-  explicit AccessLocal(SlabPool& pool) : stock(pool) {}
+  explicit AccessLocal(SlabPool& pool) : chunks(pool) {}
 
   static constexpr size_t kRetiredMax = 64;   // then they are handed to the limbo in mid-turn
   static constexpr int64_t kItemsSlack = 32;  // items this thread may be ahead of the index's count
@@ -52,7 +52,7 @@ struct AccessLocal {
   Epochs::Reader* reader = nullptr;
   bool online = false;
   std::vector<uint64_t> retired;
-  ChunkStock stock;
+  ChunkCache chunks;
   std::atomic<int64_t> items_change{0};  // not yet told to the index; written by this thread only
   uint64_t cas_next = 0, cas_end = 0;    // numbers this thread may give out
   AccessCounters counters;
@@ -96,15 +96,16 @@ class StoreState {
   std::mutex reclaim_mutex;  // one reclaims at a time; others go on
   Cleaner cleaner;
 
-  std::atomic<uint64_t> memory_limit_bytes;   // in force
-  std::atomic<uint64_t> memory_target_bytes;  // what is in force once Trim has made it so
-  std::mutex limit_mutex;                     // one changes the two above
+  // From here on what writers read often, and nobody writes often.
+  alignas(64) std::atomic<uint64_t> memory_limit_bytes;  // in force
+  std::atomic<uint64_t> memory_target_bytes;             // what is in force once Trim has made it so
+  std::mutex limit_mutex;                                // one changes the two above
   std::atomic<EvictionWatch*> eviction_watch{nullptr};
-  std::mutex flush_mutex;                   // one flushes at a time; `flushes` rises under it
-  std::atomic<uint64_t> flushes{0};         // generation, not yet cut to 4 bits
-  std::atomic<uint64_t> flushes_purged{0};  // no item of a generation before this is left
-  std::atomic<Seconds> flush_at{0};         // a flush to come; 0 none
-  std::atomic<int64_t> dirty_items{0};
+  std::mutex flush_mutex;                           // one flushes at a time; `flushes` rises under it
+  std::atomic<uint64_t> flushes{0};                 // generation, not yet cut to 4 bits
+  std::atomic<uint64_t> flushes_purged{0};          // no item of a generation before this is left
+  std::atomic<Seconds> flush_at{0};                 // a flush to come; 0 none
+  alignas(64) std::atomic<int64_t> dirty_items{0};  // and from here on what is written
   std::atomic<int64_t> dirty_bytes{0};
   std::atomic<uint64_t> cas_last{0};
 
