@@ -32,8 +32,9 @@ class EvictionPolicy {
   virtual Verdict Judge(Queue from, uint32_t frequency) = 0;
   // An item that was not kept has gone. items: how many there are in the store, about.
   virtual void Dropped(Queue from, uint32_t key_hash, uint64_t items) = 0;
-  // Memory that the policy itself takes; it counts against -m. From any thread.
-  virtual uint64_t bytes() const = 0;
+  // Memory that the policy itself takes with so many items in the store, or will once memory is full; it counts
+  // against -m. From any thread.
+  virtual uint64_t bytes(uint64_t items) const = 0;
 };
 
 }  // namespace holdfast::store

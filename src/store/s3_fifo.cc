@@ -3,8 +3,8 @@
 // it has more than its tenth, else main does. From the small queue an item that was hit moves to main, any other is
 // dropped and remembered by the ghost. From main an item that was hit goes round again with one hit less.
 //
-// The ghost is a direct-mapped table: 16 bits of the hash beside the time of insertion. A newer hash overwrites an
-// older one.
+// The ghost is a direct-mapped table of two bytes an entry: some bits of the hash beside the time of insertion. A newer
+// hash overwrites an older one. A wrong guess, one in a thousand, is a key that starts in main.
 
 #include "store/s3_fifo.h"
 
@@ -13,13 +13,12 @@
 namespace holdfast::store {
 
 namespace {
-uint32_t FingerprintOf(uint32_t hash) { return hash & 0xffff; }
 uint64_t PlaceOf(uint32_t hash, uint64_t entries) { return (static_cast<uint64_t>(hash) * entries) >> 32; }
 }  // namespace
 
 uint32_t Ghost::Table::Tick() const {
   const uint64_t per_tick = std::max<uint64_t>(1, slots.size() / kTicksRemembered);
-  return static_cast<uint32_t>(insertions.load(std::memory_order_relaxed) / per_tick) & 0xffff;
+  return static_cast<uint32_t>(insertions.load(std::memory_order_relaxed) / per_tick) & kTickMask;
 }
 
 void Ghost::Remember(uint32_t hash, uint64_t capacity) {
@@ -30,20 +29,21 @@ void Ghost::Remember(uint32_t hash, uint64_t capacity) {
     tables_.push_back(std::make_unique<Table>(entries));
     table = tables_.back().get();
     table_.store(table, std::memory_order_release);
-    bytes_.fetch_add(entries * sizeof(uint32_t), std::memory_order_relaxed);
+    bytes_.fetch_add(entries * sizeof(Entry), std::memory_order_relaxed);
   }
   table->insertions.store(table->insertions.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-  table->slots[PlaceOf(hash, table->slots.size())].store(FingerprintOf(hash) << 16 | table->Tick(),
+  table->slots[PlaceOf(hash, table->slots.size())].store(static_cast<Entry>(hash << kTickBits | table->Tick()),
                                                          std::memory_order_relaxed);
 }
 
 bool Ghost::Contains(uint32_t hash) const {
   const Table* table = table_.load(std::memory_order_acquire);
   if (table == nullptr) return false;
-  const uint32_t entry = table->slots[PlaceOf(hash, table->slots.size())].load(std::memory_order_relaxed);
-  if (entry >> 16 != FingerprintOf(hash) || entry == 0) return false;
+  const Entry entry = table->slots[PlaceOf(hash, table->slots.size())].load(std::memory_order_relaxed);
+  const auto wanted = static_cast<Entry>(hash << kTickBits);
+  if ((entry & ~kTickMask) != wanted || entry == 0) return false;
   const uint64_t lifetime = std::min<uint64_t>(kTicksRemembered, table->slots.size());
-  return ((table->Tick() - entry) & 0xffff) <= lifetime;
+  return ((table->Tick() - entry) & kTickMask) <= lifetime;
 }
 
 Queue S3Fifo::QueueForNew(uint32_t key_hash) { return ghost_.Contains(key_hash) ? Queue::kMain : Queue::kSmall; }

@@ -5,11 +5,12 @@
 // after one hit and works on pages instead of items.
 //
 // Threads: as in eviction.h. The ghost is an array of atomics; a race costs at most a wrong guess.
-// Limits:  the ghost has 4 bytes for each of about as many keys as the store has items.
+// Limits:  the ghost has 2 bytes for each of about as many keys as the store has items.
 
 #ifndef HOLDFAST_STORE_S3_FIFO_H_
 #define HOLDFAST_STORE_S3_FIFO_H_
 
+#include <algorithm>
 #include <atomic>
 #include <cstdint>
 #include <memory>
@@ -25,14 +26,20 @@ class Ghost {
   void Remember(uint32_t hash, uint64_t capacity);  // capacity: how many hashes to remember, about
   bool Contains(uint32_t hash) const;
   uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
+  // What its first table takes, or has taken.
+  static uint64_t BytesFor(uint64_t capacity) { return std::max(kEntriesFirst, capacity) * sizeof(Entry); }
 
  private:
+  using Entry = uint16_t;              // fingerprint and tick; 0: none
+  static constexpr int kTickBits = 6;  // the rest is the fingerprint
+  static constexpr uint32_t kTickMask = (1u << kTickBits) - 1;
   static constexpr uint64_t kEntriesFirst = 1024;
-  static constexpr uint64_t kTicksRemembered = 4096;  // a lifetime, in the ticks that an entry has room for
+  // A lifetime. What nobody overwrote comes to life again after four of them: one entry in fifty.
+  static constexpr uint64_t kTicksRemembered = (1u << kTickBits) / 4;
 
   struct Table {
     explicit Table(uint64_t entries) : slots(entries) {}
-    std::vector<std::atomic<uint32_t>> slots;  // fingerprint << 16 | tick
+    std::vector<std::atomic<Entry>> slots;
     std::atomic<uint64_t> insertions{0};
     uint32_t Tick() const;
   };
@@ -49,7 +56,7 @@ class S3Fifo final : public EvictionPolicy {
   Queue NextQueue(uint64_t small_pages, uint64_t main_pages) override;
   Verdict Judge(Queue from, uint32_t frequency) override;
   void Dropped(Queue from, uint32_t key_hash, uint64_t items) override;
-  uint64_t bytes() const override { return ghost_.bytes(); }
+  uint64_t bytes(uint64_t items) const override { return std::max(ghost_.bytes(), Ghost::BytesFor(items)); }
 
  private:
   static constexpr uint64_t kSmallShareDenominator = 10;  // the small queue gets a tenth of the pages

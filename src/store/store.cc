@@ -165,7 +165,8 @@ uint64_t Store::DropDead(Access& access, uint32_t page, Seconds now) {
 bool Store::SetMemoryLimit(uint64_t bytes) {
   std::lock_guard<std::mutex> guard(state_->limit_mutex);
   const uint64_t page_bytes = state_->pool.page_bytes();
-  const uint64_t taken = state_->index->bytes() + state_->pool.metadata_bytes() + state_->policy->bytes();
+  const uint64_t taken =
+      state_->index->bytes() + state_->pool.metadata_bytes() + state_->policy->bytes(state_->index->items());
   const uint64_t least = taken + (state_->settings.threads + kPagesMin) * page_bytes;
   if (bytes < least || bytes > (state_->pool.pages_max() + 1) * page_bytes) return false;
   state_->memory_target_bytes.store(bytes);

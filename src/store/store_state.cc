@@ -137,7 +137,7 @@ void StoreState::Reclaim(AccessLocal& local) {
 }
 
 void StoreState::UpdatePagesLimit() {
-  const uint64_t taken = index->bytes() + pool.metadata_bytes() + policy->bytes();
+  const uint64_t taken = index->bytes() + pool.metadata_bytes() + policy->bytes(index->items());
   const uint64_t limit = memory_limit_bytes.load(std::memory_order_relaxed);
   pool.SetPagesLimit(limit > taken ? (limit - taken) / pool.page_bytes() : 0);
 }
