@@ -23,7 +23,8 @@ namespace {
 constexpr uint32_t kSampledPages = 32;      // looked at by PickVictim for one that is nearly empty
 constexpr uint32_t kSparseDenominator = 3;  // nearly empty: less than a third of the chunks in use
 
-uint32_t LiveWords(uint32_t page_bytes) { return (page_bytes / SizeClasses::kChunkBytesMin + 63) / 64; }
+// For a page of the smallest chunks.
+uint32_t LiveWordsMax(uint32_t page_bytes) { return (page_bytes / SizeClasses::kChunkBytesMin + 63) / 64; }
 
 // Zeroed records mean "nothing is due", so times are counted back from the end: what is due first is largest.
 constexpr base::Seconds kEndOfTime = UINT32_MAX;
@@ -32,7 +33,7 @@ constexpr base::Seconds kEndOfTime = UINT32_MAX;
 
 // A record of zeros is that of a page that was never used.
 size_t SlabPool::RecordBytes(uint32_t page_bytes, uint32_t pages_max) {
-  return (static_cast<size_t>(pages_max) + 1) * PageRecordBytes(LiveWords(page_bytes));
+  return (static_cast<size_t>(pages_max) + 1) * PageRecordBytes(LiveWordsMax(page_bytes));
 }
 
 // In all three arrays.
@@ -46,11 +47,11 @@ SlabPool::SlabPool(Arena& arena, std::unique_ptr<Arena> records, const SizeClass
       classes_(classes),
       page_bytes_(page_bytes),
       pages_max_(pages_max),
-      live_words_(LiveWords(page_bytes)),
       records_(std::move(records)),
       pages_(reinterpret_cast<Page*>(records_->begin())),
       live_(reinterpret_cast<std::atomic<uint64_t>*>(pages_ + pages_max + 1)),
-      due_(reinterpret_cast<std::atomic<uint32_t>*>(live_ + (static_cast<size_t>(pages_max) + 1) * live_words_)),
+      due_(reinterpret_cast<std::atomic<uint32_t>*>(live_ +
+                                                    (static_cast<size_t>(pages_max) + 1) * LiveWordsMax(page_bytes))),
       class_states_(new Class[classes.count()]),
       pages_limit_(pages_max) {
   CHECK((static_cast<uint64_t>(pages_max) + 1) * page_bytes <= arena.bytes());
@@ -136,6 +137,9 @@ uint32_t SlabPool::TakePage(uint32_t size_class, Queue queue, Purpose purpose) {
   page.size_class.store(static_cast<uint8_t>(size_class), std::memory_order_relaxed);
   page.queue.store(queue, std::memory_order_relaxed);
   page.chunks = static_cast<uint16_t>(page_bytes_ / classes_.chunk_bytes(size_class));
+  const uint32_t words = LiveWordsOf(classes_.chunk_bytes(size_class));
+  if (words > live_words_used_.load(std::memory_order_relaxed))
+    live_words_used_.store(words, std::memory_order_relaxed);
   page.fresh = page.free_head = 0;
   page.in_use.store(0, std::memory_order_relaxed);
   class_states_[size_class].newest[static_cast<int>(queue)] = next_sequence_;
@@ -215,7 +219,7 @@ uint16_t SlabPool::ChunkNumber(uint64_t handle) const {
 std::atomic<uint64_t>& SlabPool::LiveWord(uint64_t handle, uint64_t* bit) const {
   const uint32_t number = ChunkNumber(handle);
   *bit = 1ull << (number % 64);
-  return live_[static_cast<uint64_t>(PageOf(handle)) * live_words_ + number / 64];
+  return LiveWordOf(PageOf(handle), number / 64);
 }
 
 void SlabPool::SetLive(uint64_t handle) {
@@ -328,9 +332,9 @@ void SlabPool::EndDraining(uint32_t number, uint32_t taken_off, uint64_t tag) {
 
 uint32_t SlabPool::LiveChunks(uint32_t number) const {
   uint32_t live = 0;
-  for (uint32_t word = 0; word < live_words_; ++word) {
-    const uint64_t bits = live_[static_cast<uint64_t>(number) * live_words_ + word].load(std::memory_order_relaxed);
-    live += static_cast<uint32_t>(std::popcount(bits));
+  const uint32_t words = LiveWordsOf(classes_.chunk_bytes(ClassOfPage(number)));
+  for (uint32_t word = 0; word < words; ++word) {
+    live += static_cast<uint32_t>(std::popcount(LiveWordOf(number, word).load(std::memory_order_relaxed)));
   }
   return live;
 }
@@ -426,7 +430,8 @@ std::vector<SlabPool::ClassUse> SlabPool::ClassUses() const {
 }
 
 uint64_t SlabPool::metadata_bytes() const {
-  return pages_high() * PageRecordBytes(live_words_) + classes_.count() * sizeof(Class);
+  return pages_high() * PageRecordBytes(live_words_used_.load(std::memory_order_relaxed)) +
+         classes_.count() * sizeof(Class);
 }
 
 }  // namespace holdfast::store

@@ -191,6 +191,10 @@ class SlabPool {
   uint32_t TakePage(uint32_t size_class, Queue queue, Purpose purpose);
   bool IsYoung(const Page& page) const;
   uint16_t ChunkNumber(uint64_t handle) const;
+  uint32_t LiveWordsOf(uint32_t chunk_bytes) const { return (page_bytes_ / chunk_bytes + 63) / 64; }
+  std::atomic<uint64_t>& LiveWordOf(uint32_t page, uint32_t word) const {
+    return live_[static_cast<uint64_t>(word) * (pages_max_ + 1) + page];
+  }
   std::atomic<uint64_t>& LiveWord(uint64_t handle, uint64_t* bit) const;
   void ListRoom(Class& size_class, uint32_t page);
   void UnlistRoom(Class& size_class, uint32_t page);
@@ -202,11 +206,10 @@ class SlabPool {
   const SizeClasses& classes_;
   const uint32_t page_bytes_;
   const uint32_t pages_max_;
-  const uint32_t live_words_;             // a page
   const std::unique_ptr<Arena> records_;  // holds the three below
   Page* const pages_;
-  std::atomic<uint64_t>* const live_;
-  std::atomic<uint32_t>* const due_;  // a page: how long before the end of time; 0: nothing is due
+  std::atomic<uint64_t>* const live_;  // of all pages the first word, then the second: few chunks, few words touched
+  std::atomic<uint32_t>* const due_;   // a page: how long before the end of time; 0: nothing is due
   std::unique_ptr<Class[]> class_states_;
 
   mutable std::mutex caches_mutex_;  // guards caches_; each cache's lock is taken under it
@@ -221,9 +224,10 @@ class SlabPool {
   std::atomic<uint64_t> pages_limit_;
   std::atomic<uint64_t> pages_taken_{0};
   std::atomic<uint64_t> pages_draining_{0};
-  std::atomic<bool> was_full_{false};  // eviction has begun once: chunk reuse is then for the younger half only
-  uint64_t next_sequence_ = 1;         // pool mutex
-  uint32_t sample_at_ = 1;             // pool mutex: where PickVictim looks next for a nearly empty page
+  std::atomic<uint32_t> live_words_used_{0};  // most that a page ever had; written under the pool mutex
+  std::atomic<bool> was_full_{false};         // eviction has begun once: chunk reuse is then for the younger half only
+  uint64_t next_sequence_ = 1;                // pool mutex
+  uint32_t sample_at_ = 1;                    // pool mutex: where PickVictim looks next for a nearly empty page
   std::atomic<base::Seconds> now_{0};
 };
 
@@ -250,8 +254,9 @@ void SlabPool::ForEachLiveIfInUse(uint32_t page, uint64_t tag, F&& visit) {
 
 template <class F>
 void SlabPool::WalkLive(uint32_t page, uint32_t chunk_bytes, F&& visit) const {
-  for (uint32_t word = 0; word < live_words_; ++word) {
-    uint64_t bits = live_[static_cast<uint64_t>(page) * live_words_ + word].load(std::memory_order_seq_cst);
+  const uint32_t words = LiveWordsOf(chunk_bytes);
+  for (uint32_t word = 0; word < words; ++word) {
+    uint64_t bits = LiveWordOf(page, word).load(std::memory_order_seq_cst);
     for (; bits != 0; bits &= bits - 1) {
       const uint64_t number = word * 64u + static_cast<uint64_t>(__builtin_ctzll(bits));
       visit((static_cast<uint64_t>(page) * page_bytes_ + number * chunk_bytes) / 8);
