@@ -12,7 +12,9 @@
 // not changed, were not locked, and the key still maps to the same buckets; else the reader looks again. Writers
 // therefore may shuffle slots freely while they hold the lock.
 //
-// A writer locks the first place, and the second if the key might be or go there. Growth is in index_growth.cc.
+// A writer locks the first place, and the second if the key might be or go there. If that is full too, it moves one
+// that is in its first place there to where that one's second place is (try-locked, written there before it is
+// overwritten here). Chains are for what not even that helps: keys made to collide. Growth is in index_growth.cc.
 
 #include "store/index.h"
 
@@ -20,6 +22,7 @@
 #include <xxhash.h>
 
 #include "base/check.h"
+#include "store/index_move.h"
 #include "store/index_words.h"
 #include "store/item.h"
 
@@ -53,6 +56,8 @@ Index::Index(std::unique_ptr<Arena> buckets, std::unique_ptr<Arena> links, uint6
   geometry_.store(geometry.get(), std::memory_order_release);
   geometries_.push_back(std::move(geometry));
 }
+
+Index::~Index() = default;
 
 uint32_t Index::SecondHash(std::string_view key) const {
   return static_cast<uint32_t>(XXH3_64bits_withSecret(key.data(), key.size(), secret_.data(), secret_.size()) >> 32);
@@ -209,8 +214,37 @@ std::atomic<uint64_t>* Index::FreeSlot(Bucket* bucket) const {
   return nullptr;
 }
 
+// A slot of a full, locked bucket whose key could go to its second place.
+std::atomic<uint64_t>* Index::MakeRoomIn(Bucket* bucket) {
+  for (std::atomic<uint64_t>& slot : bucket->slots) {
+    const uint64_t word = slot.load(std::memory_order_relaxed);
+    if ((word & kInSecondPlace) != 0) continue;
+    const std::string_view key = KeyAt(word & kHandleMask);
+    const uint32_t second_hash = SecondHash(key);
+    Bucket* const second = &buckets_[MapOf(second_hash).bucket];
+    if (!TryLockBucket(second)) continue;
+    auto* const place = &buckets_[MapOf(second_hash).bucket] == second ? FreeSlot(second) : nullptr;
+    if (place != nullptr) {
+      place->store(TagOf(second_hash) | kInSecondPlace | (word & kHandleMask), std::memory_order_release);
+      MarkSlice(MapOf(Key::Of(key).hash));
+      slot.store(0, std::memory_order_release);
+    }
+    UnlockBucket(second);
+    if (place != nullptr) return &slot;
+  }
+  return nullptr;
+}
+
+// The bucket is locked.
+void Index::MarkSlice(const Mapped& at) {
+  std::atomic<uint64_t>& header = buckets_[at.bucket].header;
+  header.store(Header::WithSlice(header.load(std::memory_order_relaxed), at.slice), std::memory_order_release);
+}
+
 // A free slot in a locked bucket or its chain, which grows if it must.
 std::atomic<uint64_t>* Index::FreeSlotWithLinks(Bucket* bucket) {
+  if (auto* const slot = FreeSlot(bucket)) return slot;
+  if (auto* const slot = MakeRoomIn(bucket)) return slot;
   for (Bucket* at = bucket;;) {
     if (auto* slot = FreeSlot(at)) return slot;
     const uint64_t header = at->header.load(std::memory_order_relaxed);
@@ -259,9 +293,7 @@ void Index::Insert(Locked& locked, const Key& key, uint64_t handle) {
     return;
   }
   CHECK(locked.second != nullptr);
-  const uint32_t slice = MapOf(key.hash).slice;
-  const uint64_t header = locked.first->header.load(std::memory_order_relaxed);
-  locked.first->header.store(Header::WithSlice(header, slice), std::memory_order_release);
+  MarkSlice(MapOf(key.hash));
   locked.place = FreeSlotWithLinks(locked.second);
   locked.place->store(TagOf(SecondHash(key.bytes)) | kInSecondPlace | handle, std::memory_order_release);
 }

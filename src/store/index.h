@@ -1,9 +1,10 @@
 // index.h - from a key to the handle of its item: buckets of one cache line, read without locks.
 //
 // A key has a first place (top bits of its hash) and a second (top bits of a keyed XXH3, computed only when needed).
-// What fits in neither hangs off the second place in chained buckets. The table grows in place by a quarter at a time,
-// a few buckets with each insertion: a bucket's hash range only moves up, so buckets are moved from the top down behind
-// a cursor that look-ups consult.
+// Where both are full a key of the second place makes room that can go to its own second place; if none can, it hangs
+// off the second place in chained buckets. The table grows in place by an eighth at a time, a few buckets with each
+// insertion: a bucket's hash range only moves up, so buckets are moved from the top down behind a cursor that look-ups
+// consult.
 //
 // Threads: Find, Prefetch, LookAhead from any registered reader (epoch.h) without locks; Lock, Insert, Replace,
 // Erase, Unlock, Grow
@@ -94,6 +95,8 @@ class Index {
     if (unchanged && KeyAt(ahead.handle()) == key.bytes) return ahead.handle();
     return Find(key);
   }
+
+  ~Index();
 
   Locked Lock(const Key& key);
   void Unlock(Locked& locked);
@@ -186,14 +189,22 @@ class Index {
   std::vector<uint64_t> HandlesIn(uint64_t bucket);
   std::atomic<uint64_t>* FreeSlot(Bucket* bucket) const;
   std::atomic<uint64_t>* FreeSlotWithLinks(Bucket* bucket);
+  std::atomic<uint64_t>* MakeRoomIn(Bucket* bucket);
   uint32_t TakeLink();
   void GiveLinks(uint32_t first);
 
   bool StartGrowing();
   bool MoveTopBucket();
   bool PlanMove(Move* move);
+  void TakeEntries(Move* move);
+  bool PlanFromFirst(Move* move, uint64_t word);
+  bool PlanFromSecond(Move* move, uint64_t word);
+  Bucket* BucketAfter(const Move& move, uint32_t hash);
+  bool HoldForMove(Move* move, Bucket* bucket);
+  uint32_t HashThatLed(const Move& move, uint64_t word) const;
   void CommitMove(Move* move);
   void InheritSlices(const Move& move);
+  void MarkSlice(const Mapped& at);
 
   std::unique_ptr<Arena> bucket_arena_;
   std::unique_ptr<Arena> link_arena_;
@@ -211,7 +222,8 @@ class Index {
   uint32_t links_free_ = 0;    // head of the free links, chained by their headers
   uint32_t links_fresh_ = 1;   // the first never used
 
-  std::mutex grow_mutex_;                              // guards geometries_ and serialises moves
+  std::mutex grow_mutex_;                              // guards the two below and serialises moves
+  std::unique_ptr<Move> move_;                         // one after the other, with the room that those before needed
   std::vector<std::unique_ptr<Geometry>> geometries_;  // kept: readers may hold old ones
 };
 

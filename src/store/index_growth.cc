@@ -1,48 +1,35 @@
-// How it works. A bucket covers a range of hashes; with a quarter more buckets its range falls on one to three buckets
+// How it works. A bucket covers a range of hashes; with an eighth more buckets its range falls on one to three buckets
 // that lie at the same place or higher. So the table grows in place: buckets are moved from the top down, and the
 // cursor says how far: at or above it, the new mapping holds. Each insertion moves a few, so nobody ever waits for a
 // table to be copied.
 //
 // A move locks the bucket and all it falls on (ascending), plans where every entry goes, and only then touches
 // anything. An entry that finds its new first place full goes to its second, which may lie anywhere: that one is
-// try-locked, and if somebody holds it the move is given up and tried again with the next insertion.
+// try-locked, and if somebody holds it the move is given up and tried again with the next insertion. What is here in
+// its second place goes home if there is room by now; otherwise growth after growth would leave more keys away from
+// home.
+//
+// Keys are read of those alone that go from one place to the other. Of the rest bucket and tag tell the whole hash once
+// there are 65,536 buckets: of a bucket's hashes no two end alike then.
 
 #include <algorithm>
 
 #include "base/check.h"
 #include "store/index.h"
+#include "store/index_move.h"
 #include "store/index_words.h"
 
 namespace holdfast::store {
 
 namespace {
-constexpr double kLoadToGrow =
-    0.80;  // of all slots; a quarter more buckets make it 0.64... and the mean over time 0.72
-constexpr uint64_t kGrowNumerator = 5, kGrowDenominator = 4;
-constexpr int64_t kStepsPerInsertion = 2;
+constexpr double kLoadToGrow = 0.82;  // of all slots; an eighth more buckets make it 0.73, and the mean over time 0.775
+constexpr uint64_t kGrowNumerator = 9, kGrowDenominator = 8;
+constexpr int64_t kStepsPerInsertion = 3;  // of 1.4 that it takes to be done when it is to grow again
 // The first hash that maps to position `at` of `parts` equal parts of the hash space.
 uint64_t FirstHashOf(uint64_t at, uint64_t parts) { return ((at << 32) + parts - 1) / parts; }
+// With so many buckets the tag says which of a bucket's hashes it is.
+constexpr uint64_t kBucketsToTellHashes = 1u << 16;
 }  // namespace
-
-// One bucket's move, planned before it is done.
-struct Index::Move {
-  struct Entry {
-    uint64_t word;
-    uint32_t hash;   // of the key's first place
-    Bucket* target;  // whose slots, or chain when in_second, take it
-    bool in_second;
-  };
-  const Geometry* geometry;
-  Bucket* source;
-  uint64_t source_index;
-  uint64_t low, high;  // buckets it falls on
-  uint32_t source_slices;
-  uint32_t source_chain;  // first link, 0 none
-  std::vector<Entry> entries;
-  std::vector<Bucket*> locked;  // ascending but for try-locked ones at the end
-
-  bool Holds(const Bucket* bucket) const { return std::find(locked.begin(), locked.end(), bucket) != locked.end(); }
-};
 
 void Index::NoteItems(int64_t change) { items_.fetch_add(change, std::memory_order_relaxed); }
 
@@ -78,7 +65,9 @@ bool Index::StartGrowing() {
 
 // False when another writer stood in the way; nothing has changed then.
 bool Index::MoveTopBucket() {
-  Move move;
+  if (move_ == nullptr) move_ = std::make_unique<Move>();
+  Move& move = *move_;
+  move.Clear();
   move.geometry = geometry_.load(std::memory_order_relaxed);
   move.source_index = move.geometry->cursor.load(std::memory_order_relaxed) - 1;
   move.source = &buckets_[move.source_index];
@@ -98,43 +87,74 @@ bool Index::MoveTopBucket() {
   return planned;
 }
 
+// Where a key with this hash is looked for until the cursor has passed the source, if its place is below that, and
+// where it will be if not.
+Index::Bucket* Index::BucketAfter(const Move& move, uint32_t hash) {
+  const uint64_t before = MapTo(hash, move.geometry->before).bucket;
+  return &buckets_[before < move.source_index ? before : MapTo(hash, move.geometry->after).bucket];
+}
+
+bool Index::HoldForMove(Move* move, Bucket* bucket) {
+  if (move->Holds(bucket)) return true;
+  if (!TryLockBucket(bucket)) return false;
+  move->locked.push_back(bucket);
+  return true;
+}
+
+// The hash that brought an entry to the bucket that moves: of its first place or of its second.
+uint32_t Index::HashThatLed(const Move& move, uint64_t word) const {
+  if (move.geometry->before >= kBucketsToTellHashes) {
+    const auto low = static_cast<uint32_t>(FirstHashOf(move.source_index, move.geometry->before));
+    return low + ((static_cast<uint32_t>(word >> 48) - low) & 0xffff);
+  }
+  const std::string_view key = KeyAt(word & kHandleMask);
+  return (word & kInSecondPlace) != 0 ? SecondHash(key) : Key::Of(key).hash;
+}
+
 bool Index::PlanMove(Move* move) {
+  TakeEntries(move);
+  return std::all_of(move->words[0].begin(), move->words[0].end(),
+                     [&](uint64_t word) { return PlanFromFirst(move, word); }) &&
+         std::all_of(move->words[1].begin(), move->words[1].end(),
+                     [&](uint64_t word) { return PlanFromSecond(move, word); });
+}
+
+void Index::TakeEntries(Move* move) {
   const uint64_t header = move->source->header.load(std::memory_order_relaxed);
   move->source_slices = Header::Slices(header);
   move->source_chain = Header::Link(header);
   for (Bucket* at = move->source; at != nullptr; at = LinkOf(at->header.load(std::memory_order_relaxed))) {
     for (std::atomic<uint64_t>& slot : at->slots) {
       const uint64_t word = slot.load(std::memory_order_relaxed);
-      if (word != 0) move->entries.push_back({word, Key::Of(KeyAt(word & kHandleMask)).hash, nullptr, false});
+      if (word != 0) move->words[(word & kInSecondPlace) != 0].push_back(word);
     }
   }
-  // Those at home in their first place choose first; what came here as its second place takes what is left, or the
-  // chain.
-  std::stable_partition(move->entries.begin(), move->entries.end(),
-                        [](const Move::Entry& entry) { return (entry.word & kInSecondPlace) == 0; });
-  std::vector<int> room;
-  for (uint64_t i = move->low; i <= move->high; ++i) {
-    int used = 0;
-    for (const auto& slot : buckets_[i].slots) used += slot.load(std::memory_order_relaxed) != 0;
-    room.push_back(i == move->source_index ? kSlots : kSlots - used);
+}
+
+bool Index::PlanFromFirst(Move* move, uint64_t word) {
+  Move::Entry entry{word, HashThatLed(*move, word), nullptr, false, false};
+  entry.target = BucketAfter(*move, entry.hash);
+  if (!move->HasRoom(entry.target)) {
+    const uint32_t second_hash = SecondHash(KeyAt(word & kHandleMask));
+    entry.word = TagOf(second_hash) | kInSecondPlace | (word & kHandleMask);
+    entry.in_second = entry.leaves_home = true;
+    entry.target = BucketAfter(*move, second_hash);
+    if (!HoldForMove(move, entry.target)) return false;
   }
-  for (Move::Entry& entry : move->entries) {
-    entry.in_second = (entry.word & kInSecondPlace) != 0;
-    if (!entry.in_second) {
-      const uint64_t bucket = MapTo(entry.hash, move->geometry->after).bucket;
-      entry.target = &buckets_[bucket];
-      if (room[bucket - move->low]-- > 0) continue;
-      entry.in_second = true;
-    }
-    const uint32_t second_hash = SecondHash(KeyAt(entry.word & kHandleMask));
-    entry.word = TagOf(second_hash) | (entry.word & ~kTagMask);
-    const uint64_t old_bucket = MapTo(second_hash, move->geometry->before).bucket;
-    const bool moved = old_bucket >= move->source_index;
-    entry.target = &buckets_[moved ? MapTo(second_hash, move->geometry->after).bucket : old_bucket];
-    if (move->Holds(entry.target)) continue;
-    if (!TryLockBucket(entry.target)) return false;
-    move->locked.push_back(entry.target);
+  move->entries.push_back(entry);
+  return true;
+}
+
+bool Index::PlanFromSecond(Move* move, uint64_t word) {
+  const uint32_t hash = Key::Of(KeyAt(word & kHandleMask)).hash;
+  Bucket* const home = BucketAfter(*move, hash);
+  if (HoldForMove(move, home) && move->HasRoom(home)) {
+    move->entries.push_back({TagOf(hash) | (word & kHandleMask), hash, home, false, false});
+    return true;
   }
+  Bucket* const target = BucketAfter(*move, HashThatLed(*move, word));
+  if (!HoldForMove(move, target)) return false;
+  move->entries.push_back({word, hash, target, true, false});
   return true;
 }
 
@@ -145,24 +165,21 @@ void Index::CommitMove(Move* move) {
   const uint64_t header = move->source->header.load(std::memory_order_relaxed);
   move->source->header.store(Header::WithLink(Header::WithoutSlices(header), 0), std::memory_order_release);
   InheritSlices(*move);
-  for (const Move::Entry& entry : move->entries) {
-    uint64_t word = entry.word & ~kInSecondPlace;
-    if (entry.in_second) {
-      word |= kInSecondPlace;
-      if ((entry.word & kInSecondPlace) == 0) {
-        const Mapped first = MapTo(entry.hash, move->geometry->after);
-        Bucket& bucket = buckets_[first.bucket];
-        bucket.header.store(Header::WithSlice(bucket.header.load(std::memory_order_relaxed), first.slice),
-                            std::memory_order_release);
-      }
-      FreeSlotWithLinks(entry.target)->store(word, std::memory_order_release);
-    } else {
-      std::atomic<uint64_t>* slot = FreeSlot(entry.target);
-      CHECK(slot != nullptr);
-      slot->store(word, std::memory_order_release);
-    }
-  }
+  // All buckets that this changes are locked. Whoever is to make room for an entry looks by the mapping that holds
+  // then.
   const_cast<Geometry*>(move->geometry)->cursor.store(move->source_index, std::memory_order_release);
+  // Those in their second places last: they take what is left, or the chain.
+  for (const Move::Entry& entry : move->entries) {
+    if (entry.in_second) continue;
+    std::atomic<uint64_t>* slot = FreeSlot(entry.target);
+    CHECK(slot != nullptr);
+    slot->store(entry.word, std::memory_order_release);
+  }
+  for (const Move::Entry& entry : move->entries) {
+    if (!entry.in_second) continue;
+    if (entry.leaves_home) MarkSlice(MapTo(entry.hash, move->geometry->after));
+    FreeSlotWithLinks(entry.target)->store(entry.word, std::memory_order_release);
+  }
 }
 
 // A slice of the old bucket that had keys elsewhere marks the slices it falls on.
@@ -174,9 +191,7 @@ void Index::InheritSlices(const Move& move) {
     const Mapped low = MapTo(static_cast<uint32_t>(FirstHashOf(at, parts)), move.geometry->after);
     const Mapped high = MapTo(static_cast<uint32_t>(FirstHashOf(at + 1, parts) - 1), move.geometry->after);
     for (uint64_t i = low.bucket * 8 + low.slice; i <= high.bucket * 8 + high.slice; ++i) {
-      Bucket& bucket = buckets_[i / 8];
-      bucket.header.store(Header::WithSlice(bucket.header.load(std::memory_order_relaxed), i % 8),
-                          std::memory_order_release);
+      MarkSlice({i / 8, static_cast<uint32_t>(i % 8)});
     }
   }
 }
