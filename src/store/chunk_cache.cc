@@ -53,8 +53,12 @@ uint64_t ChunkCache::Allocate(uint32_t size_class, Queue queue) {
 }
 
 void ChunkCache::Free(std::span<const uint64_t> handles) {
-  std::lock_guard<base::SpinLock> guard(lock_);
-  for (const uint64_t handle : handles) Put(handle);
+  while (!handles.empty()) {
+    const size_t count = std::min<size_t>(handles.size(), kStackMax);  // others wait for the lock, now and then
+    std::lock_guard<base::SpinLock> guard(lock_);
+    for (const uint64_t handle : handles.first(count)) Put(handle);
+    handles = handles.subspan(count);
+  }
 }
 
 void ChunkCache::Put(uint64_t handle) {

@@ -269,7 +269,7 @@ void Cleaner::CountDrop(AccessLocal& local, const ItemRef& item, uint64_t handle
   if (active) of_class.evicted_active.Add();
   if (EvictionWatch* const watch = state_.eviction_watch.load(std::memory_order_relaxed))
     watch->OnEviction(item, size_class + 1, now);
-  state_.policy->Dropped(state_.pool.QueueOf(handle), hash, state_.index->items());
+  state_.policy->Dropped(state_.pool.QueueOf(handle), hash, state_.ItemsAbout());
 }
 
 }  // namespace holdfast::store

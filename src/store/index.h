@@ -47,6 +47,7 @@ class Index {
  public:
   static constexpr int kSlots = 7;
   static constexpr uint32_t kLinkMax = (1u << 24) - 1;
+  static constexpr uint64_t kBucketsMax = 1u << 28;  // 16 GiB of them, two thousand million items; slices have 32 bits
 
   struct alignas(64) Bucket {
     std::atomic<uint64_t> header;         // see Header in index.cc

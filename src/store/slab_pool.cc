@@ -206,7 +206,9 @@ void SlabPool::Leave(ChunkCache& cache) {
 
 void SlabPool::GiveBackCached() {
   std::lock_guard<std::mutex> guard(caches_mutex_);
-  for (ChunkCache* const cache : caches_) cache->GiveBackAll();
+  for (ChunkCache* const cache : caches_) {
+    if (cache->bytes() != 0) cache->GiveBackAll();
+  }
 }
 
 uint16_t SlabPool::ChunkNumber(uint64_t handle) const {

@@ -65,7 +65,7 @@ base::Result<std::unique_ptr<Store>> Store::Create(const StoreSettings& settings
   if (!records.ok()) return records.status();
   if (settings.preallocate) arena.value()->Fill(settings.memory_limit_bytes);
   const uint64_t items_max = arena.value()->bytes() / SizeClasses::kChunkBytesMin;
-  const uint64_t buckets_max = std::max<uint64_t>(64, items_max / Index::kSlots * 3 / 2);
+  const uint64_t buckets_max = std::clamp<uint64_t>(items_max / Index::kSlots * 3 / 2, 64, Index::kBucketsMax);
   const uint64_t buckets_first = std::clamp<uint64_t>(settings.memory_limit_bytes / (64 * 1024), 64, buckets_max);
   auto index = Index::Create(buckets_max, buckets_first, arena.value()->begin(), settings.cas);
   if (!index.ok()) return index.status();
@@ -165,9 +165,7 @@ uint64_t Store::DropDead(Access& access, uint32_t page, Seconds now) {
 bool Store::SetMemoryLimit(uint64_t bytes) {
   std::lock_guard<std::mutex> guard(state_->limit_mutex);
   const uint64_t page_bytes = state_->pool.page_bytes();
-  const uint64_t taken =
-      state_->index->bytes() + state_->pool.metadata_bytes() + state_->policy->bytes(state_->index->items());
-  const uint64_t least = taken + (state_->settings.threads + kPagesMin) * page_bytes;
+  const uint64_t least = state_->BytesBesidePages() + (state_->settings.threads + kPagesMin) * page_bytes;
   if (bytes < least || bytes > (state_->pool.pages_max() + 1) * page_bytes) return false;
   state_->memory_target_bytes.store(bytes);
   if (bytes >= state_->memory_limit_bytes.load()) {

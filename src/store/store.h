@@ -239,8 +239,8 @@ class Store {
   bool Trim(Access& access);
 
   // Walks the index: calls visit for what is in each of the next `buckets` buckets from *place on (begin with 0), and
-  // moves *place on; true when it has been all round. Every item that is there during the whole walk is met once. If
-  // the index grows meanwhile some are met twice, and one that comes back to its first place may be overlooked.
+  // moves *place on; true when it has been all round. Every item that is there during the whole walk is met once, but
+  // while others insert a key may change its place, and then some are met twice and a few overlooked.
   // access belongs to the calling thread and is online.
   bool ForEachItem(Access& access, Seconds now, uint64_t* place, uint32_t buckets,
                    const std::function<void(const Found&)>& visit);

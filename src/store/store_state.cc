@@ -136,8 +136,12 @@ void StoreState::Reclaim(AccessLocal& local) {
   if (!stuck.empty()) cleaner.Stuck(std::move(stuck));
 }
 
+uint64_t StoreState::BytesBesidePages() const {
+  return index->bytes() + pool.metadata_bytes() + policy->bytes(settings.evictions ? ItemsAbout() : 0);
+}
+
 void StoreState::UpdatePagesLimit() {
-  const uint64_t taken = index->bytes() + pool.metadata_bytes() + policy->bytes(index->items());
+  const uint64_t taken = BytesBesidePages();
   const uint64_t limit = memory_limit_bytes.load(std::memory_order_relaxed);
   pool.SetPagesLimit(limit > taken ? (limit - taken) / pool.page_bytes() : 0);
 }

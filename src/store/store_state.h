@@ -6,6 +6,7 @@
 #ifndef HOLDFAST_STORE_STORE_STATE_H_
 #define HOLDFAST_STORE_STORE_STATE_H_
 
+#include <algorithm>
 #include <array>
 #include <atomic>
 #include <deque>
@@ -81,6 +82,12 @@ class StoreState {
   // Gives retired chunks and drained pages back as far as readers allow.
   void Reclaim(AccessLocal& local);
   void HandOver(AccessLocal& local);
+  // As far as threads have told the index of what they put in and took out: some more or less than there are.
+  uint64_t ItemsAbout() const {
+    return static_cast<uint64_t>(std::max<int64_t>(0, static_cast<int64_t>(index->items())));
+  }
+  // What the limit covers beside pages.
+  uint64_t BytesBesidePages() const;
   // The index and the records take their part of the limit.
   void UpdatePagesLimit();
 

@@ -99,6 +99,21 @@ TEST(Store, chunks_in_a_cache_keep_no_page_from_becoming_free) {
   EXPECT_EQ(pool.pages_taken(), 0u);
 }
 
+// What threads have not told the index of yet may make its count less than nothing.
+TEST(Store, a_few_large_items_from_several_threads_are_evicted) {
+  StoreFixture f({.memory_limit_bytes = 8u << 20});
+  const std::string value(100'000, 'x');
+  Access one(*f.store), other(*f.store);
+  for (int i = 0; i < 31; ++i) ASSERT_EQ(test::Set(one, "one" + std::to_string(i), value, f.now()), Reserve::kOk);
+  one.Offline();
+  for (int i = 0; i < 31; ++i) ASSERT_EQ(test::Set(other, "other" + std::to_string(i), value, f.now()), Reserve::kOk);
+  other.Offline();
+  ASSERT_EQ(f.store->internals().index->items(), 0u);  // nobody has told
+  const std::string larger(1'000'000, 'x');
+  for (int i = 0; i < 40; ++i) ASSERT_EQ(f.Set("larger" + std::to_string(i), larger), Reserve::kOk);
+  EXPECT_LE(f.store->Totals().items, 8u);
+}
+
 TEST(Store, the_cas_of_a_key_only_rises) {
   StoreFixture f;
   uint64_t last = 0;
