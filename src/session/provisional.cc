@@ -10,14 +10,14 @@ namespace holdfast::session {
 void Provisional::Note(std::string_view key) {
   const std::lock_guard lock(mutex_);
   keys_.Insert(key);
-  size_.store(keys_.size(), std::memory_order_relaxed);
+  size_.store(keys_.size(), std::memory_order_release);
 }
 
 void Provisional::Forget(std::string_view key) {
   if (size() == 0) return;
   const std::lock_guard lock(mutex_);
   keys_.Erase(key);
-  size_.store(keys_.size(), std::memory_order_relaxed);
+  size_.store(keys_.size(), std::memory_order_release);
 }
 
 bool Provisional::Holds(std::string_view key) {

@@ -41,7 +41,7 @@ class Provisional {
   void Note(std::string_view key);
   void Forget(std::string_view key);
   bool Holds(std::string_view key);
-  uint64_t size() const { return size_.load(std::memory_order_relaxed); }
+  uint64_t size() const { return size_.load(std::memory_order_acquire); }
   // At most count of them, others at the next call if there are more.
   std::vector<std::string> Some(size_t count);
   // At most count of them behind this one; those of all the time between the first call and the last are among them.

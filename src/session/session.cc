@@ -206,7 +206,10 @@ void Sessions::NoteHit(store::Access& access, const Rule& rule, const Key& key, 
   if (!is_over_tombstone && !answer_book_.Recent(key, now)) return;
   const Seconds keep_until = IsReservation(item) ? now + rule.writer_window_s + 1 : 0;
   uint64_t born = 0;
-  if (const Slot slot = access.Lock(key, now); slot.item() == item) born = BirthOf(slot.item().stamps());
+  if (const Slot slot = access.Lock(key, now);
+      slot.item() && slot.item().is_session() && slot.item().cas() == item.cas()) {
+    born = BirthOf(slot.item().stamps());
+  }
   answer_book_.NoteAnswer(key, {item.cas(), born}, connection, keep_until);
 }
 
@@ -241,7 +244,8 @@ void Sessions::NoteMiss(store::Access& access, const Rule& rule, const Key& key,
     // Deleted before this process began, or so long ago that it does not matter who was told.
     answer_book_.NoteDelete(key, stamps.version, now, WindowEnd(rule, static_cast<int64_t>(stamps.seen_by), now));
   }
-  answer_book_.NoteAnswer(key, {stamps.version, stamps.version}, connection, keep_until);
+  // Told of none as of now: of a delete since then on another server too, of which nothing is known here yet.
+  answer_book_.NoteAnswer(key, {stamps.version, stamp_clock_.Next(0)}, connection, keep_until);
   if (Has(stamps, kMarkMissAnswered)) return;
   stamps.marks |= kMarkMissAnswered;
   slot.SetStamps(stamps);
@@ -377,23 +381,26 @@ bool Sessions::IsLatest(const ItemRef& item) const {
   return !settings_.shared && verification_.IsOnlyReplayed() && item && item.is_session() && !IsProvisional(item);
 }
 
-// Over a session whose last change has been acknowledged and is not written: stored provisionally it would take the
-// place of that, and both would go if it lost. So it is decided now, as it would be over such a row (provisional.h):
-// either it loses, or it is the next change of this session. That another server has ended the session, or gone on with
-// it later, the database says when it is written.
-WriteOutcome Sessions::WriteUnseen(Slot& slot, store::Draft&& draft, WriteRequest request) {
-  if (!IsLatest(slot.item()) && read_through_.LosesUnseen(request.key.bytes, draft.item().value_size())) {
-    NoteEnd(request.key, End::kProvisionalDropped);
-    losses_.Add(Loss::kProvisional);
-    return WriteOutcome::kDropped;
+// A set that would be provisional, over a session of which the database lacks an acknowledged change, its shorter
+// expiry perhaps: stored so it would take the place of that, and both would go if it lost. So it is decided now, as it
+// would be over such a row (provisional.h). If it does not lose it is the next change of a session that lives; that
+// another server has ended the session, or gone on with it later, the database says when it is written.
+bool Sessions::LosesAtOnce(const Slot& slot, const store::Draft& draft, const WriteRequest& request) {
+  const bool covers = HoldsUnwritten(slot) || (HoldsUnsyncedRest(slot) && !IsProvisional(slot.item()));
+  if (!covers || IsLatest(slot.item()) || !read_through_.LosesUnseen(request.key.bytes, draft.item().value_size())) {
+    return false;
   }
-  request.provisional = false;
-  return Write(slot, std::move(draft), request);
+  NoteEnd(request.key, End::kProvisionalDropped);
+  losses_.Add(Loss::kProvisional);
+  return true;
 }
 
 WriteOutcome Sessions::Write(Slot& slot, store::Draft&& draft, const WriteRequest& request) {
+  if (request.provisional && LosesAtOnce(slot, draft, request)) return WriteOutcome::kDropped;
   if (request.provisional && (IsLatest(slot.item()) || HoldsUnwritten(slot))) {
-    return WriteUnseen(slot, std::move(draft), request);
+    WriteRequest ordinary = request;
+    ordinary.provisional = false;
+    return Write(slot, std::move(draft), ordinary);
   }
   const SessionStamps before = StampsIn(slot.item());
   if (ComesFromBeforeDelete(request, slot.state(), before)) {

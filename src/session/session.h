@@ -232,7 +232,7 @@ class Sessions {
   bool NoteDeleteBelow(const store::ItemRef& item, const store::Key& key, Seconds now);
   int64_t PollLateMicros() const { return int64_t{settings_.poll_ms} * 2000 + 1'000'000; }
   bool IsLatest(const store::ItemRef& item) const;
-  WriteOutcome WriteUnseen(store::Slot& slot, store::Draft&& draft, WriteRequest request);
+  bool LosesAtOnce(const store::Slot& slot, const store::Draft& draft, const WriteRequest& request);
   store::SessionStamps StampsOf(const WriteRequest& request, const store::Slot& slot, const store::ItemRef& draft,
                                 const base::Moment& moment);
   int64_t ChargeAllowance(const WriteRequest& request, const store::Slot& slot, const store::ItemRef& draft,

@@ -98,10 +98,12 @@ bool WriteBehind::Hurry() const {
          dirty_bytes() > share_bytes_.load(std::memory_order_relaxed) / 4 * 3;
 }
 
-// A key that goes from the list into the hand is counted in one of them at least.
+// Looked at in the order in which keys go from one to the other (VisitDirty); a key that goes from the list into the
+// hand is counted in one of them at least.
 uint64_t WriteBehind::dirty_items() const {
+  const uint64_t provisional = sessions_.provisional().size();
   const std::lock_guard lock(visit_mutex_);
-  return dirty_list_.size() + in_hand_.load(std::memory_order_relaxed) + quarantined() + sessions_.provisional().size();
+  return provisional + dirty_list_.size() + in_hand_.load(std::memory_order_relaxed) + quarantined();
 }
 
 int64_t WriteBehind::LateMicros() const {

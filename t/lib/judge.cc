@@ -227,12 +227,14 @@ class KeyJudge {
   }
 
   // A write that is a login for the node it was sent to, unless that knows of a session from another.
-  bool KnewOfNone(const Operation& op) const { return WasToldOfNone(op) || WasNobodyThere(op); }
+  bool KnewOfNone(const Operation& op) const {
+    return op.act != Act::kRewrite && (WasToldOfNone(op) || WasNobodyThere(op));
+  }
 
   // A write of a connection that was told nothing, on a node that has told nobody of a session, or last that there is
   // none: a login too, by what was known there.
   bool WasNobodyThere(const Operation& op) const {
-    if (op.told_us >= 0) return false;
+    if (op.told_us >= 0 || LastOwedBefore(op) != kNone) return false;
     const Operation* last = nullptr;
     for (const size_t i : indexes_) {
       const Operation& other = At(i);

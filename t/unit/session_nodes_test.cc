@@ -609,6 +609,39 @@ TEST_F(Nodes, that_were_stopped_longer_than_tombstones_live_drop_their_clean_cop
   EXPECT_EQ(a_.Get("php:1", 1), Answer::kMiss);
 }
 
+TEST_F(Nodes, keep_a_shorter_expiry_under_an_empty_set_made_while_the_database_is_away) {
+  ASSERT_EQ(a_.Set("php:1", "v", 1, 1000), Answer::kStored);
+  a_.WriteDue();
+  a_.driver().fault = FaultyDriver::Fault::kRefuse;
+  ASSERT_EQ(a_.Touch("php:1", 3, 1), Answer::kTouched);
+  a_.Pass(6000);
+  EXPECT_EQ(a_.Get("php:1", 2), Answer::kMiss);
+  EXPECT_EQ(a_.Set("php:1", "", 2), Answer::kStored);
+  EXPECT_EQ(a_.sessions().stats().provisional_lost_empty.value(), 1u);
+  a_.driver().fault = FaultyDriver::Fault::kNone;
+  a_.sessions().write_behind().SetDraining(true);
+  a_.Pass(3000);
+  EXPECT_EQ(a_.Get("php:1", 3), Answer::kMiss);
+  EXPECT_LE(a_.RowTtl("php:1"), 0);
+}
+
+TEST_F(Nodes, take_a_login_of_who_was_told_of_none_by_an_older_tombstone) {
+  ASSERT_EQ(b_.Set("php:1", "first", 1), Answer::kStored);
+  ASSERT_EQ(b_.Delete("php:1", 1), Answer::kDeleted);
+  b_.WriteDue();
+  ASSERT_EQ(a_.Get("php:1", 1), Answer::kMiss);
+  ASSERT_EQ(a_.Set("php:1", "second", 1), Answer::kStored);
+  ASSERT_EQ(a_.Delete("php:1", 1), Answer::kDeleted);
+  a_.WriteDue();
+  ground_->clock.AdvanceMillis(1);
+  ASSERT_EQ(b_.Get("php:1", 7), Answer::kMiss);  // b has not heard of a's yet
+  ground_->clock.AdvanceMillis(10);
+  b_.PollNow();
+  EXPECT_EQ(b_.Set("php:1", "login", 7), Answer::kStored);
+  EXPECT_EQ(b_.sessions().stats().resurrections_refused.value(), 0u);
+  EXPECT_EQ(b_.Value("php:1", 8), "login");
+}
+
 TEST_F(Nodes, whose_number_was_taken_while_they_were_stopped_take_another) {
   const uint32_t number = a_.number();
   MakeDirtyAtA("php:1");
