@@ -37,6 +37,26 @@ class Nodes : public testing::Test {
     a_.WriteDue();
     ASSERT_EQ(a_.RowValue(name), "one");
   }
+  // The second logout is in the database, and B has not heard of it.
+  void LogOutAtBAndThenAtA(const std::string& name) {
+    ASSERT_EQ(b_.Set(name, "first", 1), Answer::kStored);
+    ASSERT_EQ(b_.Delete(name, 1), Answer::kDeleted);
+    b_.WriteDue();
+    ASSERT_EQ(a_.Get(name, 1), Answer::kMiss);
+    ASSERT_EQ(a_.Set(name, "second", 1), Answer::kStored);
+    ASSERT_EQ(a_.Delete(name, 1), Answer::kDeleted);
+    a_.WriteDue();
+    ground_->clock.AdvanceMillis(1);
+  }
+  // A cannot ask the database; and then it can, and writes everything.
+  void Away() { a_.driver().fault = FaultyDriver::Fault::kRefuse; }
+  void Back() {
+    a_.driver().fault = FaultyDriver::Fault::kNone;
+    a_.sessions().write_behind().SetDraining(true);
+    a_.Pass(3000);
+    EXPECT_EQ(a_.sessions().write_behind().dirty_items(), 0u);
+    EXPECT_EQ(a_.sessions().write_behind().dirty_bytes(), 0);
+  }
 
   const std::shared_ptr<Ground> ground_ = std::make_shared<Ground>();
   SessionSite a_{ground_, "a", Lazy()};
@@ -314,14 +334,7 @@ TEST_F(Nodes, keep_a_write_over_a_login_that_did_not_know_of_the_logout) {
 
 // B hears of A's logout by the row of a later login, when its own login is over: who was told of that one knows enough.
 TEST_F(Nodes, keep_a_write_of_who_was_told_of_a_login_made_before_the_logout_was_heard_of) {
-  ASSERT_EQ(b_.Set("php:1", "first", 1), Answer::kStored);
-  ASSERT_EQ(b_.Delete("php:1", 1), Answer::kDeleted);
-  b_.WriteDue();
-  ASSERT_EQ(a_.Get("php:1", 1), Answer::kMiss);
-  ASSERT_EQ(a_.Set("php:1", "second", 1), Answer::kStored);
-  ASSERT_EQ(a_.Delete("php:1", 1), Answer::kDeleted);
-  a_.WriteDue();
-  ground_->clock.AdvanceMillis(1);
+  LogOutAtBAndThenAtA("php:1");
   ASSERT_EQ(b_.Add("php:1", "third", 7, 2), Answer::kStored);
   b_.WriteDue();
   ASSERT_EQ(b_.Value("php:1", 8), "third");
@@ -522,14 +535,6 @@ class UnseenSet : public Nodes {
     a_.unreachable = true;
     ground_->clock.AdvanceSeconds(5);
   }
-  void Away() { a_.driver().fault = FaultyDriver::Fault::kRefuse; }
-  void Back() {
-    a_.driver().fault = FaultyDriver::Fault::kNone;
-    a_.sessions().write_behind().SetDraining(true);
-    a_.Pass(3000);
-    EXPECT_EQ(a_.sessions().write_behind().dirty_items(), 0u);
-    EXPECT_EQ(a_.sessions().write_behind().dirty_bytes(), 0);
-  }
   const SessionStats& stats() { return a_.sessions().stats(); }
 };
 
@@ -612,28 +617,19 @@ TEST_F(Nodes, that_were_stopped_longer_than_tombstones_live_drop_their_clean_cop
 TEST_F(Nodes, keep_a_shorter_expiry_under_an_empty_set_made_while_the_database_is_away) {
   ASSERT_EQ(a_.Set("php:1", "v", 1, 1000), Answer::kStored);
   a_.WriteDue();
-  a_.driver().fault = FaultyDriver::Fault::kRefuse;
+  Away();
   ASSERT_EQ(a_.Touch("php:1", 3, 1), Answer::kTouched);
   a_.Pass(6000);
   EXPECT_EQ(a_.Get("php:1", 2), Answer::kMiss);
   EXPECT_EQ(a_.Set("php:1", "", 2), Answer::kStored);
   EXPECT_EQ(a_.sessions().stats().provisional_lost_empty.value(), 1u);
-  a_.driver().fault = FaultyDriver::Fault::kNone;
-  a_.sessions().write_behind().SetDraining(true);
-  a_.Pass(3000);
+  Back();
   EXPECT_EQ(a_.Get("php:1", 3), Answer::kMiss);
   EXPECT_LE(a_.RowTtl("php:1"), 0);
 }
 
 TEST_F(Nodes, take_a_login_of_who_was_told_of_none_by_an_older_tombstone) {
-  ASSERT_EQ(b_.Set("php:1", "first", 1), Answer::kStored);
-  ASSERT_EQ(b_.Delete("php:1", 1), Answer::kDeleted);
-  b_.WriteDue();
-  ASSERT_EQ(a_.Get("php:1", 1), Answer::kMiss);
-  ASSERT_EQ(a_.Set("php:1", "second", 1), Answer::kStored);
-  ASSERT_EQ(a_.Delete("php:1", 1), Answer::kDeleted);
-  a_.WriteDue();
-  ground_->clock.AdvanceMillis(1);
+  LogOutAtBAndThenAtA("php:1");
   ASSERT_EQ(b_.Get("php:1", 7), Answer::kMiss);  // b has not heard of a's yet
   ground_->clock.AdvanceMillis(10);
   b_.PollNow();
