@@ -1,5 +1,8 @@
-// How it works: a set and a map under one lock; both are empty as long as the database answers. Some goes round by the
-// set's order, so that a key which cannot be settled does not keep the others waiting.
+// How it works: two sets under one lock; both are empty as long as the database answers. Some goes round by the set's
+// order, so that a key which cannot be settled does not keep the others waiting.
+//
+// When a refusal was does not count, only whether an answer came after it: an outage has no clear beginning, for a
+// budget ends before the call that hangs, and the database may answer for other keys in between.
 
 #include "session/provisional.h"
 
@@ -45,18 +48,24 @@ std::vector<std::string> Provisional::After(const std::string& key, size_t count
 
 void Provisional::NoteRefused(std::string_view key, int64_t now_us) {
   const std::lock_guard lock(mutex_);
-  if (refused_.size() >= kRefusedMax) {
-    refused_.clear();
-    all_refused_us_ = now_us;
+  if (refused_.size() >= kRefusedMax && !refused_.Has(key)) {
+    refused_ = KeySet();
+    all_refused_until_ = now_us + kAllRefusedMicros;
   }
-  refused_[std::string(key)] = now_us;
+  refused_.Insert(key);
+  any_refused_.store(true, std::memory_order_release);
 }
 
-bool Provisional::WasRefusedSince(std::string_view key, int64_t since_us) {
+void Provisional::NoteAnswered(std::string_view key) {
+  if (!any_refused_.load(std::memory_order_acquire)) return;
   const std::lock_guard lock(mutex_);
-  if (all_refused_us_ != 0 && all_refused_us_ >= since_us) return true;
-  const auto found = refused_.find(std::string(key));
-  return found != refused_.end() && found->second >= since_us;
+  refused_.Erase(key);
+  any_refused_.store(refused_.size() > 0, std::memory_order_release);
+}
+
+bool Provisional::WasRefused(std::string_view key, int64_t written_us) {
+  const std::lock_guard lock(mutex_);
+  return refused_.Has(key) || (all_refused_until_.has_value() && written_us <= *all_refused_until_);
 }
 
 }  // namespace holdfast::session

@@ -5,8 +5,9 @@
 // rule's budget. When the row can be read again, the write
 //
 //   wins   over no row, and over an expired one
-//   wins   over a live row that is not later, if the value is not empty and no reader of that key was refused meanwhile
-//          (who is refused may take the session for gone, and write an empty or a new one over it)
+//   wins   over a live row that is not later, if the value is not empty and no reader of that key was refused since the
+//          database last answered for it (who is refused may take the session for gone, and write an empty or a new one
+//          over it)
 //   loses  to a tombstone, and otherwise
 //
 // Over a value in memory that was acknowledged, is not written and cannot be verified, the same is decided at once, and
@@ -16,7 +17,7 @@
 //
 // Threads: any.
 // Limits:  one entry a provisional item (those are dirty and have their share of the memory); kRefusedMax refused keys:
-//          beyond, every key counts as refused.
+//          beyond, every key counts as refused, for what is written within kAllRefusedMicros.
 
 #ifndef HOLDFAST_SESSION_PROVISIONAL_H_
 #define HOLDFAST_SESSION_PROVISIONAL_H_
@@ -24,9 +25,9 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
+#include <optional>
 #include <string>
 #include <string_view>
-#include <unordered_map>
 #include <vector>
 
 #include "session/key_set.h"
@@ -36,6 +37,7 @@ namespace holdfast::session {
 class Provisional {
  public:
   static constexpr size_t kRefusedMax = 100'000;
+  static constexpr int64_t kAllRefusedMicros = int64_t{3600} * 1'000'000;  // longer than a page takes
 
   // The item of this key is provisional, or no longer. Callable under its slot.
   void Note(std::string_view key);
@@ -47,17 +49,20 @@ class Provisional {
   // At most count of them behind this one; those of all the time between the first call and the last are among them.
   std::vector<std::string> After(const std::string& key, size_t count);
 
-  // A reader of this key has not been answered.
+  // A reader of this key has not been answered; the database has answered for it. Times are steady.
   void NoteRefused(std::string_view key, int64_t now_us);
-  bool WasRefusedSince(std::string_view key, int64_t since_us);
+  void NoteAnswered(std::string_view key);
+  // May what was written then be by who was refused?
+  bool WasRefused(std::string_view key, int64_t written_us);
 
  private:
   std::atomic<uint64_t> size_{0};
   std::mutex mutex_;  // guards all below
   KeySet keys_;
-  std::string last_;                                  // where Some ended
-  std::unordered_map<std::string, int64_t> refused_;  // when, steady
-  int64_t all_refused_us_ = 0;                        // too many to remember: all of them, then
+  std::string last_;  // where Some ended
+  KeySet refused_;
+  std::atomic<bool> any_refused_{false};     // refused_ is not empty
+  std::optional<int64_t> all_refused_until_;  // too many to remember: all of them, for what is written until then
 };
 
 }  // namespace holdfast::session

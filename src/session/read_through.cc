@@ -135,9 +135,8 @@ int64_t ReadThrough::NextDue() {
 }
 
 void ReadThrough::NoteAway() {
-  const int64_t now_us = sessions_.clock().SteadyMicros();
   int64_t since_us = 0;
-  if (away_since_us_.compare_exchange_strong(since_us, now_us)) was_away_since_us_.store(now_us);
+  away_since_us_.compare_exchange_strong(since_us, sessions_.clock().SteadyMicros());
 }
 
 void ReadThrough::OnRows(store::Access& access, std::vector<Row> rows) {
@@ -174,6 +173,7 @@ void ReadThrough::OnRows(store::Access& access, std::vector<Row> rows) {
 void ReadThrough::Settle(PendingMap::iterator entry, Merged merged, std::vector<Wake>* wakes) {
   if (merged == Merged::kLoaded || merged == Merged::kAbsent) {
     sessions_.verification().NoteVerified(entry->first, entry->second.epoch);
+    sessions_.provisional().NoteAnswered(entry->first);
   }
   switch (merged) {
     case Merged::kForeign:
@@ -325,11 +325,11 @@ ReadThrough::Merged ReadThrough::Merge(store::Access& access, Pending& pending, 
 
 // -- Provisional writes ---------------------------------------------------------------------------
 
-bool ReadThrough::LosesUnseen(std::string_view key, uint64_t value_bytes) {
+bool ReadThrough::LosesUnseen(std::string_view key, uint64_t value_bytes, int64_t set_us) {
   SessionStats& stats = sessions_.stats();
   if (value_bytes == 0) {
     stats.provisional_lost_empty.Add();
-  } else if (sessions_.provisional().WasRefusedSince(key, was_away_since_us_.load())) {
+  } else if (sessions_.provisional().WasRefused(key, set_us)) {
     stats.provisional_lost_refused.Add();
   } else {
     return false;
@@ -344,7 +344,7 @@ bool ReadThrough::WinsOver(const Row& row, const ItemRef& item) {
     stats.provisional_lost_delete.Add();
   } else if (row.version > item.stamps().version) {
     stats.provisional_lost_later.Add();
-  } else if (!LosesUnseen(row.key, item.value_size())) {
+  } else if (!LosesUnseen(row.key, item.value_size(), sessions_.stamp_clock().SteadyMicrosOf(item.stamps().version))) {
     stats.provisional_merged.Add();
     return true;
   }

@@ -90,9 +90,9 @@ class ReadThrough {
   void OnFailure();
   // There is no connection to ask by.
   void NoteAway();
-  // A value of so many bytes that was set while nobody could know of the live session that it is over: does it lose to
-  // that? Then why is counted.
-  bool LosesUnseen(std::string_view key, uint64_t value_bytes);
+  // A value of so many bytes that was set, at this steady time, while nobody could know of the live session that it is
+  // over: does it lose to that? Then why is counted.
+  bool LosesUnseen(std::string_view key, uint64_t value_bytes, int64_t set_us);
   // Steady microseconds since when the database could not be asked; 0: it could the last time.
   int64_t away_since_us() const { return away_since_us_.load(std::memory_order_relaxed); }
   // Steady microseconds when NextBatch may bring something; kNeverMicros: nothing is queued.
@@ -203,7 +203,6 @@ class ReadThrough {
   std::array<std::atomic<uint32_t>, kTurnSlots> turns_{};
   std::atomic<size_t> parked_{0};
   std::atomic<int64_t> away_since_us_{0};
-  std::atomic<int64_t> was_away_since_us_{0};  // the same of the latest outage, when it is over too
 
   std::mutex mutex_;  // guards all below
   PendingMap pending_;

@@ -193,22 +193,23 @@ bool Sessions::MayWriteUnknown(const Rule& rule, Verdict verdict) const {
 
 void Sessions::Preload(const Key& key) { read_through_.Preload(key); }
 
-// A reservation may leave memory, and then a tombstone stands here again. True: this item is one over a tombstone.
-bool Sessions::NoteDeleteBelow(const ItemRef& item, const Key& key, Seconds now) {
-  if (!IsReservation(item) || item.stamps().floor == 0) return false;
-  if (answer_book_.FloorOf(key) < item.stamps().floor) answer_book_.NoteDelete(key, item.stamps().floor, now, now);
-  return true;
+// A reservation may leave memory, and then the tombstone that it was made over stands here again. Under the slot.
+void Sessions::NoteDeleteBelow(const ItemRef& item, const Key& key, Seconds now) {
+  if (!IsReservation(item)) return;
+  const uint64_t floor = item.stamps().floor;
+  if (floor > answer_book_.FloorOf(key)) answer_book_.NoteDelete(key, floor, now, now);
 }
 
 void Sessions::NoteHit(store::Access& access, const Rule& rule, const Key& key, const ItemRef& item,
                        uint64_t connection, Seconds now) {
-  const bool is_over_tombstone = NoteDeleteBelow(item, key, now);
-  if (!is_over_tombstone && !answer_book_.Recent(key, now)) return;
-  const Seconds keep_until = IsReservation(item) ? now + rule.writer_window_s + 1 : 0;
+  const bool may_be_reservation = item.value_size() == 0;
+  if (!may_be_reservation && !answer_book_.Recent(key, now)) return;
+  const Seconds keep_until = may_be_reservation ? now + rule.writer_window_s + 1 : 0;
   uint64_t born = 0;
-  if (const Slot slot = access.Lock(key, now);
-      slot.item() && slot.item().is_session() && slot.item().cas() == item.cas()) {
-    born = BirthOf(slot.item().stamps());
+  {
+    const Slot slot = access.Lock(key, now);
+    NoteDeleteBelow(slot.item(), key, now);
+    if (slot.item() && slot.item().is_session() && slot.item().cas() == item.cas()) born = BirthOf(slot.item().stamps());
   }
   answer_book_.NoteAnswer(key, {item.cas(), born}, connection, keep_until);
 }
@@ -387,15 +388,15 @@ bool Sessions::IsLatest(const ItemRef& item) const {
 // another server has ended the session, or gone on with it later, the database says when it is written.
 bool Sessions::LosesAtOnce(const Slot& slot, const store::Draft& draft, const WriteRequest& request) {
   const bool covers = HoldsUnwritten(slot) || (HoldsUnsyncedRest(slot) && !IsProvisional(slot.item()));
-  if (!covers || IsLatest(slot.item()) || !read_through_.LosesUnseen(request.key.bytes, draft.item().value_size())) {
-    return false;
-  }
+  if (!covers || IsLatest(slot.item())) return false;
+  if (!read_through_.LosesUnseen(request.key.bytes, draft.item().value_size(), clock_.SteadyMicros())) return false;
   NoteEnd(request.key, End::kProvisionalDropped);
   losses_.Add(Loss::kProvisional);
   return true;
 }
 
 WriteOutcome Sessions::Write(Slot& slot, store::Draft&& draft, const WriteRequest& request) {
+  if (IsTooLarge(draft.item().value_size())) return WriteOutcome::kTooLarge;
   if (request.provisional && LosesAtOnce(slot, draft, request)) return WriteOutcome::kDropped;
   if (request.provisional && (IsLatest(slot.item()) || HoldsUnwritten(slot))) {
     WriteRequest ordinary = request;
@@ -407,7 +408,6 @@ WriteOutcome Sessions::Write(Slot& slot, store::Draft&& draft, const WriteReques
     stats_.resurrections_refused.Add();
     return WriteOutcome::kDropped;
   }
-  if (IsTooLarge(draft.item().value_size())) return WriteOutcome::kTooLarge;
   const base::Moment moment = clock_.ReadBoth();
   SessionStamps stamps = StampsOf(request, slot, draft.item(), moment);
   const bool reservation = Has(stamps, kMarkReservation);

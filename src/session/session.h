@@ -229,7 +229,7 @@ class Sessions {
  private:
   Verdict JudgeDoubted(LoadOutcome in_hand);
   Seconds WindowEnd(const Rule& rule, int64_t deleted_us, Seconds now) const;
-  bool NoteDeleteBelow(const store::ItemRef& item, const store::Key& key, Seconds now);
+  void NoteDeleteBelow(const store::ItemRef& item, const store::Key& key, Seconds now);
   int64_t PollLateMicros() const { return int64_t{settings_.poll_ms} * 2000 + 1'000'000; }
   bool IsLatest(const store::ItemRef& item) const;
   bool LosesAtOnce(const store::Slot& slot, const store::Draft& draft, const WriteRequest& request);

@@ -561,6 +561,15 @@ TEST_F(UnseenSet, of_which_a_reader_was_refused_loses_to_the_value_that_is_not_w
   EXPECT_EQ(a_.sessions().losses().value(Loss::kProvisional), 1u);
 }
 
+TEST_F(UnseenSet, of_which_a_reader_was_refused_loses_although_the_call_that_hung_had_not_failed_yet) {
+  a_.sessions().NoteRefused(store::Key::Of("php:1"));  // its budget has passed
+  ground_->clock.AdvanceSeconds(6);
+  Away();
+  EXPECT_EQ(a_.Set("php:1", "based on nothing", 3), Answer::kStored);
+  Back();
+  EXPECT_EQ(a_.RowValue("php:1"), "two");
+}
+
 TEST_F(UnseenSet, that_is_empty_loses_to_the_value_that_is_not_written) {
   Away();
   EXPECT_EQ(a_.Set("php:1", "", 3), Answer::kStored);

@@ -112,6 +112,37 @@ TEST_F(ProvisionalWrite, does_not_pay_for_readers_refused_in_an_outage_before) {
   EXPECT_EQ(site_.RowValue("php:a"), "new");
 }
 
+TEST_F(ProvisionalWrite, loses_although_the_database_answered_for_another_key_after_its_reader_was_refused) {
+  Known("php:a", "old");
+  Away();
+  EXPECT_EQ(site_.Get("php:a", 7), Answer::kUnavailable);
+  site_.driver().fault = FaultyDriver::Fault::kNone;
+  EXPECT_EQ(site_.Get("php:b", 8), Answer::kMiss);
+  Away();
+  site_.Set("php:a", "based on nothing", 7);
+  Back();
+  EXPECT_EQ(site_.RowValue("php:a"), "old");
+}
+
+TEST_F(ProvisionalWrite, loses_to_a_live_row_when_more_readers_were_refused_than_are_remembered) {
+  Known("php:a", "old");
+  Away();
+  EXPECT_EQ(site_.Get("php:a", 7), Answer::kUnavailable);
+  for (size_t i = 0; i < Provisional::kRefusedMax; ++i) {
+    site_.sessions().NoteRefused(store::Key::Of("php:" + std::to_string(i)));
+  }
+  site_.Set("php:a", "based on nothing", 7);
+  Back();
+  EXPECT_EQ(site_.RowValue("php:a"), "old");
+  EXPECT_EQ(stats().provisional_lost_refused.value(), 1u);
+
+  site_.clock.AdvanceSeconds(3600);
+  Away();
+  site_.Set("php:a", "new", 7);
+  Back();
+  EXPECT_EQ(site_.RowValue("php:a"), "new") << "no page takes so long";
+}
+
 TEST_F(ProvisionalWrite, loses_to_a_live_row_when_it_is_empty) {
   Known("php:a", "old");
   Away();
