@@ -130,7 +130,7 @@ Progress ExecuteStats(Context& context, const Request& request, Frame& frame,
 // What Execute will look at, to be fetched ahead (Access::FetchAhead) when there are several requests.
 inline store::Lookup LookupOf(const Request& request) {
   if (request.verb > protocol::Verb::kMetaDebug) return {};
-  return {.key = store::Key::Of(request.key), .without_value = request.verb != protocol::Verb::kGet};
+  return {.key = store::Key::Of(request.key), .is_write = request.verb != protocol::Verb::kGet};
 }
 
 }  // namespace holdfast::command

@@ -8,6 +8,7 @@
 #include <new>
 
 #include "base/check.h"
+#include "base/prefetch.h"
 #include "store/store.h"
 #include "store/store_state.h"
 
@@ -54,13 +55,13 @@ namespace {
 constexpr size_t kFetchedAtOnce = 64;
 
 // Inlined always: g++ takes a function that only fetches for one without effect, and drops calls of it.
-[[gnu::always_inline]] inline void FetchLines(const char* head, bool without_value) {
+[[gnu::always_inline]] inline void FetchLines(const char* head, bool is_write) {
   constexpr uintptr_t kLineBytes = 64;
   constexpr size_t kFieldsBytes = 24;      // mostly: head, cas, expiry
   constexpr size_t kAheadBytesMax = 2048;  // more than that the processor sees coming by itself
   uint32_t lengths;
   std::memcpy(&lengths, head, sizeof lengths);
-  const size_t bytes = kFieldsBytes + (lengths >> 24) + (without_value ? 0 : lengths & kValueLengthMax);
+  const size_t bytes = kFieldsBytes + (lengths >> 24) + (is_write ? 0 : lengths & kValueLengthMax);
   const char* const end = head + std::min(bytes, kAheadBytesMax);
   const uintptr_t in_line = reinterpret_cast<uintptr_t>(head) % kLineBytes;
   for (const char* line = head - in_line + kLineBytes; line < end; line += kLineBytes) __builtin_prefetch(line);
@@ -70,27 +71,29 @@ constexpr size_t kFetchedAtOnce = 64;
 // place is one step behind the others.
 void Fetch(const Index& index, const char* items_begin, std::span<Lookup> lookups) {
   for (const Lookup& lookup : lookups) {
-    if (!lookup.key.bytes.empty()) index.Prefetch(lookup.key);
+    if (!lookup.key.bytes.empty()) index.Prefetch(lookup.key, lookup.is_write);
   }
   for (Lookup& lookup : lookups) {
     lookup.ahead = lookup.key.bytes.empty() ? Index::Ahead() : index.LookAhead(lookup.key);
-    if (lookup.ahead.slot != nullptr) __builtin_prefetch(items_begin + lookup.ahead.handle() * 8);
+    if (lookup.ahead.slot != nullptr) {
+      base::Prefetch(items_begin + lookup.ahead.handle() * 8, lookup.is_write);
+    }
   }
   uint64_t late = 0;
   for (size_t i = 0; i < lookups.size(); ++i) {
     Index::Ahead& ahead = lookups[i].ahead;
     if (ahead.slot != nullptr) {
-      FetchLines(items_begin + ahead.handle() * 8, lookups[i].without_value);
+      FetchLines(items_begin + ahead.handle() * 8, lookups[i].is_write);
     } else if (ahead.second != nullptr) {
       ahead = Index::LookAheadIn(*ahead.second, ahead.second_tag);
       if (ahead.slot == nullptr) continue;
-      __builtin_prefetch(items_begin + ahead.handle() * 8);
+      base::Prefetch(items_begin + ahead.handle() * 8, lookups[i].is_write);
       late |= uint64_t{1} << i;
     }
   }
   for (; late != 0; late &= late - 1) {
     const Lookup& lookup = lookups[static_cast<size_t>(std::countr_zero(late))];
-    FetchLines(items_begin + lookup.ahead.handle() * 8, lookup.without_value);
+    FetchLines(items_begin + lookup.ahead.handle() * 8, lookup.is_write);
   }
 }
 
@@ -241,10 +244,8 @@ bool Draft::AddPieces(Queue queue, uint64_t owner) {
     const uint32_t size_class = state.classes.ClassOf(bytes + static_cast<uint32_t>(sizeof(PieceHead)));
     const uint64_t handle = access_->local_->chunks.Allocate(size_class, queue);
     if (handle == 0) return false;
-    auto* piece = new (state.pool.At(handle)) PieceHead{};
-    piece->bytes = bytes;
-    piece->previous.store(previous, std::memory_order_relaxed);
-    piece->owner.store(owner, std::memory_order_relaxed);
+    auto* piece = reinterpret_cast<PieceHead*>(state.pool.At(handle));
+    piece->Init(bytes, previous, owner);
     link->store(handle, std::memory_order_relaxed);
     link = &piece->next;
     previous = handle;

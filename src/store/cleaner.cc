@@ -162,7 +162,8 @@ uint64_t Cleaner::CopyItem(const ItemRef& item, uint64_t handle, const Verdict& 
   std::memcpy(to, from, 4);
   std::memcpy(to + kItemHeadBytes, from + kItemHeadBytes, bytes - kItemHeadBytes);
   const ItemRef copied = state_.ItemAt(copy);
-  copied.StateWord().store((item.state() & ~State::kFrequencyMask) | verdict.frequency, std::memory_order_relaxed);
+  const uint32_t others = item.state() & ~(State::kFrequencyMask | State::kLive);
+  copied.StateWord().store(others | verdict.frequency, std::memory_order_relaxed);
   if (item.is_chained()) {
     for (uint64_t at = item.Chain().first_piece.load(std::memory_order_relaxed); at != 0;) {
       auto* piece = reinterpret_cast<PieceHead*>(pool.At(at));
@@ -222,11 +223,9 @@ uint64_t Cleaner::CopyPiece(const ItemRef& owner, uint64_t handle) {
   const auto* from = reinterpret_cast<const PieceHead*>(pool.At(handle));
   const uint64_t next = from->next.load(std::memory_order_relaxed),
                  previous = from->previous.load(std::memory_order_relaxed);
-  auto* to = new (pool.At(copy)) PieceHead{};
-  to->bytes = from->bytes;
+  auto* to = reinterpret_cast<PieceHead*>(pool.At(copy));
+  to->Init(from->bytes, previous, from->owner.load(std::memory_order_relaxed));
   to->next.store(next, std::memory_order_relaxed);
-  to->previous.store(previous, std::memory_order_relaxed);
-  to->owner.store(from->owner.load(std::memory_order_relaxed), std::memory_order_relaxed);
   std::memcpy(static_cast<void*>(to + 1), from + 1, from->bytes);
   pool.SetLive(copy);
   if (next != 0) reinterpret_cast<PieceHead*>(pool.At(next))->previous.store(copy, std::memory_order_release);

@@ -34,6 +34,7 @@
 #include <emmintrin.h>
 #endif
 
+#include "base/prefetch.h"
 #include "base/spin_lock.h"
 #include "base/status.h"
 #include "store/arena.h"
@@ -67,7 +68,7 @@ class Index {
                                                      const char* items_begin, bool items_have_cas);
 
   uint64_t Find(const Key& key) const;
-  void Prefetch(const Key& key) const { __builtin_prefetch(&buckets_[MapOf(key.hash).bucket]); }
+  void Prefetch(const Key& key, bool to_write) const { base::Prefetch(&buckets_[MapOf(key.hash).bucket], to_write); }
 
   // Hints: the first slot in the first place whose tag fits, for prefetching the item and for Find; and if there is
   // none, or several that fit, the second place if the key may be there, which is then being fetched.

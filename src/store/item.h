@@ -32,6 +32,7 @@ using base::Seconds;
 
 inline constexpr size_t kKeyBytesMax = 250;
 inline constexpr size_t kItemHeadBytes = 8;
+inline constexpr size_t kStateWordOffset = 4;
 inline constexpr uint32_t kValueLengthMax = (1u << 24) - 1;  // of an item in one chunk
 
 enum class ItemKind : uint8_t { kValue = 0, kTombstone = 1 };
@@ -50,8 +51,8 @@ struct SessionStamps {
   uint8_t rule = 0;       // which rule's session this is
   uint8_t allowance = 0;  // immediate writes left
   uint8_t marks = 0;      // bits of the session module
-  uint8_t origin = 0;  // where the session module has this copy from
-  uint64_t seen_by = 0;  // reserved for the session module
+  uint8_t origin = 0;     // where the session module has this copy from
+  uint64_t seen_by = 0;   // reserved for the session module
 };
 static_assert(sizeof(SessionStamps) == 64);
 
@@ -61,7 +62,8 @@ struct State {
   static constexpr uint32_t kFetched = 1u << 2;
   static constexpr uint32_t kStale = 1u << 3;  // meta: invalidated
   static constexpr uint32_t kWon = 1u << 4;    // meta: somebody recaches it
-  static constexpr uint32_t kKindShift = 5, kKindMask = 3u << 5;
+  static constexpr uint32_t kKindShift = 5, kKindMask = 1u << 5;
+  static constexpr uint32_t kLive = 1u << 6;  // slab_pool.h; a piece has it at the same place
   static constexpr uint32_t kDirty = 1u << 7;
   static constexpr uint32_t kGenerationShift = 8, kGenerationMask = 15u << 8;  // of flush_all
   static constexpr uint32_t kHasExpiry = 1u << 12;
@@ -81,13 +83,22 @@ static_assert(sizeof(ChainHead) == 16);
 // Begins every piece's chunk. The bytes follow. Where an item has its key length a piece has zero: so a walker tells
 // them apart.
 struct PieceHead {
-  uint32_t bytes;  // of the value in this piece, below 2^24
-  uint32_t reserved;
+  uint32_t bytes;                  // of the value in this piece, below 2^24
+  std::atomic<uint32_t> state;     // State::kLive or nothing
   std::atomic<uint64_t> next;      // handle, 0 at the end
   std::atomic<uint64_t> previous;  // handle, 0 in the first piece
   std::atomic<uint64_t> owner;     // handle of the item's first chunk
+
+  // Field by field: walkers may look at the state of a chunk that is no piece yet.
+  void Init(uint32_t piece_bytes, uint64_t previous_piece, uint64_t owner_chunk) {
+    bytes = piece_bytes;
+    state.store(0, std::memory_order_relaxed);
+    next.store(0, std::memory_order_relaxed);
+    previous.store(previous_piece, std::memory_order_relaxed);
+    owner.store(owner_chunk, std::memory_order_relaxed);
+  }
 };
-static_assert(sizeof(PieceHead) == 32);
+static_assert(sizeof(PieceHead) == 32 && offsetof(PieceHead, state) == kStateWordOffset);
 
 // A look at one item. A pointer and where its pieces are; copy freely. Null when default made.
 class ItemRef {
@@ -131,7 +142,9 @@ class ItemRef {
   char* chunk() const { return chunk_; }
   size_t KeyLength() const { return Lengths() >> 24; }
   uint32_t ValueLength() const { return Lengths() & kValueLengthMax; }
-  std::atomic<uint32_t>& StateWord() const { return *reinterpret_cast<std::atomic<uint32_t>*>(chunk_ + 4); }
+  std::atomic<uint32_t>& StateWord() const {
+    return *reinterpret_cast<std::atomic<uint32_t>*>(chunk_ + kStateWordOffset);
+  }
   std::atomic<Seconds>& Expiry() const { return *reinterpret_cast<std::atomic<Seconds>*>(chunk_ + kItemHeadBytes); }
   size_t KeyOffset() const { return KeyOffset(state()); }
   size_t KeyOffset(uint32_t state) const;

@@ -10,7 +10,6 @@
 #include "store/slab_pool.h"
 
 #include <algorithm>
-#include <bit>
 #include <cstring>
 #include <utility>
 
@@ -23,23 +22,13 @@ namespace {
 constexpr uint32_t kSampledPages = 32;      // looked at by PickVictim for one that is nearly empty
 constexpr uint32_t kSparseDenominator = 3;  // nearly empty: less than a third of the chunks in use
 
-// For a page of the smallest chunks.
-uint32_t LiveWordsMax(uint32_t page_bytes) { return (page_bytes / SizeClasses::kChunkBytesMin + 63) / 64; }
-
 // Zeroed records mean "nothing is due", so times are counted back from the end: what is due first is largest.
 constexpr base::Seconds kEndOfTime = UINT32_MAX;
 
 }  // namespace
 
 // A record of zeros is that of a page that was never used.
-size_t SlabPool::RecordBytes(uint32_t page_bytes, uint32_t pages_max) {
-  return (static_cast<size_t>(pages_max) + 1) * PageRecordBytes(LiveWordsMax(page_bytes));
-}
-
-// In all three arrays.
-size_t SlabPool::PageRecordBytes(uint32_t live_words) {
-  return sizeof(Page) + live_words * sizeof(uint64_t) + sizeof(uint32_t);
-}
+size_t SlabPool::RecordBytes(uint32_t pages_max) { return (static_cast<size_t>(pages_max) + 1) * kPageRecordBytes; }
 
 SlabPool::SlabPool(Arena& arena, std::unique_ptr<Arena> records, const SizeClasses& classes, uint32_t page_bytes,
                    uint32_t pages_max)
@@ -49,9 +38,7 @@ SlabPool::SlabPool(Arena& arena, std::unique_ptr<Arena> records, const SizeClass
       pages_max_(pages_max),
       records_(std::move(records)),
       pages_(reinterpret_cast<Page*>(records_->begin())),
-      live_(reinterpret_cast<std::atomic<uint64_t>*>(pages_ + pages_max + 1)),
-      due_(reinterpret_cast<std::atomic<uint32_t>*>(live_ +
-                                                    (static_cast<size_t>(pages_max) + 1) * LiveWordsMax(page_bytes))),
+      due_(reinterpret_cast<std::atomic<uint32_t>*>(pages_ + pages_max + 1)),
       class_states_(new Class[classes.count()]),
       pages_limit_(pages_max) {
   CHECK((static_cast<uint64_t>(pages_max) + 1) * page_bytes <= arena.bytes());
@@ -92,18 +79,19 @@ uint64_t SlabPool::TakeChunk(Class& state, Queue queue) {
       continue;
     }
     const uint32_t chunk_bytes = classes_.chunk_bytes(ClassOfPage(number));
-    uint32_t chunk = page.fresh;
-    if (page.free_head != 0) {
-      chunk = page.free_head - 1u;
-      std::memcpy(&page.free_head, arena_.begin() + static_cast<uint64_t>(number) * page_bytes_ + chunk * chunk_bytes,
-                  sizeof page.free_head);
+    const uint16_t fresh = page.fresh.load(std::memory_order_relaxed);
+    const uint32_t chunk = page.free_head != 0 ? page.free_head - 1u : fresh;
+    const uint64_t handle = (uint64_t{number} * page_bytes_ + uint64_t{chunk} * chunk_bytes) / 8;
+    if (chunk != fresh) {
+      std::memcpy(&page.free_head, At(handle), sizeof page.free_head);
     } else {
-      ++page.fresh;
+      StateWordAt(handle).store(0, std::memory_order_relaxed);  // of whatever class was here before
+      page.fresh.store(fresh + 1, std::memory_order_seq_cst);
     }
     page.in_use.fetch_add(1, std::memory_order_relaxed);
     state.used.store(state.used.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
-    if (page.free_head == 0 && page.fresh == page.chunks) UnlistRoom(state, number);
-    return (static_cast<uint64_t>(number) * page_bytes_ + static_cast<uint64_t>(chunk) * chunk_bytes) / 8;
+    if (page.free_head == 0 && page.fresh.load(std::memory_order_relaxed) == page.chunks) UnlistRoom(state, number);
+    return handle;
   }
   return 0;
 }
@@ -137,10 +125,8 @@ uint32_t SlabPool::TakePage(uint32_t size_class, Queue queue, Purpose purpose) {
   page.size_class.store(static_cast<uint8_t>(size_class), std::memory_order_relaxed);
   page.queue.store(queue, std::memory_order_relaxed);
   page.chunks = static_cast<uint16_t>(page_bytes_ / classes_.chunk_bytes(size_class));
-  const uint32_t words = LiveWordsOf(classes_.chunk_bytes(size_class));
-  if (words > live_words_used_.load(std::memory_order_relaxed))
-    live_words_used_.store(words, std::memory_order_relaxed);
-  page.fresh = page.free_head = 0;
+  page.fresh.store(0, std::memory_order_relaxed);
+  page.free_head = 0;
   page.in_use.store(0, std::memory_order_relaxed);
   class_states_[size_class].newest[static_cast<int>(queue)] = next_sequence_;
   page.sequence.store(next_sequence_++, std::memory_order_relaxed);
@@ -216,22 +202,6 @@ uint16_t SlabPool::ChunkNumber(uint64_t handle) const {
   const uint64_t page = offset / page_bytes_;
   return static_cast<uint16_t>((offset - page * page_bytes_) /
                                classes_.chunk_bytes(ClassOfPage(static_cast<uint32_t>(page))));
-}
-
-std::atomic<uint64_t>& SlabPool::LiveWord(uint64_t handle, uint64_t* bit) const {
-  const uint32_t number = ChunkNumber(handle);
-  *bit = 1ull << (number % 64);
-  return LiveWordOf(PageOf(handle), number / 64);
-}
-
-void SlabPool::SetLive(uint64_t handle) {
-  uint64_t bit;
-  LiveWord(handle, &bit).fetch_or(bit, std::memory_order_seq_cst);  // see NoteDue
-}
-
-void SlabPool::ClearLive(uint64_t handle) {
-  uint64_t bit;
-  LiveWord(handle, &bit).fetch_and(~bit, std::memory_order_release);
 }
 
 void SlabPool::ListRoom(Class& state, uint32_t number) {
@@ -334,10 +304,7 @@ void SlabPool::EndDraining(uint32_t number, uint32_t taken_off, uint64_t tag) {
 
 uint32_t SlabPool::LiveChunks(uint32_t number) const {
   uint32_t live = 0;
-  const uint32_t words = LiveWordsOf(classes_.chunk_bytes(ClassOfPage(number)));
-  for (uint32_t word = 0; word < words; ++word) {
-    live += static_cast<uint32_t>(std::popcount(LiveWordOf(number, word).load(std::memory_order_relaxed)));
-  }
+  ForEachLive(number, [&live](uint64_t) { ++live; });
   return live;
 }
 
@@ -431,9 +398,6 @@ std::vector<SlabPool::ClassUse> SlabPool::ClassUses() const {
   return uses;
 }
 
-uint64_t SlabPool::metadata_bytes() const {
-  return pages_high() * PageRecordBytes(live_words_used_.load(std::memory_order_relaxed)) +
-         classes_.count() * sizeof(Class);
-}
+uint64_t SlabPool::metadata_bytes() const { return pages_high() * kPageRecordBytes + classes_.count() * sizeof(Class); }
 
 }  // namespace holdfast::store

@@ -1,8 +1,9 @@
 // slab_pool.h - pages cut into chunks: who is free, who is in use, in which queue a page stands.
 //
 // A page belongs to one size class and one queue while it has chunks in use. A chunk is in use from Allocate to Free;
-// it is *live* while the index knows it (an item's first chunk) or its item (a piece). The page's bits of live chunks
-// are what a cleaner walks.
+// it is *live* while the index knows it (an item's first chunk) or its item (a piece). That stands in the chunk itself,
+// as a bit of the state word that items and pieces have at one place (item.h); a cleaner walks the chunks of a page
+// that were given out and looks at those that are live.
 //
 // Threads: any. Locks: the class's spin lock, then the pool's mutex; neither is held when a function returns. Whoever
 //          allocates and frees much does so through a ChunkCache.
@@ -27,6 +28,7 @@
 #include "base/spin_lock.h"
 #include "store/arena.h"
 #include "store/eviction.h"
+#include "store/item.h"
 #include "store/size_classes.h"
 
 namespace holdfast::store {
@@ -43,7 +45,7 @@ class SlabPool {
   // records: zeroed memory of RecordBytes, so that a large limit costs nothing before it is used.
   SlabPool(Arena& arena, std::unique_ptr<Arena> records, const SizeClasses& classes, uint32_t page_bytes,
            uint32_t pages_max);
-  static size_t RecordBytes(uint32_t page_bytes, uint32_t pages_max);
+  static size_t RecordBytes(uint32_t pages_max);
 
   // Gives at most chunks.size() handles and says how many; none when a new page is needed and none is free.
   uint32_t Allocate(uint32_t size_class, Queue queue, Purpose purpose, std::span<uint64_t> chunks);
@@ -67,8 +69,8 @@ class SlabPool {
   void Leave(ChunkCache& cache);
   void GiveBackCached();
 
-  void SetLive(uint64_t handle);
-  void ClearLive(uint64_t handle);
+  void SetLive(uint64_t handle) { StateWordAt(handle).fetch_or(State::kLive, std::memory_order_seq_cst); }
+  void ClearLive(uint64_t handle) { StateWordAt(handle).fetch_and(~State::kLive, std::memory_order_release); }
 
   char* At(uint64_t handle) const { return arena_.begin() + handle * 8; }
   uint64_t HandleOf(const char* chunk) const { return static_cast<uint64_t>(chunk - arena_.begin()) / 8; }
@@ -157,8 +159,8 @@ class SlabPool {
     std::atomic<Queue> queue{Queue::kSmall};  // as size_class
     bool has_room_listed = false;             // class lock
     uint16_t chunks = 0;
-    uint16_t fresh = 0;      // class lock: chunks from here on were never given out
-    uint16_t free_head = 0;  // class lock: 1 + number of the first free chunk, 0 none; chained in the chunks
+    std::atomic<uint16_t> fresh{0};  // chunks from here on were never given out; written under the class lock
+    uint16_t free_head = 0;          // class lock: 1 + number of the first free chunk, 0 none; chained in the chunks
     std::atomic<uint32_t> in_use{0};
     uint32_t room_previous = kNoPage, room_next = kNoPage;    // class lock
     uint32_t queue_previous = kNoPage, queue_next = kNoPage;  // pool mutex; queue or draining list
@@ -180,7 +182,7 @@ class SlabPool {
     std::atomic<uint64_t> oldest{0}, newest{0};  // sequences
   };
 
-  static size_t PageRecordBytes(uint32_t live_words);
+  static constexpr size_t kPageRecordBytes = sizeof(Page) + sizeof(uint32_t);  // in both arrays
   bool InYoungerHalf(const Page& page) const;
   bool MayBeSparse(const Page& page) const;
   template <class F>
@@ -191,11 +193,9 @@ class SlabPool {
   uint32_t TakePage(uint32_t size_class, Queue queue, Purpose purpose);
   bool IsYoung(const Page& page) const;
   uint16_t ChunkNumber(uint64_t handle) const;
-  uint32_t LiveWordsOf(uint32_t chunk_bytes) const { return (page_bytes_ / chunk_bytes + 63) / 64; }
-  std::atomic<uint64_t>& LiveWordOf(uint32_t page, uint32_t word) const {
-    return live_[static_cast<uint64_t>(word) * (pages_max_ + 1) + page];
+  std::atomic<uint32_t>& StateWordAt(uint64_t handle) const {
+    return *reinterpret_cast<std::atomic<uint32_t>*>(At(handle) + kStateWordOffset);
   }
-  std::atomic<uint64_t>& LiveWord(uint64_t handle, uint64_t* bit) const;
   void ListRoom(Class& size_class, uint32_t page);
   void UnlistRoom(Class& size_class, uint32_t page);
   void Enqueue(PageQueue& queue, uint32_t page);
@@ -206,10 +206,9 @@ class SlabPool {
   const SizeClasses& classes_;
   const uint32_t page_bytes_;
   const uint32_t pages_max_;
-  const std::unique_ptr<Arena> records_;  // holds the three below
+  const std::unique_ptr<Arena> records_;  // holds the two below
   Page* const pages_;
-  std::atomic<uint64_t>* const live_;  // of all pages the first word, then the second: few chunks, few words touched
-  std::atomic<uint32_t>* const due_;   // a page: how long before the end of time; 0: nothing is due
+  std::atomic<uint32_t>* const due_;  // a page: how long before the end of time; 0: nothing is due
   std::unique_ptr<Class[]> class_states_;
 
   mutable std::mutex caches_mutex_;  // guards caches_; each cache's lock is taken under it
@@ -224,10 +223,9 @@ class SlabPool {
   std::atomic<uint64_t> pages_limit_;
   std::atomic<uint64_t> pages_taken_{0};
   std::atomic<uint64_t> pages_draining_{0};
-  std::atomic<uint32_t> live_words_used_{0};  // most that a page ever had; written under the pool mutex
-  std::atomic<bool> was_full_{false};         // eviction has begun once: chunk reuse is then for the younger half only
-  uint64_t next_sequence_ = 1;                // pool mutex
-  uint32_t sample_at_ = 1;                    // pool mutex: where PickVictim looks next for a nearly empty page
+  std::atomic<bool> was_full_{false};  // eviction has begun once: chunk reuse is then for the younger half only
+  uint64_t next_sequence_ = 1;         // pool mutex
+  uint32_t sample_at_ = 1;             // pool mutex: where PickVictim looks next for a nearly empty page
   std::atomic<base::Seconds> now_{0};
 };
 
@@ -254,13 +252,10 @@ void SlabPool::ForEachLiveIfInUse(uint32_t page, uint64_t tag, F&& visit) {
 
 template <class F>
 void SlabPool::WalkLive(uint32_t page, uint32_t chunk_bytes, F&& visit) const {
-  const uint32_t words = LiveWordsOf(chunk_bytes);
-  for (uint32_t word = 0; word < words; ++word) {
-    uint64_t bits = LiveWordOf(page, word).load(std::memory_order_seq_cst);
-    for (; bits != 0; bits &= bits - 1) {
-      const uint64_t number = word * 64u + static_cast<uint64_t>(__builtin_ctzll(bits));
-      visit((static_cast<uint64_t>(page) * page_bytes_ + number * chunk_bytes) / 8);
-    }
+  const uint32_t given_out = pages_[page].fresh.load(std::memory_order_seq_cst);
+  for (uint32_t number = 0; number < given_out; ++number) {
+    const uint64_t handle = (uint64_t{page} * page_bytes_ + uint64_t{number} * chunk_bytes) / 8;
+    if ((StateWordAt(handle).load(std::memory_order_seq_cst) & State::kLive) != 0) visit(handle);
   }
 }
 

@@ -60,8 +60,7 @@ base::Result<std::unique_ptr<Store>> Store::Create(const StoreSettings& settings
   if (!arena.ok()) arena = Arena::Create(settings.memory_limit_bytes + page_bytes, "items (-m)");
   if (!arena.ok()) return arena.status();
   const auto pages_max = static_cast<uint32_t>(arena.value()->bytes() / page_bytes) - 1;
-  auto records =
-      Arena::Create(SlabPool::RecordBytes(page_bytes, pages_max), "the records of pages", Arena::Pages::kSmall);
+  auto records = Arena::Create(SlabPool::RecordBytes(pages_max), "the records of pages", Arena::Pages::kSmall);
   if (!records.ok()) return records.status();
   if (settings.preallocate) arena.value()->Fill(settings.memory_limit_bytes);
   const uint64_t items_max = arena.value()->bytes() / SizeClasses::kChunkBytesMin;

@@ -285,8 +285,8 @@ class Store {
 // A key that is about to be looked for; with an empty one nothing is.
 struct Lookup {
   Key key;
-  bool without_value = false;  // of no interest: it is to be overwritten
-  Index::Ahead ahead = {};     // what fetching saw
+  bool is_write = false;    // locks the key, and wants nothing of the value that is there
+  Index::Ahead ahead = {};  // what fetching saw
 };
 
 // One thread's door to the store. Made, used and destroyed on that thread.

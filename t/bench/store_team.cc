@@ -109,7 +109,7 @@ class Member {
       const bool sets = work == StoreWork::kSet;
       std::array<store::Lookup, kBatch> lookups;
       for (size_t i = 0; i < kBatch; ++i) {
-        lookups[i] = {.key = store::Key::Of(team_.draws[first + i * step].view()), .without_value = sets};
+        lookups[i] = {.key = store::Key::Of(team_.draws[first + i * step].view()), .is_write = sets};
       }
       Batch(lookups, sets);
       access_.Quiesce();

@@ -50,7 +50,7 @@ TEST(Store, fetching_ahead_changes_nothing_of_what_is_found) {
   std::vector<std::string> names;
   for (int i = 0; i < kKeys; ++i) names.push_back(name(i));
   std::vector<Lookup> lookups;
-  for (const std::string& key : names) lookups.push_back({.key = Key::Of(key), .without_value = key.ends_with('4')});
+  for (const std::string& key : names) lookups.push_back({.key = Key::Of(key), .is_write = key.ends_with('4')});
   lookups[7].key = {};
   f.access->FetchAhead(lookups);
   size_t seen = 0;
