@@ -27,8 +27,9 @@ namespace holdfast::store {
 
 namespace {
 constexpr uint64_t kPagesAhead = 4;       // kept free, beyond one for each writing thread
-constexpr uint64_t kPagesCleanedMax = 4;  // in one MakeRoom, beyond what was wanted
+constexpr uint64_t kPagesCleanedMax = 2;  // in one MakeRoom, beyond what was wanted
 constexpr uint64_t kCleanedForOne = 32;   // before force
+constexpr size_t kLookedUpTogether = 16;  // so that their buckets come from memory at once
 constexpr int64_t kHopeShare = 64;        // so much of memory less dirty, and it is tried again
 bool IsPiece(const char* chunk) { return static_cast<unsigned char>(chunk[3]) == 0; }
 }  // namespace
@@ -103,17 +104,38 @@ void Cleaner::CleanPage(AccessLocal& local, const SlabPool::Victim& victim) {
 
 void Cleaner::Walk(AccessLocal& local, uint32_t page) {
   uint32_t taken_off = 0;
-  const Seconds now = state_.clock.Now();
+  std::array<OnPage, kLookedUpTogether> group;
+  size_t count = 0;
   state_.pool.ForEachLive(page, [&](uint64_t handle) {
-    const bool piece = IsPiece(state_.pool.At(handle));
-    taken_off += piece ? TakeOffPiece(local, handle, now) : TakeOffItem(local, handle, now);
+    OnPage& next = group[count++];
+    next = {handle, IsPiece(state_.pool.At(handle)) ? Key() : Key::Of(state_.ItemAt(handle).key())};
+    if (!next.is_piece()) {
+      state_.index->Prefetch(next.key, true);
+      state_.policy->Prefetch(next.key.hash);
+    }
+    if (count < group.size()) return;
+    taken_off += TakeOff(local, group);
+    count = 0;
   });
+  taken_off += TakeOff(local, std::span(group).first(count));
   state_.pool.EndDraining(page, taken_off, state_.epochs.Advance());
 }
 
-bool Cleaner::TakeOffItem(AccessLocal& local, uint64_t handle, Seconds now) {
+// Says how many were taken off. Their first places are on the way, the second ones are asked for now.
+uint32_t Cleaner::TakeOff(AccessLocal& local, std::span<const OnPage> group) {
+  const Seconds now = state_.clock.Now();
+  for (const OnPage& one : group) {
+    if (!one.is_piece()) (void)state_.index->LookAhead(one.key);
+  }
+  uint32_t taken_off = 0;
+  for (const OnPage& one : group) {
+    taken_off += one.is_piece() ? TakeOffPiece(local, one.handle, now) : TakeOffItem(local, one.handle, one.key, now);
+  }
+  return taken_off;
+}
+
+bool Cleaner::TakeOffItem(AccessLocal& local, uint64_t handle, const Key& key, Seconds now) {
   const ItemRef item = state_.ItemAt(handle);
-  const Key key = Key::Of(item.key());
   Index::Locked locked = state_.index->Lock(key);
   if (locked.handle != handle) {
     state_.index->Unlock(locked);

@@ -33,7 +33,7 @@ base::Result<std::unique_ptr<Index>> Index::Create(uint64_t buckets_max, uint64_
   auto buckets = Arena::Create(buckets_max * sizeof(Bucket), "the index");
   if (!buckets.ok()) return buckets.status();
   const uint64_t links_max = std::min<uint64_t>(kLinkMax, buckets_max) + 1;
-  auto links = Arena::Create(links_max * sizeof(Bucket), "the index's overflow");
+  auto links = Arena::Create(links_max * sizeof(Bucket), "the index's overflow", Arena::Pages::kSmall);
   if (!links.ok()) return links.status();
   return std::unique_ptr<Index>(new Index(std::move(buckets.value()), std::move(links.value()), buckets_max,
                                           buckets_first, items_begin, items_have_cas));

@@ -10,6 +10,8 @@
 
 #include <algorithm>
 
+#include "base/prefetch.h"
+
 namespace holdfast::store {
 
 namespace {
@@ -34,6 +36,11 @@ void Ghost::Remember(uint32_t hash, uint64_t capacity) {
   table->insertions.store(table->insertions.load(std::memory_order_relaxed) + 1, std::memory_order_relaxed);
   table->slots[PlaceOf(hash, table->slots.size())].store(static_cast<Entry>(hash << kTickBits | table->Tick()),
                                                          std::memory_order_relaxed);
+}
+
+void Ghost::Prefetch(uint32_t hash) const {
+  const Table* table = table_.load(std::memory_order_relaxed);
+  if (table != nullptr) base::Prefetch(&table->slots[PlaceOf(hash, table->slots.size())], true);
 }
 
 bool Ghost::Contains(uint32_t hash) const {

@@ -25,6 +25,7 @@ class Ghost {
  public:
   void Remember(uint32_t hash, uint64_t capacity);  // capacity: how many hashes to remember, about
   bool Contains(uint32_t hash) const;
+  void Prefetch(uint32_t hash) const;
   uint64_t bytes() const { return bytes_.load(std::memory_order_relaxed); }
   // What its first table takes, or has taken.
   static uint64_t BytesFor(uint64_t capacity) { return std::max(kEntriesFirst, capacity) * sizeof(Entry); }
@@ -55,6 +56,7 @@ class S3Fifo final : public EvictionPolicy {
   Queue QueueForNew(uint32_t key_hash) override;
   Queue NextQueue(uint64_t small_pages, uint64_t main_pages) override;
   Verdict Judge(Queue from, uint32_t frequency) override;
+  void Prefetch(uint32_t key_hash) const override { ghost_.Prefetch(key_hash); }
   void Dropped(Queue from, uint32_t key_hash, uint64_t items) override;
   uint64_t bytes(uint64_t items) const override { return std::max(ghost_.bytes(), Ghost::BytesFor(items)); }
 

@@ -21,6 +21,7 @@ constexpr uint64_t kTrimPages = 32;  // cleaned by one Trim
 constexpr uint64_t kPagesMin = 16;   // beside one for each thread: with less nothing can be stored
 
 uint32_t PageBytesFor(uint64_t memory_limit_bytes) {
+  if (memory_limit_bytes >= 1024 * kMegabyte) return 128 * 1024;
   if (memory_limit_bytes >= 256 * kMegabyte) return 64 * 1024;
   if (memory_limit_bytes >= 16 * kMegabyte) return 16 * 1024;
   if (memory_limit_bytes >= 8 * kMegabyte) return 8 * 1024;

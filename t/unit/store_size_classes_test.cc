@@ -8,7 +8,7 @@ namespace holdfast::store {
 namespace {
 
 TEST(SizeClasses, every_size_fits_its_class_and_not_the_one_below) {
-  for (const uint32_t page_bytes : {4096u, 8192u, 16384u, 65536u}) {
+  for (const uint32_t page_bytes : {4096u, 8192u, 16384u, 65536u, 131072u}) {
     const SizeClasses classes(page_bytes, 0, 0);
     for (uint32_t bytes = 1; bytes <= classes.largest_bytes(); ++bytes) {
       const uint32_t size_class = classes.ClassOf(bytes);
