@@ -67,9 +67,9 @@ constexpr size_t kFetchedAtOnce = 64;
   for (const char* line = head - in_line + kLineBytes; line < end; line += kLineBytes) __builtin_prefetch(line);
 }
 
-// In steps, each for all before the next: the buckets, the heads of the items, the rest of them. What is in its second
-// place is one step behind the others.
-void Fetch(const Index& index, const char* items_begin, std::span<Lookup> lookups) {
+// In steps, each for all before the next: the buckets, the heads of the items (of a write that finds none, what the
+// policy knows of the key), the rest of them. What is in its second place is one step behind the others.
+void Fetch(const Index& index, const EvictionPolicy& policy, const char* items_begin, std::span<Lookup> lookups) {
   for (const Lookup& lookup : lookups) {
     if (!lookup.key.bytes.empty()) index.Prefetch(lookup.key, lookup.is_write);
   }
@@ -77,6 +77,8 @@ void Fetch(const Index& index, const char* items_begin, std::span<Lookup> lookup
     lookup.ahead = lookup.key.bytes.empty() ? Index::Ahead() : index.LookAhead(lookup.key);
     if (lookup.ahead.slot != nullptr) {
       base::Prefetch(items_begin + lookup.ahead.handle() * 8, lookup.is_write);
+    } else if (lookup.is_write) {
+      policy.Prefetch(lookup.key.hash);
     }
   }
   uint64_t late = 0;
@@ -102,7 +104,7 @@ void Fetch(const Index& index, const char* items_begin, std::span<Lookup> lookup
 void Access::FetchAhead(std::span<Lookup> lookups) const {
   while (!lookups.empty()) {
     const size_t count = std::min(lookups.size(), kFetchedAtOnce);
-    Fetch(*state_.index, state_.arena->begin(), lookups.first(count));
+    Fetch(*state_.index, *state_.policy, state_.arena->begin(), lookups.first(count));
     lookups = lookups.subspan(count);
   }
 }

@@ -4,7 +4,7 @@
 // There are two queues of pages, both in the order in which the pages were taken. To try another policy, write another
 // EvictionPolicy and hand it to the StoreState; nothing else knows which one it is.
 //
-// Threads: Judge, NextQueue, Prefetch and Dropped under the cleaner's mutex; QueueForNew from any thread.
+// Threads: Judge, NextQueue and Dropped under the cleaner's mutex; QueueForNew and Prefetch from any thread.
 
 #ifndef HOLDFAST_STORE_EVICTION_H_
 #define HOLDFAST_STORE_EVICTION_H_
@@ -30,7 +30,7 @@ class EvictionPolicy {
   virtual Queue NextQueue(uint64_t small_pages, uint64_t main_pages) = 0;
   // An item with that many hits is on a page that is being cleaned.
   virtual Verdict Judge(Queue from, uint32_t frequency) = 0;
-  // Dropped may be called for this key soon: fetches what that changes.
+  // QueueForNew or Dropped may be called for this key soon: fetches what they look at.
   virtual void Prefetch(uint32_t key_hash) const = 0;
   // An item that was not kept has gone. items: how many there are in the store, about.
   virtual void Dropped(Queue from, uint32_t key_hash, uint64_t items) = 0;

@@ -39,7 +39,7 @@ void Ghost::Remember(uint32_t hash, uint64_t capacity) {
 }
 
 void Ghost::Prefetch(uint32_t hash) const {
-  const Table* table = table_.load(std::memory_order_relaxed);
+  const Table* table = table_.load(std::memory_order_acquire);
   if (table != nullptr) base::Prefetch(&table->slots[PlaceOf(hash, table->slots.size())], true);
 }
 
