@@ -130,6 +130,11 @@ void JournalReplay::ApplyExpiry(const DecodedRecord& record, const Key& key) {
     return WriteDirectly(ChangeKind::kExpiry, record, key);
   }
   SessionStamps stamps = slot.item().stamps();
+  if (stamps.version < record.stamps.version && stamps.floor < record.stamps.born) {
+    // Of a value that another server wrote later, and that was read from the database: it has this value, too.
+    { const Slot gone = std::move(slot); }
+    return KeepDirect(ChangeKind::kExpiry, record, stamps.floor);
+  }
   if (slot.item().kind() == ItemKind::kTombstone || stamps.version != record.stamps.version ||
       stamps.touched >= record.stamps.touched) {
     return;
@@ -175,6 +180,10 @@ void JournalReplay::WriteDirectly(ChangeKind kind, const DecodedRecord& record, 
     slot.Remove();
     sessions_.provisional().Forget(key.bytes);
   }
+  KeepDirect(kind, record, floor);
+}
+
+void JournalReplay::KeepDirect(ChangeKind kind, const DecodedRecord& record, uint64_t floor) {
   Change change;
   change.kind = kind;
   change.base_version = kind == ChangeKind::kCompared ? 0 : record.stamps.version;

@@ -48,6 +48,8 @@ class JournalReplay {
   base::Seconds ExpiryAfter(int64_t ttl_us) const;
   // Memory has no place for it, nor any longer for what this record takes the place of.
   void WriteDirectly(ChangeKind kind, const DecodedRecord& record, const store::Key& key);
+  // What Finish is to write: nothing of it is in memory.
+  void KeepDirect(ChangeKind kind, const DecodedRecord& record, uint64_t floor);
 
   Sessions& sessions_;
   store::Access& access_;

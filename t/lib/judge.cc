@@ -282,8 +282,32 @@ class KeyJudge {
 
   void LookAtMiss(size_t i) {
     const size_t write = SurelyLive(At(i));
-    if (write == kNone) return;
+    if (write == kNone || MayHaveEndedWithAnother(At(i), write)) return;
     Find(IsLogin(At(write)) ? Fault::kLoginRefused : Fault::kLostSession, i, write);
+  }
+
+  // Two servers may each have a login of their own until one knows of the other's. The later value stays, and when it is
+  // of the login that a third has deleted by then, the delete ends it, however late it comes.
+  bool MayHaveEndedWithAnother(const Operation& op, size_t login) const {
+    const Operation& lost = At(login);
+    return std::any_of(indexes_.begin(), indexes_.end(), [&](size_t w) {
+      const Operation& write = At(w);
+      if (!Writes(write) || write.node == lost.node || write.begun_us >= op.begun_us) return false;
+      if (Before(write, lost) || KnownTo(lost, write)) return false;
+      return std::any_of(deletes_.begin(), deletes_.end(), [&](size_t d) {
+        return Before(At(d), lost) && !KnownTo(At(d), write) && BeganBefore(w, At(d));
+      });
+    });
+  }
+  bool BeganBefore(size_t write, const Operation& del) const {
+    for (size_t steps = 0; steps <= indexes_.size(); ++steps) {
+      const Operation& op = At(write);
+      const auto base = writes_.find(op.based_on);
+      if (Before(op, del)) return true;
+      if (op.act == Act::kAdd || base == writes_.end()) return false;
+      write = base->second;
+    }
+    return false;
   }
 
   void LookAtHit(size_t i) {

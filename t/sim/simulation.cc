@@ -17,7 +17,6 @@ namespace {
 
 constexpr int64_t kSecond = 1'000'000;
 constexpr int64_t kHealingMicros = 60 * kSecond;
-constexpr uint64_t kHandOverSeedMax = 20'000;  // beyond, sites are as they were before there were hand-overs
 constexpr int64_t kLagMicros = 4 * kSecond;  // two statements may be slow, and a pause lies between them
 
 class Simulation {
@@ -90,7 +89,7 @@ void Simulation::Open() {
     if (dice().OneIn(4)) node->faults.database_us_max = 1'500'000;
   }
   ArrangeFault();
-  const bool may_hand_over = settings_.seed <= kHandOverSeedMax && settings_.bug == Bug::kNone && !clock_steps_;
+  const bool may_hand_over = settings_.bug == Bug::kNone && !clock_steps_;
   hands_over_ = may_hand_over && handover_dice_.OneIn(3);
   if (hands_over_) ArrangeHandOver();
 }

@@ -457,6 +457,20 @@ TEST(Judge, a_touch_of_a_provisional_value_goes_with_it) {
   }
 }
 
+TEST(Judge, a_login_may_be_replaced_by_another_that_a_third_server_had_deleted) {
+  for (const bool knew : {false, true}) {
+    History h;
+    h.rules.bound_us = 10 * kSecond;
+    h.Login(1).node = 1;
+    h.Delete().node = 2;
+    h.Login(2).node = 0;
+    if (knew) h.Wait(20 * kSecond);
+    h.Set(3, 1).node = 1;
+    h.Quiet(0);
+    EXPECT_EQ(h.Clean(), !knew);
+  }
+}
+
 TEST(Judge, keys_have_nothing_to_do_with_each_other) {
   History h;
   h.Login(1);

@@ -616,6 +616,36 @@ struct Node {
     CHECK(sessions->Delete(slot, std::move(tombstone), *sessions->Match(name), key, clock.Now()) ==
           WriteOutcome::kStored);
   }
+  // What the database has of it is in memory now.
+  void TakeRow(const std::string& name) {
+    const Row row = Load(name);
+    store::DraftShape shape{.key = store::Key::Of(name), .value_size = row.data.size(), .expiry = clock.Now() + 100};
+    shape.session = true;
+    store::Draft draft;
+    CHECK(access->NewDraft(shape, &draft) == store::Reserve::kOk);
+    draft.Append(row.data);
+    draft.SetStamps({.version = row.version,
+                     .touched = row.touched,
+                     .born = row.born,
+                     .floor = row.floor,
+                     .synced_version = row.version,
+                     .synced_touched = row.touched,
+                     .synced_at = clock.Now()});
+    access->Lock(shape.key, clock.Now()).Publish(std::move(draft));
+  }
+  // As another server would, a second later.
+  void WriteElsewhere(const std::string& name, const std::string& value) {
+    Change change;
+    change.row = Load(name);
+    change.row.version += uint64_t{1'000'000} << kNodeBits;
+    change.row.touched = change.row.version;
+    if (change.row.state == RowState::kTombstone) change.row.born = change.row.version;
+    change.row.state = RowState::kLive;
+    change.row.expires_us = clock.SteadyMicros() + 100'000'000;
+    change.row.data = value;
+    std::vector<ChangeOutcome> outcomes;
+    CHECK(driver->Write({&change, 1}, &outcomes).ok() && outcomes[0] == ChangeOutcome::kDone);
+  }
   // Carries everything that is dirty to the database.
   void Sync() {
     sessions->write_behind().SetDraining(true);
@@ -708,27 +738,35 @@ TEST(FileJournal, a_touch_of_a_session_that_was_synced_before_is_not_lost) {
   }
   {
     Node node(folder, clock);
-    node.access->Offline();
-    node.access->Online();
-    std::vector<Row> rows;
-    store::DraftShape shape{.key = store::Key::Of("s:one"), .value_size = 1, .expiry = clock.Now() + 100};
-    shape.session = true;
-    store::Draft draft;
-    ASSERT_EQ(node.access->NewDraft(shape, &draft), store::Reserve::kOk);
-    draft.Append("v");
-    const Row row = node.Load("s:one");
-    draft.SetStamps({.version = row.version,
-                     .touched = row.touched,
-                     .born = row.born,
-                     .synced_version = row.version,
-                     .synced_touched = row.touched,
-                     .synced_at = clock.Now()});
-    node.access->Lock(shape.key, clock.Now()).Publish(std::move(draft));
+    node.TakeRow("s:one");
     node.Touch("s:one", clock.Now() + 1000);
   }
   Node node(folder, clock);
   EXPECT_GT(node.Load("s:one").expires_us - clock.SteadyMicros(), 900'000'000);
   EXPECT_EQ(node.Load("s:one").data, "v");
+}
+
+// What the journal has of the session is older, or its end: the value is another server's, and the touch is ours.
+TEST(FileJournal, a_touch_of_a_value_that_another_server_wrote_is_not_lost) {
+  for (const bool ended : {false, true}) {
+    Folder folder;
+    test::VirtualClock clock;
+    {
+      Node node(folder, clock);
+      node.Set("s:one", "ours", clock.Now() + 100);
+      if (ended) node.Delete("s:one");
+      node.Sync();
+      clock.AdvanceSeconds(2);
+      node.WriteElsewhere("s:one", "theirs");
+      node.TakeRow("s:one");
+      node.Touch("s:one", clock.Now() + 1000);
+    }
+    Node node(folder, clock);
+    EXPECT_GT(node.Load("s:one").expires_us - clock.SteadyMicros(), 900'000'000) << ended;
+    node.Sync();
+    EXPECT_EQ(node.Load("s:one").data, "theirs") << ended;
+    EXPECT_GT(node.Load("s:one").expires_us - clock.SteadyMicros(), 900'000'000) << ended;
+  }
 }
 
 TEST(FileJournal, a_login_after_a_logout_survives_and_so_does_the_logouts_floor) {
