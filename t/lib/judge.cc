@@ -50,7 +50,7 @@ bool IsMiss(const Operation& op) {
 // It tells of a live session.
 bool IsHit(const Operation& op) {
   return op.said == Said::kHit || op.said == Said::kTouched || op.said == Said::kExists ||
-         op.said == Said::kNotStored || (op.act == Act::kRewrite && op.said == Said::kStored);
+         (op.said == Said::kNotStored && op.act != Act::kSet) || (op.act == Act::kRewrite && op.said == Said::kStored);
 }
 
 int64_t Add(int64_t a, int64_t b) {
@@ -88,14 +88,17 @@ class KeyJudge {
   const Operation& At(size_t i) const { return history_[i]; }
 
   int64_t Margin(const Operation& a, const Operation& b) const {
-    return a.node == b.node || a.node == kDatabaseNode || b.node == kDatabaseNode ? 0 : rules_.skew_us;
+    const bool one_order = a.strict || a.node == b.node || a.node == kDatabaseNode || b.node == kDatabaseNode;
+    return one_order ? 0 : rules_.skew_us;
   }
   bool Before(const Operation& a, const Operation& b) const {
     return ::holdfast::test::Add(a.ended_us, Margin(a, b)) < b.begun_us;
   }
   // How long after a on one node all others must know of it.
   int64_t BoundOf(const Operation& a, const Operation& reader) const {
-    return a.node == reader.node || reader.node == kDatabaseNode || reader.is_final ? 0 : rules_.bound_us;
+    if (a.node == reader.node || reader.node == kDatabaseNode || reader.is_final) return 0;
+    if (!reader.strict) return rules_.bound_us;
+    return reader.act == Act::kGet ? rules_.strict_bound_us : 0;  // the others look into the database first
   }
   bool KnownTo(const Operation& a, const Operation& reader) const {
     return ::holdfast::test::Add(a.ended_us, BoundOf(a, reader)) < reader.begun_us;
@@ -106,6 +109,7 @@ class KeyJudge {
   bool IsOwed(size_t i) const {
     const Operation& op = At(i);
     if (!Writes(op) || op.said != Said::kStored || op.uncertain) return false;
+    if (op.strict) return true;
     for (const size_t d : deletes_) {
       const Operation& del = At(d);
       if (d == i || Before(op, del)) continue;
@@ -131,7 +135,7 @@ class KeyJudge {
   // Not of a reservation, nor of a value stored provisionally, which may go and take its expiry with it.
   bool IsTouchOfSession(const Operation& op) const {
     return op.act == Act::kTouch && op.said == Said::kTouched && !op.uncertain && SurelyLive(op) != kNone &&
-           !MayBeOfOldValue(op);
+           (op.strict || !MayBeOfOldValue(op));
   }
 
   // Has another node just given the session a value? A touch goes to the database for the value it found.
@@ -272,12 +276,48 @@ class KeyJudge {
   void Look(size_t i) {
     const Operation& op = At(i);
     if (op.foreign) return Find(Fault::kForeign, i, i);
-    if (op.act == Act::kRow && !op.is_final) return LookForLag(i);
+    if (op.act == Act::kRow && !op.is_final && !op.strict) return LookForLag(i);
     if (IsMiss(op)) LookAtMiss(i);
     if (IsHit(op)) LookAtHit(i);
     if (op.value != 0 && (op.said == Said::kHit)) LookAtValue(i, op.value);
     if (op.act == Act::kRewrite && op.said == Said::kStored) LookForResurrection(i, i);
     if (op.act == Act::kRow && op.said == Said::kHit) LookAtRowsLife(i);
+    if (op.strict && op.act == Act::kRewrite && op.said == Said::kStored) LookAtBase(i);
+    if (op.strict && op.act == Act::kAdd && op.said == Said::kStored) LookForAnotherAdd(i);
+  }
+
+  // A `cas` of a strict session took the place of what its client had read, and of nothing else.
+  void LookAtBase(size_t i) {
+    const Operation& op = At(i);
+    LookAtValue(i, op.based_on);
+    for (const size_t o : indexes_) {
+      const Operation& other = At(o);
+      if (o < i && other.act == Act::kRewrite && other.said == Said::kStored && other.based_on == op.based_on) {
+        return Find(Fault::kLostUpdate, i, o);
+      }
+    }
+  }
+
+  // Of two that add a strict session at the same time one finds the other's.
+  void LookForAnotherAdd(size_t i) {
+    const Operation& op = At(i);
+    for (const size_t o : indexes_) {
+      const Operation& other = At(o);
+      if (o == i || other.act != Act::kAdd || other.said != Said::kStored || other.begun_us > op.begun_us) continue;
+      if (!MayBeGoneBetween(other.begun_us, std::max(op.ended_us, other.ended_us))) {
+        return Find(Fault::kLoginRefused, i, o);
+      }
+    }
+  }
+
+  // May a session that was made in this time have ended in it?
+  bool MayBeGoneBetween(int64_t begin_us, int64_t end_us) const {
+    return std::any_of(indexes_.begin(), indexes_.end(), [&](size_t i) {
+      const Operation& op = At(i);
+      if (op.ended_us < begin_us || op.begun_us > end_us) return false;
+      return MayDelete(op) ||
+             (SetsExpiry(op) && end_us >= ::holdfast::test::Add(op.begun_us, op.ttl_us) - rules_.grain_us);
+    });
   }
 
   void LookAtMiss(size_t i) {
@@ -286,8 +326,8 @@ class KeyJudge {
     Find(IsLogin(At(write)) ? Fault::kLoginRefused : Fault::kLostSession, i, write);
   }
 
-  // Two servers may each have a login of their own until one knows of the other's. The later value stays, and when it is
-  // of the login that a third has deleted by then, the delete ends it, however late it comes.
+  // Two servers may each have a login of their own until one knows of the other's. The later value stays, and when it
+  // is of the login that a third has deleted by then, the delete ends it, however late it comes.
   bool MayHaveEndedWithAnother(const Operation& op, size_t login) const {
     const Operation& lost = At(login);
     return std::any_of(indexes_.begin(), indexes_.end(), [&](size_t w) {

@@ -11,8 +11,9 @@
 //   - a `set` that was STORED has been, unless a delete came that its connection had not been told of: then it may have
 //     been dropped, and STORED was said all the same.
 //   - an empty value is owed only where a session surely was before: otherwise it is a reservation.
-// A session begins with an `add`, with a `set` whose connection was told that there is none, and with any `set` later
-// than the writer window. A value belongs to the session that its writer had read.
+// Of a strict session all that was STORED has been, and is in the database when it is said; all nodes have one order,
+// and only a plain read may be old. A session begins with an `add`, with a `set` whose connection was told that there
+// is none, and with any `set` later than the writer window. A value belongs to the session that its writer had read.
 //
 // Threads: pure functions.
 // Limits:  time grows with the square of the operations of a key: some hundreds each.
@@ -60,6 +61,7 @@ struct Operation {
   bool empty = false;      // the value written has no bytes
   bool pooled = false;     // the rule says that connections are shared by requests
   bool foreign = false;    // what was read is nothing that was ever written: bytes, flags or length are wrong
+  bool strict = false;     // of a session whose rule is strict
   bool is_final = false;   // read when all was quiet
   bool uncertain = false;  // STORED or TOUCHED, but provisionally: the database was away, and may know better
   uint32_t key = 0;        // number of the key
@@ -78,6 +80,7 @@ struct Operation {
 
 struct JudgeRules {
   int64_t bound_us = 0;               // how old a copy on another node may be
+  int64_t strict_bound_us = 0;        // the same of a strict session, for a plain read
   int64_t skew_us = 0;                // between the clocks of two nodes
   int64_t window_us = 30'000'000;     // the writer window
   int64_t lag_us = kForever;          // b: how soon after it is due a change is in the database

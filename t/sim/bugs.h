@@ -18,15 +18,22 @@ enum class Bug : uint8_t {
   kFlushDropsTombstones,
   kTouchCarriesValue,   // a new expiry is written as a whole row with a new version
   kJournalTailDropped,  // the replay does not see the last record
+  // Of strict sessions:
+  kAckBeforeCommit,  // the request is answered when its change has been submitted
+  kAckInDoubt,       // a call that failed counts as committed
+  kUncompared,       // the database takes a change whatever version the row has
 };
 
-inline constexpr std::array<std::string_view, 7> kBugNames = {"none",
-                                                              "ack-before-journal",
-                                                              "unguarded-delete",
-                                                              "version-first",
-                                                              "flush-drops-tombstones",
-                                                              "touch-carries-value",
-                                                              "journal-tail-dropped"};
+inline constexpr std::array<std::string_view, 10> kBugNames = {"none",
+                                                               "ack-before-journal",
+                                                               "unguarded-delete",
+                                                               "version-first",
+                                                               "flush-drops-tombstones",
+                                                               "touch-carries-value",
+                                                               "journal-tail-dropped",
+                                                               "ack-before-commit",
+                                                               "ack-in-doubt",
+                                                               "uncompared"};
 
 }  // namespace holdfast::sim
 

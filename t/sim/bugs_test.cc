@@ -21,14 +21,18 @@ struct Directory {
   std::string path;
 };
 
-// The first seed that fails; 0: none of them. nodes: 0, as the seed says.
-uint64_t FirstFailure(Bug bug, uint64_t seeds, uint32_t nodes = 0) {
+constexpr int kAllStrict = 7;
+
+// The first seed that fails; 0: none of them. nodes: 0, as the seed says. strict: which rules are, -1, as the seed
+// says.
+uint64_t FirstFailure(Bug bug, uint64_t seeds, uint32_t nodes = 0, int strict = -1) {
   Directory directory;
   for (uint64_t seed = 1; seed <= seeds; ++seed) {
     SimulationSettings settings;
     settings.seed = seed;
     settings.bug = bug;
     settings.nodes = nodes;
+    settings.strict = strict;
     settings.directory = directory.path;
     const SimulationResult simulated = Simulate(settings);
     if (simulated.failures.empty()) continue;
@@ -49,6 +53,7 @@ constexpr uint64_t kSeeds = 1500;
 TEST(SeededBug, none_is_seen_where_none_is) {
   EXPECT_EQ(FirstFailure(Bug::kNone, kSeedsWithout), 0u);
   EXPECT_EQ(FirstFailure(Bug::kNone, kSeedsWithout / 3, 2), 0u);
+  EXPECT_EQ(FirstFailure(Bug::kNone, kSeedsWithout / 3, 0, kAllStrict), 0u);
 }
 TEST(SeededBug, an_acknowledgement_before_the_journal_is_seen) {
   EXPECT_NE(FirstFailure(Bug::kAckBeforeJournal, kSeeds), 0u);
@@ -64,6 +69,16 @@ TEST(SeededBug, a_touch_that_carries_the_value_is_seen_among_several_servers) {
 }
 TEST(SeededBug, a_dropped_tail_of_the_journal_is_seen) {
   EXPECT_NE(FirstFailure(Bug::kJournalTailDropped, kSeeds), 0u);
+}
+
+TEST(SeededBug, a_strict_change_that_is_acknowledged_before_its_commit_is_seen) {
+  EXPECT_NE(FirstFailure(Bug::kAckBeforeCommit, kSeeds, 0, kAllStrict), 0u);
+}
+TEST(SeededBug, a_strict_change_that_is_acknowledged_although_nobody_knows_of_its_commit_is_seen) {
+  EXPECT_NE(FirstFailure(Bug::kAckInDoubt, kSeeds, 0, kAllStrict), 0u);
+}
+TEST(SeededBug, a_strict_change_over_another_than_it_was_made_from_is_seen_among_several_servers) {
+  EXPECT_NE(FirstFailure(Bug::kUncompared, kSeeds, 2, kAllStrict), 0u);
 }
 
 TEST(Simulation, a_seed_gives_the_same_run_every_time) {

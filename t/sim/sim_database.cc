@@ -169,7 +169,8 @@ ChangeOutcome SimDatabase::Compare(const Change& change) {
   }
   Row& old = found->second;
   const uint64_t present = old.state == RowState::kLive && old.expires_us > time_.steady_us ? old.version : 0;
-  if (row.born <= old.floor || row.version <= old.version || present != change.base_version) {
+  const bool is_other = present != change.base_version && bug_ != Bug::kUncompared;
+  if (row.born <= old.floor || row.version <= old.version || is_other) {
     return old.version == row.version ? ChangeOutcome::kDone : ChangeOutcome::kOvertaken;
   }
   const Row before = std::exchange(old, row);

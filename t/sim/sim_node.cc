@@ -33,14 +33,25 @@ using store::Key;
 
 namespace {
 
-constexpr const char* kRules =
-    "php prefix=php: window=5s budget=2s connections=request;"
-    "prefix=web: action=error window=5s budget=1s connections=pooled;"
-    "prefix=dj: window=5s budget=8s connections=request";
+constexpr const char* kRules[] = {"php prefix=php: window=5s budget=2s connections=request",
+                                  "prefix=web: action=error window=5s budget=1s connections=pooled",
+                                  "prefix=dj: window=5s budget=8s connections=request"};
+
+std::string RulesWith(uint32_t strict) {
+  std::string rules;
+  for (const char* rule : kRules) {
+    rules += std::string(rule) + ((strict & 1) != 0 ? " policy=strict;" : ";");
+    strict >>= 1;
+  }
+  rules.pop_back();
+  return rules;
+}
 
 constexpr int64_t kJournalRoundMicros = 10'000;
 constexpr int64_t kReconnectMicros = 200'000;
 
+constexpr int64_t kHeldLookMicros = 1'000;
+constexpr int kCutWaits = 250;            // looks whether a statement has come back
 constexpr int64_t kBeatMicros = 125'000;  // an eighth of the stall
 
 session::SessionSettings Settings(uint32_t number, bool shared) {
@@ -84,14 +95,15 @@ class SimNode::Door final : public session::Journal {
 };
 
 SimNode::SimNode(World& world, SimDatabase& database, Bug bug, const std::string& directory, uint32_t number,
-                 const std::vector<std::unique_ptr<SimNode>>& neighbours, bool shared)
+                 const std::vector<std::unique_ptr<SimNode>>& neighbours, const SiteRules& rules)
     : world_(world),
       database_(database),
       bug_(bug),
       directory_(directory),
       number_(number),
       neighbours_(neighbours),
-      shared_(shared),
+      shared_(rules.shared),
+      strict_(rules.strict),
       clock_(world.time),
       log_(base::LogLevel::kError, base::LogFormat::kTimed, clock_, -1),
       driver_(database, faults.link_up) {}
@@ -109,6 +121,7 @@ void SimNode::Forget() {
   successor_.reset();
   parked_.clear();
   frames_.clear();
+  kept_.clear();
   woken_.clear();
   late_appends_.clear();
   context_.reset();
@@ -179,7 +192,7 @@ bool SimNode::Open(Process* process, const session::FileJournal* predecessor) {
   auto store = store::Store::Create(store_settings, clock_);
   CHECK(store.ok());
   process->store = std::move(store.value());
-  auto rules = session::Rules::Parse(kRules);
+  auto rules = session::Rules::Parse(RulesWith(strict_));
   CHECK(rules.ok());
   process->sessions = std::make_unique<session::Sessions>(
       Settings(number_, shared_), std::move(rules.value()),
@@ -224,6 +237,7 @@ void SimNode::Serve(Process process) {
   sessions_->write_behind().SetWake([this] { ScheduleWriter(world_.now_us()); });
   sessions_->read_through().SetWakes([this] { ScheduleReader(world_.now_us()); }, [this] { ScheduleTick(); });
   sessions_->journal_room().SetWakeTicker([this] { ScheduleTick(); });
+  sessions_->strict_writes().SetWakeTicker([this] { ScheduleTick(); });
   BeatTurn();
   if (shared_) {
     sessions_->read_through().SetWakeAsker([this] {
@@ -244,7 +258,7 @@ void SimNode::HandOver(HandOverEnd end, int64_t cut_in_us) {
   world_.Tell("node %u: a new process prepares to take over", number_);
   journal_->Hold(true);
   if (!PrepareSuccessor(end == HandOverEnd::kNewDiesPreparing)) return GiveUpHandOver();
-  world_.In(cut_in_us, Later([this, end] { Cut(end); }));
+  world_.In(cut_in_us, Later([this, end] { Cut(end, kCutWaits); }));
 }
 
 bool SimNode::PrepareSuccessor(bool dies) {
@@ -264,12 +278,17 @@ bool SimNode::PrepareSuccessor(bool dies) {
 void SimNode::GiveUpHandOver() {
   world_.Tell("node %u: the hand-over is given up", number_);
   successor_.reset();
+  sessions_->strict_writes().Hold(false);
   journal_->Hold(false);
 }
 
-void SimNode::Cut(HandOverEnd end) {
+void SimNode::Cut(HandOverEnd end, int waits_left) {
   if (!successor_.has_value()) return;
   if (stopping_) return GiveUpHandOver();
+  // Whoever waits for a commit is answered by this process, or begins anew in the next.
+  if (sessions_->strict_writes().Hold(true) && waits_left > 0) {
+    return world_.In(kHeldLookMicros, Later([this, end, waits_left] { Cut(end, waits_left - 1); }));
+  }
   AppendLate();
   journal_->Seal();
   const std::string state = sessions_->SaveState();
@@ -281,13 +300,23 @@ void SimNode::Cut(HandOverEnd end) {
   }
   world_.Tell("node %u: hands over, %llu dirty", number_, static_cast<unsigned long long>(dirty_items()));
   Process successor = std::move(*successor_);
-  const auto running = std::move(running_);
+  auto running = std::move(running_);
   running_.clear();
+  // Nobody can begin anew whose change may be with the database: in time their connections end.
+  std::vector<std::shared_ptr<Call>> in_doubt;
+  for (const auto& [connection, kept] : kept_) {
+    const session::Waiter waiter{0, connection, frames_.at(connection).request};
+    const auto call = running.find(connection);
+    if (sessions_->strict_writes().IsUnsent(call->second->key, waiter)) continue;
+    in_doubt.push_back(call->second);
+    running.erase(call);
+  }
   const uint64_t connections_life = connections_life_;
   Forget();
   connections_life_ = connections_life;
   handed_over_us_ = world_.now_us();
   Serve(std::move(successor));
+  for (const auto& call : in_doubt) world_.In(0, [call] { call->done(); });
   // Connections go along, and who waited waits anew.
   for (const auto& [connection, call] : running) Submit(call);
 }
@@ -325,6 +354,7 @@ void SimNode::Stop(std::function<void()> stopped) {
   running_.clear();
   parked_.clear();
   frames_.clear();
+  kept_.clear();
   for (const auto& [connection, call] : running)
     world_.In(world_.dice.Between(0, 1000), [call = call] { call->done(); });
   Guard([this] { sessions_->write_behind().SetDraining(true); });
@@ -372,21 +402,30 @@ void SimNode::Execute(const std::shared_ptr<Call>& call, command::Frame frame) {
   protocol::Reply reply;
   frame.key = Key::Of(call->key);
   const uint64_t lost_before = sessions_->losses().value(session::Loss::kProvisional);
-  switch (command::Execute(*context_, call->request, frame, &reply)) {
+  const auto kept = kept_.extract(call->connection);
+  const command::Progress progress = kept.empty()
+                                         ? command::Execute(*context_, call->request, frame, &reply)
+                                         : command::Conclude(*context_, call->request, frame, *kept.mapped(), &reply);
+  switch (progress) {
     case command::Progress::kDone:
     case command::Progress::kFeeds:
       call->lost_at_once = sessions_->losses().value(session::Loss::kProvisional) != lost_before;
       return Answer(*call, reply);
     case command::Progress::kParked:
-      parked_[call->connection] = call;
-      frames_[call->connection] = frame;
-      return;
+      return AwaitWake(call, frame);
     case command::Progress::kCommits:
-      CHECK(false);  // no rule here is strict
+      if (bug_ == Bug::kAckBeforeCommit) return Answer(*call, reply);
+      kept_[call->connection] = std::make_unique<command::KeptReply>(reply);
+      return AwaitWake(call, frame);
     case command::Progress::kRetry:
       world_.In(100, Later([this, call, frame] { Execute(call, frame); }));
       return;
   }
+}
+
+void SimNode::AwaitWake(const std::shared_ptr<Call>& call, const command::Frame& frame) {
+  parked_[call->connection] = call;
+  frames_[call->connection] = frame;
 }
 
 void SimNode::Answer(Call& call, const protocol::Reply& reply) {
@@ -458,12 +497,35 @@ void SimNode::ScheduleWriter(int64_t at_us) {
 void SimNode::WriterTurn() {
   if (sessions_->reaper().NextDue() <= world_.now_us()) Reap();
   const bool walks = sessions_->doubt_walk().Step(*access_);
+  if (WriteStrict()) return;
   const std::span<const Change> batch = sessions_->write_behind().NextBatch(*access_);
   if (batch.empty()) {
     if (YieldTurn() || walks) return ScheduleWriter(world_.now_us());
-    return ScheduleWriter(
-        std::min({sessions_->write_behind().NextDue(), sessions_->reaper().NextDue(), sessions_->yields().NextDue()}));
+    return ScheduleWriter(std::min({sessions_->write_behind().NextDue(), sessions_->strict_writes().NextDue(),
+                                    sessions_->reaper().NextDue(), sessions_->yields().NextDue()}));
   }
+  Send(
+      batch, [this](const Failure& failure) { sessions_->write_behind().OnFailure(failure); },
+      [this](std::span<const ChangeOutcome> outcomes) { sessions_->write_behind().OnOutcomes(*access_, outcomes); });
+}
+
+// Changes whose requests wait for the commit. False: there are none.
+bool SimNode::WriteStrict() {
+  const std::span<const Change> batch = sessions_->strict_writes().NextBatch(*access_);
+  if (batch.empty()) return false;
+  const auto answered = [this](std::span<const ChangeOutcome> outcomes) {
+    sessions_->strict_writes().OnOutcomes(*access_, outcomes);
+  };
+  const auto failed = [this, answered, size = batch.size()](const Failure&) {
+    if (bug_ == Bug::kAckInDoubt) return answered(std::vector<ChangeOutcome>(size, ChangeOutcome::kDone));
+    sessions_->strict_writes().OnFailure();
+  };
+  Send(batch, failed, answered);
+  return true;
+}
+
+void SimNode::Send(std::span<const Change> batch, std::function<void(const Failure&)> failed,
+                   std::function<void(std::span<const ChangeOutcome>)> answered) {
   writing_ = true;
   auto changes = std::make_shared<std::vector<Change>>(batch.begin(), batch.end());
   if (bug_ == Bug::kTouchCarriesValue) MakeTouchesCarryValues(changes.get());
@@ -478,29 +540,30 @@ void SimNode::WriterTurn() {
     *failure = driver_.Write(*changes, outcomes.get());
     if (!world_.tells()) return;
     for (size_t i = 0; i < changes->size(); ++i) {
-      const Row& row = (*changes)[i].row;
-      world_.Tell("node %u: database has %s of %s (%u), version %llu floor %llu: %s", number_,
-                  (*changes)[i].kind == ChangeKind::kDelete   ? "delete"
-                  : (*changes)[i].kind == ChangeKind::kExpiry ? "expiry"
-                                                              : "value",
-                  row.key.c_str(), row.client_flags, static_cast<unsigned long long>(row.version),
-                  static_cast<unsigned long long>(row.floor),
-                  !failure->ok()                           ? failure->detail.c_str()
-                  : (*outcomes)[i] == ChangeOutcome::kDone ? "done"
-                                                           : "not done");
+      TellChange((*changes)[i], !failure->ok()                           ? failure->detail
+                                : (*outcomes)[i] == ChangeOutcome::kDone ? "done"
+                                                                         : "not done");
     }
   });
-  world_.In(
-      takes_us + world_.dice.Skewed(10, 1'000), Later([this, outcomes, failure, zombie, lost] {
-        writing_ = false;
-        if (crash_point_ == CrashPoint::kAfterCommit) throw Crash();
-        if (zombie || lost || !failure->ok()) {
-          sessions_->write_behind().OnFailure(zombie || lost ? Failure{FailureClass::kNextNode, "lost"} : *failure);
-          return ScheduleWriter(world_.now_us() + (zombie || lost ? 0 : kReconnectMicros));
-        }
-        sessions_->write_behind().OnOutcomes(*access_, *outcomes);
-        ScheduleWriter(world_.now_us());
-      }));
+  world_.In(takes_us + world_.dice.Skewed(10, 1'000), Later([=, this] {
+              writing_ = false;
+              if (crash_point_ == CrashPoint::kAfterCommit) throw Crash();
+              if (zombie || lost || !failure->ok()) {
+                failed(zombie || lost ? Failure{FailureClass::kNextNode, "lost"} : *failure);
+                return ScheduleWriter(world_.now_us() + (zombie || lost ? 0 : kReconnectMicros));
+              }
+              answered(*outcomes);
+              ScheduleWriter(world_.now_us());
+            }));
+}
+
+void SimNode::TellChange(const Change& change, const std::string& outcome) const {
+  static constexpr const char* kKinds[] = {"value", "expiry", "delete", "compared value", "compared delete"};
+  const Row& row = change.row;
+  world_.Tell("node %u: database has %s of %s (%u), version %llu floor %llu: %s", number_,
+              kKinds[static_cast<int>(change.kind)], row.key.c_str(), row.client_flags,
+              static_cast<unsigned long long>(row.version), static_cast<unsigned long long>(row.floor),
+              outcome.c_str());
 }
 
 // -- Other nodes ----------------------------------------------------------------------------------
@@ -642,19 +705,9 @@ void SimNode::ScheduleTick() {
   world_.In(world_.dice.Skewed(0, 500), Later([this] {
               wakes_scheduled_ = false;
               const int64_t room_us = sessions_->journal_room().Tick(clock_.SteadyMicros());
-              const int64_t next_us = std::min(sessions_->read_through().Tick(), room_us);
-              auto woken = std::move(woken_);
-              woken_.clear();
-              for (const auto& [waiter, outcome] : woken) {
-                const auto found = frames_.find(waiter.connection);
-                if (found == frames_.end() || found->second.request != waiter.request) continue;
-                command::Frame frame = found->second;
-                const std::shared_ptr<Call> call = parked_.at(waiter.connection);
-                frames_.erase(found);
-                parked_.erase(waiter.connection);
-                frame.in_hand = outcome;
-                Execute(call, frame);
-              }
+              const int64_t strict_us = sessions_->strict_writes().Tick();
+              const int64_t next_us = std::min({sessions_->read_through().Tick(), room_us, strict_us});
+              WakeWaiters();
               if (next_us == kNeverMicros || next_us >= tick_at_us_) return;
               tick_at_us_ = next_us;
               world_.At(next_us, Later([this] {
@@ -662,6 +715,21 @@ void SimNode::ScheduleTick() {
                           ScheduleTick();
                         }));
             }));
+}
+
+void SimNode::WakeWaiters() {
+  auto woken = std::move(woken_);
+  woken_.clear();
+  for (const auto& [waiter, outcome] : woken) {
+    const auto found = frames_.find(waiter.connection);
+    if (found == frames_.end() || found->second.request != waiter.request) continue;
+    command::Frame frame = found->second;
+    const std::shared_ptr<Call> call = parked_.at(waiter.connection);
+    frames_.erase(found);
+    parked_.erase(waiter.connection);
+    frame.in_hand = outcome;
+    Execute(call, frame);
+  }
 }
 
 // -- The journal ----------------------------------------------------------------------------------

@@ -48,6 +48,12 @@ struct Call {
   std::function<void()> done;
 };
 
+// What a node is told of its site.
+struct SiteRules {
+  bool shared = false;  // several nodes share the database
+  uint32_t strict = 0;  // a bit for each of php, web, dj: that rule is strict
+};
+
 struct NodeFaults {
   bool link_up = true;            // to the database
   int64_t database_us_min = 200;  // how long a statement takes
@@ -58,9 +64,9 @@ struct NodeFaults {
 
 class SimNode {
  public:
-  // neighbours: all nodes of the site, this one included; more than one share the database.
+  // neighbours: all nodes of the site, this one included.
   SimNode(World& world, SimDatabase& database, Bug bug, const std::string& directory, uint32_t number,
-          const std::vector<std::unique_ptr<SimNode>>& neighbours, bool shared);
+          const std::vector<std::unique_ptr<SimNode>>& neighbours, const SiteRules& rules);
   ~SimNode();
   SimNode(const SimNode&) = delete;
   SimNode& operator=(const SimNode&) = delete;
@@ -130,16 +136,22 @@ class SimNode {
   void Serve(Process process);
   bool PrepareSuccessor(bool dies);
   bool CatchUpToEnd(const std::string& state, bool dies);
-  void Cut(HandOverEnd end);
+  void Cut(HandOverEnd end, int waits_left);
   void GiveUpHandOver();
   void DropJournalTail();
   void Execute(const std::shared_ptr<Call>& call, command::Frame frame);
+  void AwaitWake(const std::shared_ptr<Call>& call, const command::Frame& frame);
+  void WakeWaiters();
   void Answer(Call& call, const protocol::Reply& reply);
   void ScheduleWriter(int64_t at_us);
   void ScheduleReader(int64_t at_us);
   void ScheduleTick();
   void ScheduleJournal(int64_t in_us);
   void WriterTurn();
+  bool WriteStrict();
+  void Send(std::span<const session::Change> batch, std::function<void(const session::Failure&)> failed,
+            std::function<void(std::span<const session::ChangeOutcome>)> answered);
+  void TellChange(const session::Change& change, const std::string& outcome) const;
   void ReaderTurn();
   void JournalRound();
   void Reap();
@@ -163,6 +175,7 @@ class SimNode {
   const uint32_t number_;
   const std::vector<std::unique_ptr<SimNode>>& neighbours_;
   const bool shared_;
+  const uint32_t strict_;
   SimClock clock_;
   base::Log log_;
   SimDriver driver_;
@@ -190,6 +203,8 @@ class SimNode {
   std::unordered_map<uint64_t, std::shared_ptr<Call>> parked_;   // by connection
   std::unordered_map<uint64_t, std::shared_ptr<Call>> running_;  // all that came and is not answered
   std::unordered_map<uint64_t, command::Frame> frames_;          // of the parked
+  // The replies of those that wait for a commit.
+  std::unordered_map<uint64_t, std::unique_ptr<command::KeptReply>> kept_;
   std::vector<std::pair<session::Waiter, session::LoadOutcome>> woken_;
   std::vector<std::string> late_appends_;
   uint64_t requests_ = 0;

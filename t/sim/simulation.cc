@@ -17,6 +17,9 @@ namespace {
 
 constexpr int64_t kSecond = 1'000'000;
 constexpr int64_t kHealingMicros = 60 * kSecond;
+constexpr uint32_t kAllRules = 7;
+// When polls fail a strict copy is served for twice their interval and a second.
+constexpr int64_t kStrictBoundMicros = 2 * kSecond + kSecond / 10;
 constexpr int64_t kLagMicros = 4 * kSecond;  // two statements may be slow, and a pause lies between them
 
 class Simulation {
@@ -25,6 +28,7 @@ class Simulation {
       : settings_(settings),
         world_(settings.seed, settings.tells),
         handover_dice_(~settings.seed),
+        strict_dice_(settings.seed ^ (uint64_t{1} << 63)),
         database_(world_.time, settings.bug) {}
 
   SimulationResult Run();
@@ -34,7 +38,7 @@ class Simulation {
   SimNode& AnyNode() { return *nodes_[dice().Below(static_cast<uint32_t>(nodes_.size()))]; }
 
   void Open();
-  void ChooseFaults();
+  uint32_t ChooseStrict();
   void ArrangeFault();
   void ArrangeHandOver();
   void DoFault();
@@ -53,6 +57,7 @@ class Simulation {
   const SimulationSettings settings_;
   World world_;
   Dice handover_dice_;  // their own: a site without hand-overs is what it was before there were any
+  Dice strict_dice_;    // as much
   SimDatabase database_;
   std::vector<std::unique_ptr<SimNode>> nodes_;
   std::unique_ptr<Visitors> visitors_;
@@ -70,14 +75,18 @@ class Simulation {
 void Simulation::Open() {
   const uint32_t nodes = settings_.nodes != 0 ? settings_.nodes : dice().OneIn(3) ? 2 + dice().Below(2) : 1;
   calm_ = nodes > 1 && dice().OneIn(2);
+  SiteRules rules;
+  rules.shared = nodes > 1;
+  rules.strict = ChooseStrict();
   for (uint32_t number = 1; number <= nodes; ++number) {
     const std::string directory = settings_.directory + "/node" + std::to_string(number);
-    nodes_.push_back(std::make_unique<SimNode>(world_, database_, settings_.bug, directory, number, nodes_, nodes > 1));
+    nodes_.push_back(std::make_unique<SimNode>(world_, database_, settings_.bug, directory, number, nodes_, rules));
   }
   for (const auto& node : nodes_) {
     if (!node->Start()) BringBack(*node, 0);
   }
-  visitors_ = std::make_unique<Visitors>(world_, nodes_, 1 + static_cast<int>(dice().Below(3)));
+  visitors_ = std::make_unique<Visitors>(world_, nodes_, 1 + static_cast<int>(dice().Below(3)), rules.strict);
+  if (rules.strict != 0) visitors_->SetDatabase(&database_);
   closing_us_ = world_.now_us() + dice().Between(8, 24) * kSecond;
   visitors_->Invite(2 + static_cast<int>(dice().Below(3)), closing_us_);
   clock_steps_ = nodes == 1 && dice().OneIn(8);
@@ -92,6 +101,13 @@ void Simulation::Open() {
   const bool may_hand_over = settings_.bug == Bug::kNone && !clock_steps_;
   hands_over_ = may_hand_over && handover_dice_.OneIn(3);
   if (hands_over_) ArrangeHandOver();
+}
+
+// Which rules are strict; in one seed of five there is one, or all are.
+uint32_t Simulation::ChooseStrict() {
+  if (settings_.strict >= 0) return static_cast<uint32_t>(settings_.strict) & kAllRules;
+  if (settings_.bug != Bug::kNone || !strict_dice_.OneIn(5)) return 0;
+  return strict_dice_.OneIn(2) ? kAllRules : 1u << strict_dice_.Below(3);
 }
 
 // -- Faults ---------------------------------------------------------------------------------------
@@ -120,9 +136,9 @@ void Simulation::ArrangeHandOver() {
   });
 }
 
-// It may give up the hand-over before.
+// It may give up the hand-over before. The cut may wait for a statement.
 void Simulation::BringBackOnceGone(SimNode& node, uint64_t life) {
-  world_.In(600'000, [this, &node, life] {
+  world_.In(900'000, [this, &node, life] {
     if (node.life() == life || node.up()) return;
     ++result_.kills;
     BringBack(node, handover_dice_.Skewed(1'000, kSecond));
@@ -284,12 +300,14 @@ void Simulation::JudgeAll() {
   // counts. The poll looks twice a second.
   if (nodes_.size() > 1) rules.bound_us = calm_ ? 2 * kSecond : kHealingMicros;
   if (nodes_.size() > 1) rules.skew_us = 1'000;
+  if (nodes_.size() > 1) rules.strict_bound_us = kStrictBoundMicros;
   rules.interval_us = 5 * kSecond;
   rules.lag_us = kLagMicros;
   const std::vector<test::Operation>& history = visitors_->history();
   for (const std::string& late : visitors_->left_waiting()) result_.failures.push_back(late);
   for (const test::Finding& finding : test::Judge(history, rules)) {
-    if (IsPoisoned(history[finding.operation].key)) continue;
+    const test::Operation& wrong = history[finding.operation];
+    if (!wrong.strict && IsPoisoned(wrong.key)) continue;
     ++result_.faults[static_cast<size_t>(finding.fault)];
     result_.failures.push_back(Describe(finding, history));
   }

@@ -21,6 +21,7 @@ struct SimulationSettings {
   uint64_t seed = 1;
   Bug bug = Bug::kNone;
   uint32_t nodes = 0;     // 0: as the seed says, mostly one
+  int strict = -1;        // a bit for each rule that is strict; -1: as the seed says, mostly none
   bool tells = false;     // prints all that happens
   std::string directory;  // exists; best in memory
 };

@@ -27,6 +27,7 @@ constexpr const char* kUsage =
     "\n"
     "  --seeds A-B  which seeds; 1-100000 (300 under sanitizers) unless HOLDFAST_SEEDS says another range\n"
     "  --nodes N    servers at each site; as the seed says, mostly one\n"
+    "  --strict N   which rules are strict, the sum of 1 for php, 2 for web, 4 for dj; as the seed says, mostly none\n"
     "  --most N     goes on until so many seeds have failed; 1\n"
     "  --jobs N     processes at a time; as many as there are processors\n"
     "  --bug NAME   with a fault put in on purpose:";
@@ -43,6 +44,7 @@ struct Options {
   unsigned jobs = std::max(1u, std::thread::hardware_concurrency());
   int most = 1;  // failed seeds of a process
   uint32_t nodes = 0;
+  int strict = -1;
   bool tells = false;
   Bug bug = Bug::kNone;
 };
@@ -72,6 +74,8 @@ bool Parse(int argc, char** argv, Options* options) {
       options->jobs = static_cast<unsigned>(std::max(1, std::atoi(argv[i + 1])));
     } else if (name == "--nodes") {
       options->nodes = static_cast<uint32_t>(std::max(0, std::atoi(argv[i + 1])));
+    } else if (name == "--strict") {
+      options->strict = std::atoi(argv[i + 1]);
     } else if (name == "--most") {
       options->most = std::max(1, std::atoi(argv[i + 1]));
     } else if (name == "--bug") {
@@ -103,6 +107,7 @@ int RunShare(const Options& options, unsigned share) {
     settings.bug = options.bug;
     settings.tells = options.tells;
     settings.nodes = options.nodes;
+    settings.strict = options.strict;
     settings.directory = directory;
     const SimulationResult simulated = Simulate(settings);
     operations += simulated.operations;

@@ -46,13 +46,14 @@ Said SaidOf(const Call& call, Act act) {
 
 }  // namespace
 
-Visitors::Visitors(World& world, std::vector<std::unique_ptr<SimNode>>& nodes, int keys)
+Visitors::Visitors(World& world, std::vector<std::unique_ptr<SimNode>>& nodes, int keys, uint32_t strict)
     : world_(world), nodes_(nodes) {
   static const char* const kPrefixes[] = {"php:", "web:", "dj:"};
   value_is_empty_.push_back(false);
   for (int i = 0; i < keys; ++i) {
     const auto handler = static_cast<Handler>(world_.dice.Below(3));
     keys_.push_back({kPrefixes[static_cast<int>(handler)] + std::to_string(i), handler});
+    keys_.back().strict = (strict >> static_cast<int>(handler) & 1) != 0;
     names_.push_back(keys_.back().name);
   }
 }
@@ -95,6 +96,7 @@ Visitors::Sent Visitors::Begin(const ConnectionPtr& connection, uint32_t key, Ac
   op.node = connection->node->number();
   op.begun_us = world_.now_us();
   op.pooled = keys_[key].handler == Handler::kWeb;
+  op.strict = keys_[key].strict;
   history_.push_back(op);
   return Sent{*this, connection, std::move(call), history_.size() - 1};
 }
@@ -181,8 +183,8 @@ Visitors::Sent Visitors::Unlock(const ConnectionPtr& connection, uint32_t key) {
 
 // -- Hearing --------------------------------------------------------------------------------------
 
-// What waits for the database waits no longer than its budget, and cache keys wait for nothing. In a hand-over who waits
-// begins to wait anew.
+// What waits for the database waits no longer than its budget, and cache keys wait for nothing. In a hand-over who
+// waits begins to wait anew.
 void Visitors::LookWhetherLate(const Sent& sent) {
   const SimNode& node = *sent.connection->node;
   if (node.paused_until_us() >= sent.call->sent_us) return;
@@ -212,6 +214,10 @@ void Visitors::Note(const Sent& sent) {
   const bool added = op.act == Act::kAdd && op.said == Said::kStored;
   if (read || missed || added) {
     sent.connection->told[op.key] = {op.begun_us, op.ended_us, op.said == Said::kMiss ? 0 : op.value};
+  }
+  if (op.strict && op.said != Said::kNothing && op.act != Act::kGet) {
+    // A moment later, so that it is surely later.
+    world_.In(1, [this, key = op.key] { LookIntoKey(*database_, key, false, test::kForever); });
   }
   if (!world_.tells()) return;
   world_.Tell("connection %llu: %s", static_cast<unsigned long long>(sent.connection->number), Describe(op).c_str());
@@ -354,7 +360,7 @@ Script Visitors::WebPage(uint32_t key, std::shared_ptr<bool> gone) {
   } else if (what <= 3 && knowledge.said == Said::kHit) {
     Sent touch = Touch(connection, key, AnyTtl());
     co_await touch;
-  } else if (what == 4 && knowledge.said == Said::kHit) {
+  } else if ((what == 4 || (what >= 7 && keys_[key].strict)) && knowledge.said == Said::kHit) {
     Sent cas = Store(connection, key, Act::kRewrite, knowledge, false, AnyTtl());
     co_await cas;
   } else {
@@ -441,28 +447,31 @@ void Visitors::LookOnce(SimNode& node) {
 }
 
 void Visitors::LookInto(const SimDatabase& database, bool is_final, int64_t database_up_us) {
-  for (uint32_t key = 0; key < keys_.size(); ++key) {
-    Operation op;
-    op.act = Act::kRow;
-    op.said = Said::kMiss;
-    op.key = key;
-    op.node = test::kDatabaseNode;
-    op.is_final = is_final;
-    op.begun_us = op.ended_us = world_.now_us();
-    op.database_up_us = database_up_us;
-    const session::Row* const row = database.Find(keys_[key].name);
-    if (row != nullptr && row->state == session::RowState::kLive && row->expires_us > world_.now_us()) {
-      op.said = Said::kHit;
-      op.value = row->client_flags;
-      if (row->expires_us != session::kNeverMicros) op.ttl_us = row->expires_us - world_.now_us();
-      Call call;
-      call.client_flags = row->client_flags;
-      call.read = row->data;
-      ReadValue(call, &op);
-    }
-    history_.push_back(op);
-    if (world_.tells()) world_.Tell("the checker: %s", Describe(op).c_str());
+  for (uint32_t key = 0; key < keys_.size(); ++key) LookIntoKey(database, key, is_final, database_up_us);
+}
+
+void Visitors::LookIntoKey(const SimDatabase& database, uint32_t key, bool is_final, int64_t database_up_us) {
+  Operation op;
+  op.strict = keys_[key].strict;
+  op.act = Act::kRow;
+  op.said = Said::kMiss;
+  op.key = key;
+  op.node = test::kDatabaseNode;
+  op.is_final = is_final;
+  op.begun_us = op.ended_us = world_.now_us();
+  op.database_up_us = database_up_us;
+  const session::Row* const row = database.Find(keys_[key].name);
+  if (row != nullptr && row->state == session::RowState::kLive && row->expires_us > world_.now_us()) {
+    op.said = Said::kHit;
+    op.value = row->client_flags;
+    if (row->expires_us != session::kNeverMicros) op.ttl_us = row->expires_us - world_.now_us();
+    Call call;
+    call.client_flags = row->client_flags;
+    call.read = row->data;
+    ReadValue(call, &op);
   }
+  history_.push_back(op);
+  if (world_.tells()) world_.Tell("the checker: %s", Describe(op).c_str());
 }
 
 }  // namespace holdfast::sim

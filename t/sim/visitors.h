@@ -41,11 +41,15 @@ enum class Handler : uint8_t { kPhp, kWeb, kDjango };
 struct SessionKey {
   std::string name;
   Handler handler;
+  bool strict = false;
 };
 
 class Visitors {
  public:
-  Visitors(World& world, std::vector<std::unique_ptr<SimNode>>& nodes, int keys);
+  // strict: a bit for each handler whose rule is.
+  Visitors(World& world, std::vector<std::unique_ptr<SimNode>>& nodes, int keys, uint32_t strict);
+  // What is acknowledged of a strict session is looked for there at once.
+  void SetDatabase(const SimDatabase* database) { database_ = database; }
 
   // Each visitor comes again and again until closing time.
   void Invite(int visitors, int64_t until_us);
@@ -54,6 +58,7 @@ class Visitors {
   // When all is quiet: what each node, and the database, has of every key.
   void LookOnce(SimNode& node);
   void LookInto(const SimDatabase& database, bool is_final, int64_t database_up_us);
+  void LookIntoKey(const SimDatabase& database, uint32_t key, bool is_final, int64_t database_up_us);
 
   // Who waited longer than the rule of the key allows, and who of a cache key was not answered.
   const std::vector<std::string>& left_waiting() const { return left_waiting_; }
@@ -139,6 +144,7 @@ class Visitors {
 
   World& world_;
   std::vector<std::unique_ptr<SimNode>>& nodes_;
+  const SimDatabase* database_ = nullptr;  // null: there is no strict session
   std::vector<SessionKey> keys_;
   std::vector<std::string> names_;
   std::vector<test::Operation> history_;

@@ -471,6 +471,101 @@ TEST(Judge, a_login_may_be_replaced_by_another_that_a_third_server_had_deleted) 
   }
 }
 
+// -- Strict sessions ------------------------------------------------------------------------------
+
+Operation& Strict(Operation& op, uint32_t node = 0) {
+  op.strict = true;
+  if (op.node == 0) op.node = node;
+  return op;
+}
+
+TEST(Judge, what_is_acknowledged_of_a_strict_session_is_in_the_database) {
+  for (const uint32_t value : {1u, 2u}) {
+    History h;
+    Strict(h.Login(1));
+    Strict(h.Set(2, 1));
+    Strict(h.Row(value)).database_up_us = kForever;
+    EXPECT_EQ(h.Clean(), value == 2);
+    EXPECT_EQ(h.Finds(Fault::kStale), value == 1);
+  }
+  History h;
+  Strict(h.Login(1));
+  Strict(h.Row(0)).database_up_us = kForever;
+  EXPECT_TRUE(h.Finds(Fault::kLoginRefused));
+  Strict(h.Delete());
+  h.Last().node = 0;
+  Strict(h.Row(1));
+  EXPECT_FALSE(h.Clean());
+}
+
+TEST(Judge, only_a_plain_read_of_a_strict_session_may_be_old) {
+  enum class Case { kReadInTime, kReadLate, kProbe, kTouch };
+  for (const Case c : {Case::kReadInTime, Case::kReadLate, Case::kProbe, Case::kTouch}) {
+    History h;
+    h.rules.bound_us = 100 * kSecond;
+    h.rules.strict_bound_us = 2 * kSecond;
+    Strict(h.Miss(), 1);
+    Strict(h.Login(1), 2);
+    if (c == Case::kReadLate) h.Wait(2 * kSecond);
+    const bool reads = c == Case::kReadInTime || c == Case::kReadLate;
+    Strict(h.Then(reads ? Act::kGet : c == Case::kProbe ? Act::kProbe : Act::kTouch, Said::kMiss), 1);
+    EXPECT_EQ(h.Clean(), c == Case::kReadInTime) << static_cast<int>(c);
+  }
+}
+
+TEST(Judge, a_set_that_a_strict_session_did_not_store_tells_nothing_of_it) {
+  History h;
+  Strict(h.Login(1));
+  Strict(h.Delete());
+  Operation& late = Strict(h.Set(2, 1));
+  late.said = Said::kNotStored;
+  Strict(h.Row(0));
+  EXPECT_TRUE(h.Clean());
+}
+
+TEST(Judge, an_empty_value_of_a_strict_session_is_one) {
+  for (const bool strict : {false, true}) {
+    History h;
+    Operation& reservation = h.Set(1, 0);
+    reservation.strict = strict;
+    reservation.empty = true;
+    h.Miss().strict = strict;
+    EXPECT_EQ(h.Clean(), !strict);
+  }
+}
+
+TEST(Judge, of_two_that_change_a_strict_session_from_the_same_value_one_is_told_so) {
+  for (const bool strict : {false, true}) {
+    History h;
+    h.rules.bound_us = 100 * kSecond;
+    for (const uint32_t value : {1u, 2u, 3u}) {
+      Operation& op = value == 1 ? h.Login(1) : h.Set(value, 1);
+      if (value != 1) op.act = Act::kRewrite;
+      op.ended_us += value == 2 ? 2 * kSecond : 0;  // the two at the same time
+      op.strict = strict;
+      op.node = value;
+    }
+    EXPECT_EQ(h.Clean(), !strict);
+  }
+}
+
+TEST(Judge, of_two_that_add_a_strict_session_one_is_told_so) {
+  enum class Case { kLoose, kStrict, kDeletedBetween, kEndedBetween };
+  for (const Case c : {Case::kLoose, Case::kStrict, Case::kDeletedBetween, Case::kEndedBetween}) {
+    History h;
+    h.rules.bound_us = 100 * kSecond;
+    for (const uint32_t value : {1u, 2u}) {
+      Operation& op = h.Login(value);
+      if (value == 1) op.ended_us += 5 * kSecond;
+      if (value == 1 && c == Case::kEndedBetween) op.ttl_us = kSecond;
+      op.node = value;
+      op.strict = c != Case::kLoose;
+      if (value == 1 && c == Case::kDeletedBetween) Strict(h.Delete()).node = 3;
+    }
+    EXPECT_EQ(h.Clean(), c != Case::kStrict) << static_cast<int>(c);
+  }
+}
+
 TEST(Judge, keys_have_nothing_to_do_with_each_other) {
   History h;
   h.Login(1);
