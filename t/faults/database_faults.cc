@@ -46,6 +46,7 @@ constexpr uint32_t kKeysACycle = 60;
 constexpr int64_t kAnswerMicrosMax = 10'000'000;
 constexpr int64_t kWrittenMicrosMax = 60'000'000;
 constexpr int64_t kSettledMicros = 3'000'000;  // after the mending, until the server has surely noticed
+constexpr int64_t kStartAgainMicros = 30'000'000;
 
 struct Options : TrialOptions {
   std::string password_file, harms;
@@ -84,6 +85,7 @@ class Torment final : Trial {
  private:
   bool Ask(const std::string& question, std::vector<std::string>* lines);
   bool Harm(const std::string& harm);
+  bool StartAgain();
   bool Cycle(int number);
   void Traffic(int64_t micros);
   void KillServer();
@@ -133,6 +135,16 @@ void Torment::KillServer() {
   ++kills_;
 }
 
+// As a service manager does it: a cluster may not be ready in the moment in which it is mended.
+bool Torment::StartAgain() {
+  const int64_t until_us = NowMicros() + kStartAgainMicros;
+  while (!server_.Start()) {
+    if (NowMicros() > until_us) return false;
+    ::usleep(500'000);
+  }
+  return true;
+}
+
 // With the database away a server does not start, so one that is killed meanwhile comes back when all is mended.
 bool Torment::Harm(const std::string& harm) {
   const bool kills = dice_.OneIn(3);
@@ -143,7 +155,7 @@ bool Torment::Harm(const std::string& harm) {
   acknowledged_away_ += site_.acknowledged.load() - before;
   if (kills) KillServer();
   if (!Ask("mend " + harm, nullptr)) return false;
-  if (kills && !server_.Start()) {
+  if (kills && !StartAgain()) {
     Fail("the server does not start again; see its log");
     return false;
   }
