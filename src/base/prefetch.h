@@ -8,7 +8,8 @@
 
 namespace holdfast::base {
 
-inline void Prefetch(const void* address, bool to_write = false) {
+// Inlined always: g++ takes a function that only fetches for one without effect, and drops calls of it.
+[[gnu::always_inline]] inline void Prefetch(const void* address, bool to_write = false) {
 #if defined(__x86_64__)
   // g++ fetches for reading unless it compiles for one processor; older ones take this for no operation.
   if (to_write) {

@@ -16,8 +16,9 @@
 // This class knows which keys wait to be settled, and whose readers were refused; read_through settles.
 //
 // Threads: any.
-// Limits:  one entry a provisional item (those are dirty and have their share of the memory); kRefusedMax refused keys:
-//          beyond, every key counts as refused, for what is written within kAllRefusedMicros.
+// Limits:  one entry a provisional item (those are dirty and have their share of the memory); kRefusedMax refused keys
+//          within an hour: beyond, every key counts as refused. A refusal counts for what is written in that hour or
+//          the next.
 
 #ifndef HOLDFAST_SESSION_PROVISIONAL_H_
 #define HOLDFAST_SESSION_PROVISIONAL_H_
@@ -25,7 +26,6 @@
 #include <atomic>
 #include <cstdint>
 #include <mutex>
-#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,7 +37,7 @@ namespace holdfast::session {
 class Provisional {
  public:
   static constexpr size_t kRefusedMax = 100'000;
-  static constexpr int64_t kAllRefusedMicros = int64_t{3600} * 1'000'000;  // longer than a page takes
+  static constexpr int64_t kHourMicros = int64_t{3600} * 1'000'000;  // longer than a page takes
 
   // The item of this key is provisional, or no longer. Callable under its slot.
   void Note(std::string_view key);
@@ -56,13 +56,24 @@ class Provisional {
   bool WasRefused(std::string_view key, int64_t written_us);
 
  private:
+  // Who was refused in one hour.
+  struct Refused {
+    int64_t since_us = 0;  // steady
+    KeySet keys;
+    bool all = false;  // too many to remember
+    bool Has(std::string_view key, int64_t written_us) const {
+      if (written_us - since_us > 2 * kHourMicros) return false;
+      return keys.Has(key) || (all && written_us >= since_us);
+    }
+  };
+
   std::atomic<uint64_t> size_{0};
   std::mutex mutex_;  // guards all below
   KeySet keys_;
   std::string last_;  // where Some ended
-  KeySet refused_;
-  std::atomic<bool> any_refused_{false};     // refused_ is not empty
-  std::optional<int64_t> all_refused_until_;  // too many to remember: all of them, for what is written until then
+  Refused refused_;
+  Refused refused_before_;
+  std::atomic<bool> any_refused_{false};  // keys of either are not empty
 };
 
 }  // namespace holdfast::session

@@ -52,6 +52,7 @@ uint32_t SlabPool::Allocate(uint32_t size_class, Queue queue, Purpose purpose, s
   }
   const uint32_t page = TakePage(size_class, queue, purpose);
   if (page == kNoPage) return 0;
+  Touch(page);
   std::lock_guard<base::SpinLock> guard(state.lock);
   // A cleaner may have begun to drain even this page; then another is taken by whoever asks next.
   if (pages_[page].state.load(std::memory_order_relaxed) == PageState::kQueued) ListRoom(state, page);
@@ -106,6 +107,14 @@ bool SlabPool::InYoungerHalf(const Page& page) const {
   const uint64_t oldest = queue.oldest.load(std::memory_order_relaxed),
                  newest = queue.newest.load(std::memory_order_relaxed);
   return page.sequence.load(std::memory_order_relaxed) >= oldest + (newest - oldest) / 2;
+}
+
+// Of a page that gives out nothing yet. Memory may come from the system at the first touch, and takes its time: not
+// under a spin lock.
+void SlabPool::Touch(uint32_t number) {
+  constexpr uint32_t kSystemPageBytes = 4096;
+  char* const begin = arena_.begin() + static_cast<uint64_t>(number) * page_bytes_;
+  for (uint32_t at = 0; at < page_bytes_; at += kSystemPageBytes) *static_cast<volatile char*>(begin + at) = 0;
 }
 
 uint32_t SlabPool::TakePage(uint32_t size_class, Queue queue, Purpose purpose) {
@@ -295,9 +304,10 @@ void SlabPool::EndDraining(uint32_t number, uint32_t taken_off, uint64_t tag) {
     state.used.store(state.used.load(std::memory_order_relaxed) - taken_off, std::memory_order_relaxed);
   }
   page.in_use.fetch_sub(taken_off, std::memory_order_release);
+  const bool hopeful = !HasLive(number);
   std::lock_guard<std::mutex> guard(mutex_);
   page.drain_tag = std::max(page.drain_tag, tag);  // a walker may have asked for longer
-  page.hopeful = LiveChunks(number) == 0;
+  page.hopeful = hopeful;
   Enqueue(draining_, number);
   if (page.hopeful) pages_draining_.fetch_add(1, std::memory_order_relaxed);
 }
@@ -306,6 +316,15 @@ uint32_t SlabPool::LiveChunks(uint32_t number) const {
   uint32_t live = 0;
   ForEachLive(number, [&live](uint64_t) { ++live; });
   return live;
+}
+
+bool SlabPool::HasLive(uint32_t number) const {
+  const uint32_t chunk_bytes = classes_.chunk_bytes(ClassOfPage(number));
+  const uint32_t given_out = pages_[number].fresh.load(std::memory_order_seq_cst);
+  for (uint32_t i = 0; i < given_out; ++i) {
+    if (IsLive((uint64_t{number} * page_bytes_ + uint64_t{i} * chunk_bytes) / 8)) return true;
+  }
+  return false;
 }
 
 void SlabPool::CollectDrained(uint64_t safe_before, std::vector<uint32_t>* stuck) {

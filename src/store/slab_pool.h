@@ -98,6 +98,7 @@ class SlabPool {
   Queue QueueOfPage(uint32_t page) const { return pages_[page].queue.load(std::memory_order_relaxed); }
   uint32_t ClassOfPage(uint32_t page) const { return pages_[page].size_class.load(std::memory_order_relaxed); }
   uint32_t LiveChunks(uint32_t page) const;
+  bool HasLive(uint32_t page) const;
   void BeginDraining(uint32_t page);
   // Calls visit(handle) for each live chunk of the page.
   template <class F>
@@ -191,8 +192,12 @@ class SlabPool {
   uint32_t TakeChunks(Class& size_class, Queue queue, std::span<uint64_t> chunks);
   void FreeChunk(Class& size_class, uint64_t handle);
   uint32_t TakePage(uint32_t size_class, Queue queue, Purpose purpose);
+  void Touch(uint32_t page);
   bool IsYoung(const Page& page) const;
   uint16_t ChunkNumber(uint64_t handle) const;
+  bool IsLive(uint64_t handle) const {
+    return (StateWordAt(handle).load(std::memory_order_seq_cst) & State::kLive) != 0;
+  }
   std::atomic<uint32_t>& StateWordAt(uint64_t handle) const {
     return *reinterpret_cast<std::atomic<uint32_t>*>(At(handle) + kStateWordOffset);
   }
@@ -242,7 +247,7 @@ void SlabPool::ForEachLiveIfInUse(uint32_t page, uint64_t tag, F&& visit) {
     const PageState state = pages_[page].state.load(std::memory_order_relaxed);
     if (state != PageState::kQueued && state != PageState::kDraining) return;
     if (state == PageState::kDraining) {
-      if (LiveChunks(page) == 0) return;  // or walker after walker could keep it from becoming free
+      if (!HasLive(page)) return;  // or walker after walker could keep it from becoming free
       pages_[page].drain_tag = std::max(pages_[page].drain_tag, tag);
     }
     chunk_bytes = classes_.chunk_bytes(ClassOfPage(page));
@@ -255,7 +260,7 @@ void SlabPool::WalkLive(uint32_t page, uint32_t chunk_bytes, F&& visit) const {
   const uint32_t given_out = pages_[page].fresh.load(std::memory_order_seq_cst);
   for (uint32_t number = 0; number < given_out; ++number) {
     const uint64_t handle = (uint64_t{page} * page_bytes_ + uint64_t{number} * chunk_bytes) / 8;
-    if ((StateWordAt(handle).load(std::memory_order_seq_cst) & State::kLive) != 0) visit(handle);
+    if (IsLive(handle)) visit(handle);
   }
 }
 

@@ -136,11 +136,63 @@ TEST_F(ProvisionalWrite, loses_to_a_live_row_when_more_readers_were_refused_than
   EXPECT_EQ(site_.RowValue("php:a"), "old");
   EXPECT_EQ(stats().provisional_lost_refused.value(), 1u);
 
-  site_.clock.AdvanceSeconds(3600);
+  site_.clock.AdvanceSeconds(2 * 3600);
   Away();
   site_.Set("php:a", "new", 7);
   Back();
   EXPECT_EQ(site_.RowValue("php:a"), "new") << "no page takes so long";
+}
+
+TEST_F(ProvisionalWrite, does_not_pay_for_readers_refused_days_ago_although_nobody_had_to_ask_the_database_since) {
+  constexpr int kDaySeconds = 86'400;
+  site_.Set("php:a", "old", 1, 30 * kDaySeconds);
+  site_.WriteDue();
+  site_.Evict("php:a");
+  Away();
+  EXPECT_EQ(site_.Get("php:a", 7), Answer::kUnavailable);
+  EXPECT_EQ(site_.Delete("php:a", 7), Answer::kDeleted);
+  Back();
+  site_.clock.AdvanceSeconds(kDaySeconds);
+  EXPECT_EQ(site_.Get("php:a", 8), Answer::kMiss);
+  ASSERT_EQ(site_.Set("php:a", "login", 8, 30 * kDaySeconds), Answer::kStored);
+  site_.clock.AdvanceSeconds(kDaySeconds);
+  site_.WriteDue();
+  site_.Evict("php:a");
+  Away();
+  site_.Set("php:a", "cart", 8, 30 * kDaySeconds);
+  Back();
+  EXPECT_EQ(site_.RowValue("php:a"), "cart");
+  EXPECT_EQ(stats().provisional_lost_refused.value(), 0u);
+}
+
+TEST_F(ProvisionalWrite, does_not_pay_for_clients_refused_outage_after_outage_that_never_came_back) {
+  constexpr int kDaySeconds = 86'400;
+  site_.Set("php:a", "old", 1, 30 * kDaySeconds);
+  site_.WriteDue();
+  site_.Evict("php:a");
+  for (size_t outage = 0; outage < 10; ++outage) {
+    for (size_t i = 0; i < Provisional::kRefusedMax / 10; ++i) {
+      site_.sessions().NoteRefused(store::Key::Of("php:" + std::to_string(outage) + "." + std::to_string(i)));
+    }
+    site_.clock.AdvanceSeconds(kDaySeconds);
+  }
+  Away();
+  EXPECT_EQ(site_.Get("php:other", 7), Answer::kUnavailable);
+  site_.Set("php:a", "new", 8, 30 * kDaySeconds);
+  Back();
+  EXPECT_EQ(site_.RowValue("php:a"), "new");
+}
+
+TEST_F(ProvisionalWrite, wins_if_it_was_made_before_more_readers_were_refused_than_are_remembered) {
+  Known("php:a", "old");
+  Away();
+  site_.Set("php:a", "new", 7);
+  site_.clock.AdvanceSeconds(60);
+  for (size_t i = 0; i <= Provisional::kRefusedMax; ++i) {
+    site_.sessions().NoteRefused(store::Key::Of("php:" + std::to_string(i)));
+  }
+  Back();
+  EXPECT_EQ(site_.RowValue("php:a"), "new");
 }
 
 TEST_F(ProvisionalWrite, loses_to_a_live_row_when_it_is_empty) {
