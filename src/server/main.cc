@@ -74,7 +74,7 @@ base::Status WritePidFile(const Settings& settings, const base::Log& log) {
 const int kHandedOver = SIGRTMIN;
 constexpr const char* kFinishSignal = "SIGUSR1";
 
-// Has another SIGTERM or SIGINT come since the one that began to stop the server?
+// Has a SIGTERM or SIGINT come that nobody has waited for: while the server starts, or since the one that stops it?
 class Hurry {
  public:
   bool Asked() {
@@ -170,7 +170,9 @@ int Run(int argc, char** argv) {
   if (settings.server.core_dumps) {
     if (base::Status status = security::AllowCoreDumps(); !status.ok()) return Fail(status);
   }
-  base::Status status = takes_over ? server.TakeOver() : server.OpenSessions();
+  Hurry hurry;
+  const auto hurried = [&hurry] { return hurry.Asked(); };
+  base::Status status = takes_over ? server.TakeOver() : server.OpenSessions(hurried);
   if (status.ok() && !takes_over) status = server.Start();
   if (status.ok() && takes_over) {
     // Until now it named the process before.
@@ -181,8 +183,6 @@ int Run(int argc, char** argv) {
     server.service_manager().Ready(server.Banner());
     if (background.has_value()) status = background->Ready(settings.server.verbosity > 0);
   }
-  Hurry hurry;
-  const auto hurried = [&hurry] { return hurry.Asked(); };
   if (status.ok()) {
     const auto reload = [&] {
       server.service_manager().Reloading();
@@ -204,7 +204,10 @@ int Run(int argc, char** argv) {
   }
   // Threads may hang in the database: nothing of them is waited for.
   if (!stopped) ::_exit(0);
-  if (!status.ok()) return Fail(status);
+  if (!status.ok()) {
+    if (!hurried()) return Fail(status);
+    log.Warning(status.message());  // what it was waiting for when it was told to end
+  }
   log.Notice("stopped");
   return 0;
 }

@@ -157,14 +157,16 @@ network::ListenerSettings Server::ListenerSettingsOf() const {
   return listener;
 }
 
-base::Status Server::OpenSessions() { return OpenSessions({}); }
+base::Status Server::OpenSessions(const std::function<bool()>& is_asked_to_end) {
+  return OpenSessions({}, is_asked_to_end);
+}
 
-base::Status Server::OpenSessions(SessionService::Inherited inherited) {
+base::Status Server::OpenSessions(SessionService::Inherited inherited, const std::function<bool()>& is_asked_to_end) {
   if (settings_.session.database.empty()) return {};
   auto service = SessionService::Open(
       settings_, database_password_, clock_, *store_, log_,
       [this](const session::Waiter& waiter, session::LoadOutcome outcome) { WakeWaiter(waiter, outcome); },
-      OwnAddress(), std::move(inherited));
+      OwnAddress(), std::move(inherited), is_asked_to_end);
   if (!service.ok()) return service.status();
   sessions_ = std::move(service.value());
   shared_->sessions = &sessions_->sessions();

@@ -52,7 +52,8 @@ class Server {
   // Those that the service manager has passed (may be none); else those of the options.
   base::Status OpenSockets(std::vector<int> passed);
   // After privileges were dropped: files belong to who will use them.
-  base::Status OpenSessions();
+  // is_asked_to_end: asked while the database is waited for; true gives up.
+  base::Status OpenSessions(const std::function<bool()>& is_asked_to_end);
   base::Status Start();
   // In place of OpenSockets, OpenSessions and Start: in place of the process that runs with the same options. When it
   // fails that one goes on, and this one must end.
@@ -84,7 +85,7 @@ class Server {
   command::OperationSettings OperationSettingsOf() const;
   base::Status OpenListener(network::ListenerSettings settings);
   void WarnOfPublicAddress() const;
-  base::Status OpenSessions(SessionService::Inherited inherited);
+  base::Status OpenSessions(SessionService::Inherited inherited, const std::function<bool()>& is_asked_to_end);
   base::Status PrepareTakeOver(Takeover& takeover);
   base::Status ReceiveAll(Takeover& takeover);
   base::Status Serve(Takeover& takeover);

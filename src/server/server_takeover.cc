@@ -39,7 +39,7 @@ base::Status Server::PrepareTakeOver(Takeover& takeover) {
   if (base::Status status = MakeWorkers(); !status.ok()) return status;
   SessionService::Inherited inherited{takeover.TakeDatabaseLock(), takeover.TakeJournalDirectory(),
                                       takeover.TakeJournalRing()};
-  if (base::Status status = OpenSessions(std::move(inherited)); !status.ok()) return status;
+  if (base::Status status = OpenSessions(std::move(inherited), [] { return false; }); !status.ok()) return status;
   if (sessions_ != nullptr && !theirs.database_uuid.empty() &&
       sessions_->database().identity().uuid != theirs.database_uuid) {
     return base::Status(base::ErrorKind::kUsage,

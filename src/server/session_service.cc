@@ -17,6 +17,7 @@
 
 #include "base/clock.h"
 #include "base/crc32c.h"
+#include "server/database_wait.h"
 #include "session/database_url.h"
 
 namespace holdfast::server {
@@ -134,15 +135,24 @@ base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Setting
                                                                    const std::string& database_password,
                                                                    const base::Clock& clock, store::Store& store,
                                                                    base::Log& log, Wake wake,
-                                                                   const std::string& address, Inherited inherited) {
+                                                                   const std::string& address, Inherited inherited,
+                                                                   const std::function<bool()>& is_asked_to_end) {
   std::unique_ptr<SessionService> service(new SessionService(settings, log));
   auto rules = session::Rules::Parse(settings.session.rules);
   if (!rules.ok()) return rules.status().In("--session-rule");
   const bool takes_over = settings.server.takeover;
-  auto database =
-      session::Database::Open(settings.session.database, clock, inherited.database_lock.Release(), database_password);
-  if (!database.ok()) return database.status().In("--sessions");
-  service->database_ = std::move(database.value());
+  const bool is_file = settings.session.database.starts_with("sqlite:");
+  // Who would take over does not keep the other waiting.
+  DatabaseWait wait(takes_over || is_file ? 0 : settings.session.database_wait_s, is_asked_to_end, log);
+  const int lock = inherited.database_lock.Release();
+  for (base::Status status; service->database_ == nullptr;) {
+    auto database = session::Database::Open(settings.session.database, clock, lock, database_password);
+    if (database.ok()) {
+      service->database_ = std::move(database.value());
+    } else if (status = database.status().In("--sessions"); !wait.Again(status)) {
+      return status;
+    }
+  }
   if (base::Status status = service->OpenLosses(takes_over); !status.ok()) return status.In("--sessions");
   if (base::Status status = service->OpenJournal(clock, &inherited); !status.ok()) return status.In("--journal");
   if (!takes_over) service->losses_->SetPhase(session::LossRecord::Phase::kEnded);  // what it left is accounted for
@@ -155,12 +165,16 @@ base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Setting
   service->inquiry_ = std::make_unique<session::Inquiry>(*service->sessions_, *service->database_);
   service->sessions_->SetSay([&log](const std::string& line) { log.Error(line); });
   const auto driver = service->database_->NewDriver();
-  session::Failure failure = driver->Open();
-  if (failure.ok()) {
+  const auto join = [&service, &driver] {
+    if (session::Failure failure = driver->Open(); !failure.ok()) return StatusOf(failure).In("--sessions");
     session::Nodes& nodes = service->sessions_->nodes();
-    failure = service->database_->is_shared() ? nodes.Join(*driver) : nodes.CheckIdentity(*driver);
+    return StatusOf(service->database_->is_shared() ? nodes.Join(*driver) : nodes.CheckIdentity(*driver))
+        .In("--sessions");
+  };
+  for (base::Status status = join(); !status.ok(); status = join()) {
+    if (!wait.Again(status)) return status;
   }
-  if (!failure.ok()) return base::Status(base::ErrorKind::kUnavailable, failure.detail).In("--sessions");
+  wait.Answered();
   if (base::Status status = service->Replay(); !status.ok()) return status;
   service->threads_ =
       std::make_unique<session::SessionThreads>(*service->sessions_, *service->database_, log, &service->peers_);

@@ -45,12 +45,13 @@ class SessionService {
   using Wake = std::function<void(const session::Waiter&, session::LoadOutcome)>;
 
   // All borrowed but wake, which is called from the module's threads. address: where other servers reach this one,
-  // unless --node-address says it.
+  // unless --node-address says it. is_asked_to_end: asked while the database is waited for; true gives up.
   static base::Result<std::unique_ptr<SessionService>> Open(const Settings& settings,
                                                             const std::string& database_password,
                                                             const base::Clock& clock, store::Store& store,
                                                             base::Log& log, Wake wake, const std::string& address,
-                                                            Inherited inherited);
+                                                            Inherited inherited,
+                                                            const std::function<bool()>& is_asked_to_end);
   ~SessionService();
 
   base::Status Start();

@@ -23,4 +23,10 @@ base::Result<std::unique_ptr<Database>> Database::Open(std::string_view url, con
   return OpenMysql(parsed.value(), clock, password);
 }
 
+base::Status StatusOf(const Failure& failure) {
+  if (failure.ok()) return {};
+  const bool later = failure.kind != FailureClass::kConfiguration;
+  return base::Status(later ? base::ErrorKind::kUnavailable : base::ErrorKind::kRefused, failure.detail);
+}
+
 }  // namespace holdfast::session

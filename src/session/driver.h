@@ -141,6 +141,8 @@ struct [[nodiscard]] Failure {
   std::string detail;  // cause, then remedy; empty when ok
   bool ok() const { return kind == FailureClass::kNone; }
 };
+// kRefused if a person must mend it, kUnavailable otherwise.
+base::Status StatusOf(const Failure& failure);
 
 class Driver {
  public:

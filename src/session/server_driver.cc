@@ -134,12 +134,6 @@ Failure ServerDriver::PutNode(const NodeLease& lease, const NodeLease* expected,
 
 // -- For all --------------------------------------------------------------------------------------
 
-base::Status StatusOf(const Failure& failure) {
-  if (failure.ok()) return {};
-  const bool later = failure.kind != FailureClass::kConfiguration;
-  return base::Status(later ? base::ErrorKind::kUnavailable : base::ErrorKind::kRefused, failure.detail);
-}
-
 base::Status OtherSchemaFound(const DatabaseUrl& url, int64_t version) {
   return base::Status(base::ErrorKind::kRefused,
                       url.Describe() + ": has schema " + std::to_string(version) + ", this server knows " +

@@ -83,9 +83,6 @@ class ServerDatabase : public Database {
   const DatabaseIdentity identity_;
 };
 
-// kRefused if a person must mend it, kUnavailable otherwise.
-base::Status StatusOf(const Failure& failure);
-
 // What --init-schema ends with, after it found the schema of this version or made it.
 base::Status OtherSchemaFound(const DatabaseUrl& url, int64_t version);
 std::string SchemaDone(const DatabaseUrl& url, bool was_there);

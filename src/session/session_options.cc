@@ -106,6 +106,14 @@ constexpr base::OptionRow kOptions[] = {
      .more = "It fills only while the disk takes nothing. Who has waited for its rule's budget is refused. One session "
              "takes at most "
              "half of it."},
+    {.name = "database-wait",
+     .argument = "TIME",
+     .field = Member<&SessionSettings::database_wait_s>,
+     .unit = OptionUnit::kSeconds,
+     .max = 3600,
+     .help = "longest time that a start waits for a database server that cannot be asked yet",
+     .more = "What waiting does not mend, a wrong password or a missing table, ends the start at once, and so does an "
+             "SQLite file that cannot be used. The service manager must be as patient (TimeoutStartSec)."},
     {.name = "drain-timeout",
      .argument = "TIME",
      .field = Member<&SessionSettings::drain_timeout_s>,

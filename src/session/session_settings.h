@@ -43,6 +43,7 @@ struct SessionSettings {
   uint32_t retry_ms_min = 20;         // back-off after a failed call, doubling
   uint32_t retry_ms_max = 500;
   uint32_t drain_timeout_s = 60;
+  uint32_t database_wait_s = 10;  // how long a start waits for a database server that cannot be asked yet
 
   uint32_t load_keys_max = 100;  // keys a query
   uint32_t parked_max = 65536;   // requests that wait for the database

@@ -46,7 +46,6 @@ constexpr uint32_t kKeysACycle = 60;
 constexpr int64_t kAnswerMicrosMax = 10'000'000;
 constexpr int64_t kWrittenMicrosMax = 60'000'000;
 constexpr int64_t kSettledMicros = 3'000'000;  // after the mending, until the server has surely noticed
-constexpr int64_t kStartAgainMicros = 30'000'000;
 
 struct Options : TrialOptions {
   std::string password_file, harms;
@@ -85,7 +84,6 @@ class Torment final : Trial {
  private:
   bool Ask(const std::string& question, std::vector<std::string>* lines);
   bool Harm(const std::string& harm);
-  bool StartAgain();
   bool Cycle(int number);
   void Traffic(int64_t micros);
   void KillServer();
@@ -135,17 +133,8 @@ void Torment::KillServer() {
   ++kills_;
 }
 
-// As a service manager does it: a cluster may not be ready in the moment in which it is mended.
-bool Torment::StartAgain() {
-  const int64_t until_us = NowMicros() + kStartAgainMicros;
-  while (!server_.Start()) {
-    if (NowMicros() > until_us) return false;
-    ::usleep(500'000);
-  }
-  return true;
-}
-
-// With the database away a server does not start, so one that is killed meanwhile comes back when all is mended.
+// With the database away a server does not start, so one that is killed meanwhile comes back when all is mended: in the
+// very moment, in which a cluster need not be ready yet.
 bool Torment::Harm(const std::string& harm) {
   const bool kills = dice_.OneIn(3);
   outages_.push_back({NowMicros()});
@@ -155,7 +144,7 @@ bool Torment::Harm(const std::string& harm) {
   acknowledged_away_ += site_.acknowledged.load() - before;
   if (kills) KillServer();
   if (!Ask("mend " + harm, nullptr)) return false;
-  if (kills && !StartAgain()) {
+  if (kills && !server_.Start()) {
     Fail("the server does not start again; see its log");
     return false;
   }
@@ -242,6 +231,7 @@ bool Torment::LookAtRows() {
       if (op.said != test::Said::kHit) op.said = test::Said::kMiss;
       op.act = test::Act::kRow;
       op.key = key;
+      op.strict = IsStrict(key);
       op.node = test::kDatabaseNode;
       op.begun_us = asked_us;
       op.ended_us = NowMicros();
@@ -254,7 +244,7 @@ bool Torment::LookAtRows() {
 }
 
 // A set without a read before it may have been provisional when the database was away, and so may be what was built
-// upon it, until the database has settled it.
+// upon it, until the database has settled it. Nothing is stored provisionally of a strict session.
 void Torment::Prepare(std::vector<Operation>* operations) {
   const auto during_outage = [this](const Operation& op) {
     return std::any_of(outages_.begin(), outages_.end(), [&op](const Outage& outage) {
@@ -263,7 +253,7 @@ void Torment::Prepare(std::vector<Operation>* operations) {
   };
   std::set<uint32_t> keys;
   for (const Operation& op : *operations) {
-    if (op.act == test::Act::kSet && op.based_on == 0 && during_outage(op)) keys.insert(op.key);
+    if (op.act == test::Act::kSet && !op.strict && op.based_on == 0 && during_outage(op)) keys.insert(op.key);
   }
   for (Operation& op : *operations) {
     if (op.act == test::Act::kSet && keys.contains(op.key) && during_outage(op)) op.uncertain = true;

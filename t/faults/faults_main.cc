@@ -114,6 +114,7 @@ class Torment final : Trial {
   bool ComesBack(Hit hit);
   void TakeFromWriters(Hit hit, int64_t struck_us);
   void LookIntoDatabase();
+  bool IsOfLostTime(const Operation& op) const;
   void Prepare(std::vector<Operation>* done) override;
   void Report() const;
 
@@ -121,6 +122,11 @@ class Torment final : Trial {
   DataDirectory& data_;
   Machine& machine_;
   PowerLosses losses_;
+  struct Restored {
+    int64_t copied_us;
+    int64_t restored_us;
+  };
+  std::vector<Restored> restored_;
   std::array<int, kHits> hits_{};
   std::vector<uint64_t> before_kill_;  // acknowledged in the last 100 ms, by kill
   int64_t stopped_us_ = 0;             // how long the latest SIGSTOP was
@@ -262,6 +268,7 @@ bool Torment::ComesBack(Hit hit) {
 void Torment::KeepCopyOfDatabase() {
   sqlite3 *from = nullptr, *to = nullptr;
   const std::string path = data_.path() + "/s.db", copy = trial_.directory + "/copy.db";
+  restored_.push_back({NowMicros(), test::kForever});
   std::filesystem::remove(copy);
   sqlite3_open_v2(path.c_str(), &from, SQLITE_OPEN_READONLY, nullptr);
   sqlite3_open(copy.c_str(), &to);
@@ -277,6 +284,7 @@ void Torment::RestoreDatabase() {
   const std::string path = data_.path() + "/s.db";
   for (const char* suffix : {"", "-wal", "-shm"}) std::filesystem::remove(path + suffix);
   std::filesystem::copy_file(trial_.directory + "/copy.db", path);
+  restored_.back().restored_us = NowMicros();
 }
 
 bool Torment::Cycle(int number) {
@@ -350,6 +358,7 @@ void Torment::LookIntoDatabase() {
     op.act = test::Act::kRow;
     op.said = test::Said::kMiss;
     op.key = key;
+    op.strict = IsStrict(key);
     op.node = test::kDatabaseNode;
     op.begun_us = op.ended_us = NowMicros();
     op.is_final = true;
@@ -368,7 +377,20 @@ void Torment::LookIntoDatabase() {
   sqlite3_close(database);
 }
 
+// What was done to strict sessions between copy and restoration is nowhere but in the database that is gone.
+bool Torment::IsOfLostTime(const Operation& op) const {
+  return op.strict && std::any_of(restored_.begin(), restored_.end(), [&op](const Restored& restored) {
+           return op.ended_us >= restored.copied_us && op.begun_us <= restored.restored_us;
+         });
+}
+
 void Torment::Prepare(std::vector<Operation>* done) {
+  std::erase_if(*done, [this](const Operation& op) { return op.act == test::Act::kGet && IsOfLostTime(op); });
+  for (Operation& op : *done) {
+    if (!IsOfLostTime(op)) continue;
+    op.said = test::Said::kNothing;
+    op.ended_us = test::kForever;
+  }
   if (!losses_.Concern(*done)) return;
   losses_.Measure(*done, [this](const std::vector<Operation>& doubted) {
     const std::vector<test::Finding> findings = test::Judge(doubted, Rules());

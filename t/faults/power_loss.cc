@@ -27,7 +27,7 @@ bool PowerLosses::Concern(const History& done) const {
 PowerLosses::History PowerLosses::Doubted(History done, int64_t bound_us) const {
   for (test::Operation& op : done) {
     for (const int64_t loss_us : losses_us_) {
-      if (!Writes(op) || op.ended_us <= loss_us - bound_us || op.begun_us > loss_us) continue;
+      if (!Writes(op) || op.strict || op.ended_us <= loss_us - bound_us || op.begun_us > loss_us) continue;
       op.said = test::Said::kNothing;
       op.ended_us = test::kForever;
     }

@@ -20,7 +20,8 @@ class PowerLosses {
   void Add(int64_t at_us) { losses_us_.push_back(at_us); }
   // Had any of these begun when power was lost?
   bool Concern(const History& done) const;
-  // The same, but whatever was acknowledged less than so long before a loss may be undone.
+  // The same, but whatever was acknowledged less than so long before a loss may be undone. Nothing of strict sessions:
+  // that was committed, and a commit is synced.
   History Doubted(History done, int64_t bound_us) const;
   // Notes how old the oldest change was that went: the least bound under which nothing is found. finds: does the judge?
   void Measure(const History& done, const std::function<bool(const History&)>& finds);

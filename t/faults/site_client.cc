@@ -43,7 +43,7 @@ int64_t NowMicros() {
 }
 
 std::string NameOf(uint32_t key) {
-  static const char* const kPrefixes[] = {"php:", "web:", "dj:"};
+  static const char* const kPrefixes[] = {"php:", "web:", "dj:", "cart:"};
   return kPrefixes[static_cast<int>(HandlerOf(key))] + std::to_string(key);
 }
 
@@ -143,6 +143,7 @@ Connection::Answer Writer::Send(Connection& connection, const std::string& reque
 
 void Writer::Record(Connection& connection, Operation op) {
   op.pooled = HandlerOf(op.key) == Handler::kWeb;
+  op.strict = IsStrict(op.key);
   const bool read = op.act == Act::kGet && op.said != Said::kNothing;
   const bool missed = (op.act == Act::kTouch || op.act == Act::kDelete) && op.said == Said::kMiss;
   const bool added = op.act == Act::kAdd && op.said == Said::kStored;
@@ -264,6 +265,23 @@ void Writer::DjangoPage(uint32_t key) {
   }
 }
 
+// Of a strict session: who finds none makes it, who finds one changes what he found.
+void Writer::CartPage(uint32_t key) {
+  Connection connection;
+  if (!connection.Open(site_.port)) return;
+  const Knowledge knowledge = Get(connection, key);
+  if (knowledge.said == Said::kNothing) return;
+  const uint32_t what = dice_.Below(10);
+  if (what == 0) return Delete(connection, key);
+  if (knowledge.said == Said::kMiss) {
+    Store(connection, key, what <= 7 ? Act::kAdd : Act::kSet, knowledge, what == 1);
+  } else if (what == 1) {
+    Touch(connection, key);
+  } else {
+    Store(connection, key, what <= 7 ? Act::kRewrite : Act::kSet, knowledge, what == 2);
+  }
+}
+
 void Writer::Page() {
   const uint32_t first = site_.keys_first.load(), end = site_.keys_end.load();
   const uint32_t middle = first + (end - first) / 2;
@@ -275,6 +293,8 @@ void Writer::Page() {
       return WebPage(key);
     case Handler::kDjango:
       return DjangoPage(key);
+    case Handler::kCart:
+      return CartPage(key);
   }
 }
 

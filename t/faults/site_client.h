@@ -32,8 +32,9 @@ struct Site {
   int64_t pause_us = 3'000;     // of a writer between two operations
 };
 
-enum class Handler : uint8_t { kPhp, kWeb, kDjango };
-inline Handler HandlerOf(uint32_t key) { return static_cast<Handler>(key % 3); }
+enum class Handler : uint8_t { kPhp, kWeb, kDjango, kCart };
+inline Handler HandlerOf(uint32_t key) { return static_cast<Handler>(key % 4); }
+inline bool IsStrict(uint32_t key) { return HandlerOf(key) == Handler::kCart; }
 std::string NameOf(uint32_t key);
 // The bytes of a value, from its number.
 std::string ValueOf(uint32_t key, uint32_t value);
@@ -93,6 +94,7 @@ class Writer {
   void PhpPage(uint32_t key);
   void WebPage(uint32_t key);
   void DjangoPage(uint32_t key);
+  void CartPage(uint32_t key);
   Knowledge Get(Connection& connection, uint32_t key, bool is_final = false);
   test::Said Store(Connection& connection, uint32_t key, test::Act act, const Knowledge& knowledge, bool empty);
   void Touch(Connection& connection, uint32_t key);

@@ -32,6 +32,7 @@ std::vector<std::string> Command(const TrialOptions& options, int port, const st
                                     "--session-rule=php prefix=php:",
                                     "--session-rule=prefix=web: connections=pooled action=error",
                                     "--session-rule=prefix=dj: connections=request",
+                                    "--session-rule=prefix=cart: policy=strict connections=request action=error",
                                     "--drain-timeout=60s"};
   words.insert(words.end(), more.begin(), more.end());
   return words;

@@ -76,12 +76,13 @@ def run_contract(database):
     assert done.returncode == 0, done.stderr
 
 
-def refusal(database, url, environment=None, status=1):
-    """The one line with which the server ends at the start, before it listens. status: 64 for what is no use of it at all."""
+def refusal(database, url, environment=None, status=1, arguments=("--database-wait=0",)):
+    """The one line with which the server ends at the start, before it listens. status: 64 for what is no use of it at all.
+    Without other arguments it is told not to wait for a database that may come yet."""
     environment = {**os.environ, **(database.environment if environment is None else environment),
                    "STATE_DIRECTORY": database.directory}
-    done = subprocess.run([server_program(), "-p", "-1", "-u", "root", f"--sessions={url}"], capture_output=True, text=True,
-                          env=environment, timeout=60)
+    done = subprocess.run([server_program(), "-p", "-1", "-u", "root", f"--sessions={url}", *arguments],
+                          capture_output=True, text=True, env=environment, timeout=60)
     lines = done.stderr.splitlines()
     assert done.returncode == status, (done.returncode, done.stderr)
     assert len(lines) == 1, done.stderr

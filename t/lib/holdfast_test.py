@@ -272,8 +272,20 @@ class Server:
                 break
         raise AssertionError(f"the server did not start (exit {self.process.returncode}):\n{self.stderr()}")
 
+    def begin(self):
+        """Starts the server and returns at once; await_start waits until it accepts."""
+        self.port = self.port or free_port()
+        self.process = self._spawn()
+
+    def await_start(self):
+        if not self._accepts():
+            raise AssertionError(f"the server did not start (exit {self.process.returncode}):\n{self.stderr()}")
+
     def _try_start(self):
         self.process = self._spawn()
+        return self._accepts()
+
+    def _accepts(self):
         deadline = time.monotonic() + START_TIMEOUT_S
         while self.process.poll() is None:
             try:

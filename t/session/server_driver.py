@@ -11,8 +11,10 @@ import os
 import shutil
 import socket
 import tempfile
+import time
 
 from database_servers import DATABASE, PASSWORD, USER, make_certificates, refusal, run_contract
+from holdfast_test import Server, wait_until
 
 
 class Refusals:
@@ -66,6 +68,50 @@ class Start(Refusals):
 
     def test_a_server_that_does_not_run_is_named(self):
         self.expect(["127.0.0.1:1:", "is the database running"], self.url(port=1))
+
+    def begin(self, *arguments):
+        """A server that is started while its database is not there; returns once it has said so."""
+        self.database.grant()
+        self.database.stop()
+        self.addCleanup(lambda: self.database.process.poll() is None or self.database.start())
+        server = Server(f"--sessions={self.database.url}", "--journal=none", *arguments, start=False,
+                        environment=self.database.environment)
+        self.addCleanup(server._clean_up)
+        server.begin()
+        wait_until(lambda: "trying again" in server.stderr(), 30, "the server waits")
+        return server
+
+    def test_a_database_that_comes_later_is_waited_for(self):
+        server = self.begin("--database-wait=60")
+        with self.assertRaises(OSError):
+            server.connect()
+        self.database.start()
+        server.await_start()
+        text = server.stderr()
+        self.assertRegex(text, r"is the database running[^\n]*; trying again for 60 s \(--database-wait\)\n")
+        self.assertEqual(text.count("trying again"), 1)
+        self.assertIn("the database answers\n", text)
+        with server.connect() as client:
+            client.ask(b"get any\r\n", b"END\r\n")
+        server.stop()
+
+    def test_what_a_person_must_mend_is_not_waited_for(self):
+        self.database.grant()
+        begun = time.monotonic()
+        line = refusal(self.database, self.database.url, {"HOLDFAST_DATABASE_PASSWORD": "wrong"}, arguments=())
+        self.assertIn("--database-password-file", line)
+        self.assertLess(time.monotonic() - begun, 9)  # it waits 10 s by default
+
+    def test_the_wait_ends(self):
+        server = self.begin("--database-wait=1")
+        self.assertEqual(server.process.wait(30), 1)
+        self.assertEqual(server.stderr().count("is the database running"), 2, server.stderr())
+
+    def test_the_wait_ends_at_once_when_the_server_is_told_to_end(self):
+        server = self.begin("--database-wait=600")
+        server.process.terminate()
+        self.assertEqual(server.process.wait(30), 0)
+        self.assertTrue(server.stderr().endswith("stopped\n"), server.stderr())
 
     def test_a_server_that_does_not_answer_is_given_up(self):
         with socket.socket() as silent:
