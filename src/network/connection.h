@@ -26,7 +26,7 @@ namespace holdfast::network {
 class Worker;
 class Connection;
 
-inline constexpr size_t kOutputHighWater = 64 * 1024;
+inline constexpr size_t kOutputHighWater = 128 * 1024;
 
 // What a handler says at the end of its part of the turn.
 enum class Turn {

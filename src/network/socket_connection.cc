@@ -275,7 +275,7 @@ bool SocketConnection::Send() {
 // next turn, so that many small requests still share a system call.
 void SocketConnection::FinishTurn() {
   if (begin_ == end_) GiveBackInput();
-  if (phase_ != Phase::kRunnable || unsent_bytes() >= base::kBlockBytes) {
+  if (phase_ != Phase::kRunnable || unsent_bytes() >= kOutputLowWater) {
     if (!Send()) return Close();
   }
   if (output_ != nullptr) output_->Settle();

@@ -53,12 +53,11 @@ Turn Serve::OnTurn(Connection& connection) {
 
 std::optional<Turn> Serve::ServeBatch(Connection& connection, uint32_t* left) {
   const std::string_view input = connection.input();
-  const uint32_t most = std::min(*left, WorkerState::kBatch);
   uint32_t count = 0;
   size_t offset = 0, begin = 0;
   Outcome outcome = Outcome::kRequest;
   worker_.before_batch.emplace(codec_);
-  for (; count < most; ++count) {
+  for (; count < WorkerState::kBatch && *left > 0; ++count) {
     WorkerState::Parsed& parsed = worker_.batch[count];
     begin = offset;
     const protocol::ParseResult result = codec_.Parse(input.substr(offset), &parsed.request);
@@ -67,8 +66,8 @@ std::optional<Turn> Serve::ServeBatch(Connection& connection, uint32_t* left) {
     if (outcome != Outcome::kRequest) break;
     parsed.end = offset;
     parsed.after = codec_;
+    if (parsed.request.last_of_batch) --*left;  // a multiget is one request, however many keys it has
   }
-  *left -= count;
   if (const auto turn = ExecuteBatch(connection, count)) return turn;
   switch (outcome) {
     case Outcome::kRequest:

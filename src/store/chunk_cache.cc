@@ -10,9 +10,18 @@
 #include <algorithm>
 #include <array>
 
+#include "base/prefetch.h"
 #include "store/slab_pool.h"
 
 namespace holdfast::store {
+
+namespace {
+
+constexpr size_t kAhead = 4;
+constexpr uint32_t kLineBytes = 64;
+constexpr uint32_t kAheadBytesMax = 2048;
+
+}  // namespace
 
 ChunkCache::ChunkCache(SlabPool& pool) : pool_(pool), stacks_(pool.classes().count() * kQueues) { pool_.Join(*this); }
 
@@ -25,6 +34,15 @@ uint32_t ChunkCache::AtMost(uint32_t size_class, uint32_t chunks, uint32_t share
   return std::clamp<uint32_t>(pool_.page_bytes() / pool_.classes().chunk_bytes(size_class) / share, 1, chunks);
 }
 
+// What is written into a chunk waits in the processor until its lines are there, and the next locked instruction waits
+// for that. So the lines are asked for some drafts before.
+void ChunkCache::FetchAhead(const Stack& stack, uint32_t size_class) const {
+  if (stack.size() < kAhead) return;
+  const char* const chunk = pool_.At(stack[stack.size() - kAhead]);
+  const uint32_t bytes = std::min(pool_.classes().chunk_bytes(size_class), kAheadBytesMax);
+  for (uint32_t at = 0; at < bytes; at += kLineBytes) base::Prefetch(chunk + at, true);
+}
+
 uint64_t ChunkCache::Allocate(uint32_t size_class, Queue queue) {
   {
     std::lock_guard<base::SpinLock> guard(lock_);
@@ -32,6 +50,7 @@ uint64_t ChunkCache::Allocate(uint32_t size_class, Queue queue) {
     while (!stack.empty()) {
       const uint64_t handle = stack.back();
       stack.pop_back();
+      FetchAhead(stack, size_class);
       AddBytes(0 - uint64_t{pool_.classes().chunk_bytes(size_class)});
       if (pool_.IsWorthReuse(handle)) return handle;
       pool_.Free(handle);

@@ -57,6 +57,7 @@ class alignas(64) ChunkCache {
   Stack& StackOf(uint32_t size_class, Queue queue) {
     return stacks_[size_class * kQueues + static_cast<size_t>(queue)];
   }
+  void FetchAhead(const Stack& stack, uint32_t size_class) const;
   void Put(uint64_t handle);
   void GiveBack(Stack& stack, size_t count);
   void Empty();

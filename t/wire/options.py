@@ -325,6 +325,20 @@ class Meaning(unittest.TestCase):
                 if len(limit) > 2:
                     self.assertEqual(yields, 0)
 
+    def test_a_multiget_is_one_request_of_a_turn(self):
+        with Server("-t", "1", "-R", "2") as server:
+            clients = [server.connect() for _ in range(3)]
+            for client in clients:
+                client.ask(b"mn\r\n", b"MN\r\n")
+            self.halt(server)
+            for client in clients:
+                client.send(b"get" + b" nothing" * 200 + b"\r\n")
+            server.signal(signal.SIGCONT)
+            for client in clients:
+                client.expect(b"END\r\n")
+                client.close()
+            self.assertEqual(int(server.stats()["conn_yields"]), 0)
+
     def test_without_cas_there_are_no_numbers(self):
         with Server("-C") as server, server.connect() as client:
             client.ask(b"set a 0 0 1\r\nx\r\n", b"STORED\r\n")
