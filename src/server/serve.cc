@@ -57,7 +57,7 @@ std::optional<Turn> Serve::ServeBatch(Connection& connection, uint32_t* left) {
   size_t offset = 0, begin = 0;
   Outcome outcome = Outcome::kRequest;
   worker_.before_batch.emplace(codec_);
-  for (; count<WorkerState::kBatch&& * left> 0; ++count) {
+  for (; *left > 0 && count < WorkerState::kBatch; ++count) {
     WorkerState::Parsed& parsed = worker_.batch[count];
     begin = offset;
     const protocol::ParseResult result = codec_.Parse(input.substr(offset), &parsed.request);
