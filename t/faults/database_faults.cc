@@ -8,6 +8,10 @@
 //   mend NAME         whole again
 //   rows FIRST END    a line "NODE KEY FLAGS HEX" for each live row on each node whose key has a number in this range
 //
+// With --servers there are so many on the same database, among which the clients choose by the key. Harms whose name
+// begins with "server" are done here, to one of them: killed, stopped with SIGTERM, hanging (SIGSTOP) for longer than
+// its lease, followed by another process; "server flip" lets the clients choose anew, again and again.
+//
 // All other lines are for people. A cycle has keys of its own; writers work on those of this cycle and of the one
 // before, before the harm, during it, and after. In some cycles the server is killed meanwhile. Then all must be
 // written within a minute, and every session and every row of the two cycles is looked at and judged.
@@ -20,6 +24,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
+#include <iterator>
 #include <limits>
 #include <map>
 #include <set>
@@ -37,7 +42,7 @@ using test::Operation;
 
 constexpr const char* kUsage =
     "usage: database_faults --server PATH --sessions URL --password-file FILE --directory PATH --harms NAME,NAME\n"
-    "                       [--cycles N] [--seconds N] [--seed N]\n"
+    "                       [--servers N] [--cycles N] [--seconds N] [--seed N]\n"
     "\n"
     "Asks for the harms on standard output; t/faults/faults_on_databases.py is who answers.\n";
 
@@ -46,9 +51,16 @@ constexpr uint32_t kKeysACycle = 60;
 constexpr int64_t kAnswerMicrosMax = 10'000'000;
 constexpr int64_t kWrittenMicrosMax = 60'000'000;
 constexpr int64_t kSettledMicros = 3'000'000;  // after the mending, until the server has surely noticed
+// Several servers: until all have heard of what one did, and how old what they answer may be. The promise is 0.5 s and
+// a commit, of strict sessions 2 s; a busy machine is given more. Where servers die or hang no time is promised.
+constexpr int64_t kHeardMicros = 2'000'000;
+constexpr int64_t kCalmBoundMicros = 3'000'000;
+constexpr int64_t kStrictBoundMicros = 4'000'000;
+constexpr const char* kCalmHarms[] = {"server stop", "server hand-over", "server flip"};
 
 struct Options : TrialOptions {
   std::string password_file, harms;
+  int servers = 1;
 };
 
 // When the database could not be relied on.
@@ -84,16 +96,21 @@ class Torment final : Trial {
  private:
   bool Ask(const std::string& question, std::vector<std::string>* lines);
   bool Harm(const std::string& harm);
+  bool HarmDatabase(const std::string& harm);
+  bool HarmServer(const std::string& harm);
   bool Cycle(int number);
   void Traffic(int64_t micros);
-  void KillServer();
+  bool HasWritten(int port) const;
   bool WaitUntilWritten();
   void LookAtSessions();
   bool LookAtRows();
   void Prepare(std::vector<Operation>* operations) override;
+  test::JudgeRules Rules() const override;
   void Report() const;
+  ServerProcess& AnyServer() { return *servers_[dice_.Below(static_cast<uint32_t>(servers_.size()))]; }
 
   const std::vector<std::string> harms_;
+  const bool is_calm_;
   std::vector<Outage> outages_;
 
   std::map<std::string, int> done_;
@@ -102,11 +119,21 @@ class Torment final : Trial {
   int kills_ = 0;
 };
 
+// number: from 1 on.
+std::vector<std::string> FlagsOf(const Options& options, int number) {
+  return {"--sessions=" + options.sessions, "--database-password-file=" + options.password_file,
+          "--journal=" + options.directory + "/journal" + std::to_string(number), "--sync-interval=1s",
+          "--node-lease=2s"};
+}
+
 Torment::Torment(const Options& options)
-    : Trial(options, FreePort(),
-            {"--sessions=" + options.sessions, "--database-password-file=" + options.password_file,
-             "--journal=" + options.directory + "/journal", "--sync-interval=1s"}),
-      harms_(Split(options.harms)) {}
+    : Trial(options, FreePort(), FlagsOf(options, 1)),
+      harms_(Split(options.harms)),
+      is_calm_(std::all_of(harms_.begin(), harms_.end(), [](const std::string& harm) {
+        return std::find(std::begin(kCalmHarms), std::end(kCalmHarms), harm) != std::end(kCalmHarms);
+      })) {
+  for (int number = 2; number <= options.servers; ++number) AddServer(FreePort(), FlagsOf(options, number));
+}
 
 bool Torment::Ask(const std::string& question, std::vector<std::string>* lines) {
   std::printf("%s\n", question.c_str());
@@ -126,31 +153,72 @@ void Torment::Traffic(int64_t micros) {
   ::usleep(static_cast<useconds_t>(micros));
 }
 
-void Torment::KillServer() {
-  server_.Signal(SIGKILL);
-  server_.Wait();
-  CloseSite();
-  ++kills_;
+bool Torment::Harm(const std::string& harm) {
+  const bool done = harm.starts_with("server ") ? HarmServer(harm) : HarmDatabase(harm);
+  if (!done) return false;
+  ++done_[harm];
+  Traffic(dice_.Between(200'000, 600'000));
+  return true;
 }
 
 // With the database away a server does not start, so one that is killed meanwhile comes back when all is mended: in the
 // very moment, in which a cluster need not be ready yet.
-bool Torment::Harm(const std::string& harm) {
+bool Torment::HarmDatabase(const std::string& harm) {
   const bool kills = dice_.OneIn(3);
   outages_.push_back({NowMicros()});
   if (!Ask("harm " + harm, nullptr)) return false;
   const uint64_t before = site_.acknowledged.load();
   Traffic(dice_.Between(300'000, 2'500'000));
   acknowledged_away_ += site_.acknowledged.load() - before;
-  if (kills) KillServer();
+  ServerProcess& server = AnyServer();
+  if (kills) {
+    server.Signal(SIGKILL);
+    server.Wait();
+    if (servers_.size() == 1) CloseSite();
+    ++kills_;
+  }
   if (!Ask("mend " + harm, nullptr)) return false;
-  if (kills && !server_.Start()) {
+  if (kills && !server.Start()) {
     Fail("the server does not start again; see its log");
     return false;
   }
   outages_.back().ended_us = NowMicros() + kSettledMicros;
-  ++done_[harm];
-  Traffic(dice_.Between(200'000, 600'000));
+  return true;
+}
+
+bool Torment::HarmServer(const std::string& harm) {
+  ServerProcess& server = AnyServer();
+  const auto flip = [this] { site_.ring.fetch_add(1); };
+  const bool dies = harm == "server kill" || harm == "server stop";
+  if (harm == "server flip") {
+    for (uint32_t flips = dice_.Between(3, 30); flips > 0; --flips) {
+      flip();
+      Traffic(dice_.Between(0, 150'000));
+    }
+  } else if (harm == "server hand-over") {
+    if (!server.HandOver(-1)) Fail("the hand-over did not come about; see the log");
+  } else if (harm == "server hang") {
+    server.Signal(SIGSTOP);
+    Traffic(dice_.Between(200'000, 2'000'000));
+    flip();  // the clients may have given it up
+    Traffic(dice_.Between(200'000, 2'500'000));
+    server.Signal(SIGCONT);
+  } else if (dies) {
+    server.Signal(harm == "server kill" ? SIGKILL : SIGTERM);
+    const int status = server.Wait();
+    if (harm == "server stop" && (!WIFEXITED(status) || WEXITSTATUS(status) != 0)) {
+      Fail("SIGTERM: a server ended with status " + std::to_string(status));
+    }
+    if (dice_.OneIn(2)) flip();
+    Traffic(dice_.Between(0, 2'500'000));
+  } else {
+    Fail("there is no harm of the name " + harm);
+    return false;
+  }
+  if (dies && !server.Start()) {
+    Fail("a server does not start again; see its log");
+    return false;
+  }
   return true;
 }
 
@@ -176,20 +244,25 @@ bool Torment::Cycle(int number) {
   return failures_ < 10;
 }
 
+bool Torment::HasWritten(int port) const {
+  Connection connection;
+  std::string line;
+  if (connection.Open(port)) line = connection.Ask("stats sessions\r\n", false).line;
+  while (line.starts_with("STAT ") && !line.starts_with("STAT dirty_items ")) line = connection.NextLine();
+  return line == "STAT dirty_items 0";
+}
+
 bool Torment::WaitUntilWritten() {
   const int64_t begun_us = NowMicros();
   while (NowMicros() - begun_us < kWrittenMicrosMax) {
-    Connection connection;
-    std::string line;
-    if (connection.Open(port_)) line = connection.Ask("stats sessions\r\n", false).line;
-    while (line.starts_with("STAT ") && !line.starts_with("STAT dirty_items ")) line = connection.NextLine();
-    if (line == "STAT dirty_items 0") {
+    if (std::all_of(site_.ports.begin(), site_.ports.end(), [this](int port) { return HasWritten(port); })) {
       longest_written_us_ = std::max(longest_written_us_, NowMicros() - begun_us);
+      if (servers_.size() > 1) ::usleep(kHeardMicros);
       return true;
     }
     ::usleep(20'000);
   }
-  Fail("not all is written a minute after the database was mended");
+  Fail("not all is written a minute after everything was mended");
   return false;
 }
 
@@ -260,6 +333,15 @@ void Torment::Prepare(std::vector<Operation>* operations) {
   }
 }
 
+test::JudgeRules Torment::Rules() const {
+  test::JudgeRules rules = Trial::Rules();
+  if (servers_.size() == 1) return rules;
+  rules.bound_us = is_calm_ ? kCalmBoundMicros : kWrittenMicrosMax;
+  rules.strict_bound_us = kStrictBoundMicros;
+  rules.skew_us = 1'000;
+  return rules;
+}
+
 void Torment::Report() const {
   int cycles = 0;
   for (const auto& [harm, count] : done_) cycles += count;
@@ -284,7 +366,7 @@ int Torment::Run() {
   for (int cycle = 0; cycle < trial_.cycles && goes_on && !TimeIsUp(); ++cycle) goes_on = Cycle(cycle);
   if (goes_on) {
     JudgeKeysBelow(std::numeric_limits<uint32_t>::max());
-    StopServer();
+    StopServers();
   }
   Report();
   return Verdict();
@@ -298,13 +380,15 @@ bool Parse(int argc, char** argv, Options* options) {
       options->password_file = value;
     } else if (name == "--harms") {
       options->harms = value;
+    } else if (name == "--servers") {
+      options->servers = std::atoi(value.c_str());
     } else if (!options->Take(name, value)) {
       return false;
     }
   }
   const auto texts = {options->server, options->sessions, options->password_file, options->directory, options->harms};
   const bool all = std::none_of(texts.begin(), texts.end(), [](const std::string& text) { return text.empty(); });
-  return argc % 2 == 1 && all;
+  return argc % 2 == 1 && all && options->servers >= 1;
 }
 
 }  // namespace

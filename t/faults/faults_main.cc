@@ -210,7 +210,7 @@ void Torment::Strike(Hit hit) {
       return;
     case Hit::kFlush: {
       Connection connection;
-      if (connection.Open(port_)) connection.Ask("flush_all\r\n", false);
+      if (connection.Open(site_.ports[0])) connection.Ask("flush_all\r\n", false);
       return;
     }
     case Hit::kHandOver:
@@ -438,7 +438,7 @@ int Torment::Run() {
     site_.keys_first = site_.keys_first + kKeysACycle;  // the others have been judged
     Look(true);
     Collect(&checker_.history);
-    StopServer();
+    StopServers();
     LookIntoDatabase();
     JudgeKeysBelow(std::numeric_limits<uint32_t>::max());
   }

@@ -1,12 +1,14 @@
 """The server under traffic while its database is killed, hangs, is cut off, or takes smaller packets: MariaDB, PostgreSQL, Galera.
 
-    faults_on_databases.py [--cycles N] [--seconds N] [--seed N] [--harms NAME,NAME] [mariadb] [postgres] [galera]
+    faults_on_databases.py [--cycles N] [--seconds N] [--seed N] [--servers N] [--harms NAME,NAME] [mariadb] [postgres] [galera]
 
 Arranges a database of each kind and runs t/faults/database_faults on it, which asks for the harms. Without arguments the short
-run of scripts/test: some seconds of each. --harms "lose rows" on mariadb is what no server can mend, and must be found.
+run of scripts/test: some seconds of each, and of three servers on one database. With several servers these are harmed too, and
+the clients choose among them anew; --harms calm does to them only what makes nobody wait. --harms "lose rows" on mariadb is what no server can mend, and must be found.
 """
 
 import argparse
+import glob
 import os
 import random
 import shutil
@@ -23,6 +25,10 @@ MYSQL_ROWS = ("SELECT CONVERT(sid USING utf8mb4), flags, HEX(data) FROM sessions
 POSTGRES_ROWS = ("SELECT convert_from(sid, 'UTF8'), flags, encode(data, 'hex') FROM sessions WHERE state = 0 AND "
                  "expires_at > extract(epoch FROM clock_timestamp()) * 1000000 AND "
                  "split_part(convert_from(sid, 'UTF8'), ':', 2)::bigint >= {} AND split_part(convert_from(sid, 'UTF8'), ':', 2)::bigint < {}")
+
+
+CALM_HARMS = ["server stop", "server hand-over", "server flip"]
+SERVER_HARMS = [*CALM_HARMS, "server kill", "server hang"]
 
 
 class Single:
@@ -150,13 +156,22 @@ def answer(database, question):
     return ["done"]
 
 
-def torment(database, harms, arguments):
+def harms_of(database, servers, wanted):
+    if wanted == "calm":
+        return CALM_HARMS
+    if wanted:
+        return wanted.split(",")
+    # Of the database's harms as many as of the servers'.
+    return database.harms if servers == 1 else [*SERVER_HARMS * 2, *database.harms]
+
+
+def torment(database, servers, harms, arguments):
     """True if nothing was found."""
     directory = tempfile.mkdtemp(prefix="holdfast-faults-")
     program = os.path.join(os.path.dirname(server_program()), "t", "faults", "database_faults")
     process = subprocess.Popen(
         [program, "--server", server_program(), "--sessions", database.url, "--password-file", database.password_file, "--directory",
-         directory, "--harms", harms or ",".join(database.harms), *arguments],
+         directory, "--servers", str(servers), "--harms", ",".join(harms_of(database, servers, harms)), *arguments],
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, preexec_fn=die_with_parent)
     try:
         for line in process.stdout:
@@ -169,10 +184,12 @@ def torment(database, harms, arguments):
     finally:
         process.stdin.close()
         status = process.wait()
-    with open(os.path.join(directory, "server.log"), errors="replace") as file:
-        log = file.read()
+    log = ""
+    for path in sorted(glob.glob(os.path.join(directory, "server*.log"))):
+        with open(path, errors="replace") as file:
+            log += f"{os.path.basename(path)}:\n{file.read()[-4000:] if status != 0 else file.read()}"
     if status != 0 or any(word.decode() in log for word in SANITIZER_WORDS):
-        print(f"---- the end of the server's log; all is in {directory}\n{log[-6000:]}----", flush=True)
+        print(f"---- the end of the servers' logs; all is in {directory}\n{log[-12000:]}----", flush=True)
         return False
     shutil.rmtree(directory)
     return True
@@ -183,23 +200,26 @@ def main():
     parser.add_argument("--cycles", type=int, default=100000)
     parser.add_argument("--seconds", type=int, default=0)
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--servers", type=int, default=1)
     parser.add_argument("--harms")
     parser.add_argument("databases", nargs="*", metavar="DATABASE")
     options = parser.parse_args()
     short = not options.databases
+    runs = [(name, options.servers, options.harms) for name in options.databases]
     if short:
-        options.databases, options.seconds = ["mariadb", "postgres", "galera"], 6
+        options.seconds = 6
+        runs = [("mariadb", 1, None), ("postgres", 1, None), ("galera", 1, None), ("mariadb", 3, None), ("postgres", 2, "calm")]
     seed = options.seed or random.SystemRandom().randrange(1, 1000000)
     arguments = ["--cycles", str(options.cycles), "--seconds", str(options.seconds), "--seed", str(seed)]
     kinds = {"mariadb": OnMariaDb, "postgres": OnPostgres, "galera": lambda: OnGalera(seed, short)}
     passed = True
-    for name in options.databases:
+    for name, servers, harms in runs:
         if name not in kinds:
             sys.exit(f"DATABASE is one of {', '.join(kinds)}, not {name}")
-        print(f"{name}, seed {seed}", flush=True)
+        print(f"{name}, {servers} servers, seed {seed}", flush=True)
         database = kinds[name]()
         try:
-            passed = torment(database, options.harms, arguments) and passed
+            passed = torment(database, servers, harms, arguments) and passed
         finally:
             database.close()
     sys.exit(0 if passed else 1)

@@ -53,6 +53,12 @@ std::string ValueOf(uint32_t key, uint32_t value) {
   return bytes;
 }
 
+uint32_t Site::NodeOf(uint32_t key) const {
+  constexpr uint32_t kMix = 2'654'435'761;
+  const uint32_t mixed = (key * kMix) ^ (ring.load(std::memory_order_relaxed) * 40'503);
+  return (mixed * kMix >> 16) % static_cast<uint32_t>(ports.size());
+}
+
 // -- Connection -----------------------------------------------------------------------------------
 
 bool Connection::Open(int port) {
@@ -144,6 +150,7 @@ Connection::Answer Writer::Send(Connection& connection, const std::string& reque
 void Writer::Record(Connection& connection, Operation op) {
   op.pooled = HandlerOf(op.key) == Handler::kWeb;
   op.strict = IsStrict(op.key);
+  op.node = connection.node;
   const bool read = op.act == Act::kGet && op.said != Said::kNothing;
   const bool missed = (op.act == Act::kTouch || op.act == Act::kDelete) && op.said == Said::kMiss;
   const bool added = op.act == Act::kAdd && op.said == Said::kStored;
@@ -211,16 +218,29 @@ void Writer::Delete(Connection& connection, uint32_t key) {
   Record(connection, op);
 }
 
-void Writer::Look(uint32_t key, bool is_final) {
+void Writer::Look(uint32_t key, uint32_t node, bool is_final) {
   Connection connection;
-  if (connection.Open(site_.port)) Get(connection, key, is_final);
+  if (Open(connection, node)) Get(connection, key, is_final);
+}
+
+// A server that is gone is not asked again at once.
+bool Writer::Open(Connection& connection, uint32_t node) {
+  connection.node = node;
+  if (connection.Open(site_.ports[node])) return true;
+  ::usleep(1000);
+  return false;
+}
+
+Connection* Writer::Pooled(uint32_t key) {
+  const uint32_t node = site_.NodeOf(key);
+  return pooled_[node].is_open() || Open(pooled_[node], node) ? &pooled_[node] : nullptr;
 }
 
 // -- Pages ----------------------------------------------------------------------------------------
 
 void Writer::PhpPage(uint32_t key) {
   Connection connection;
-  if (!connection.Open(site_.port)) return;
+  if (!Open(connection, site_.NodeOf(key))) return;
   const bool locks = dice_.OneIn(3);
   const std::string lock = "php:lock." + NameOf(key);
   if (locks) {
@@ -241,19 +261,20 @@ void Writer::PhpPage(uint32_t key) {
 }
 
 void Writer::WebPage(uint32_t key) {
-  if (!pooled_.is_open() && !pooled_.Open(site_.port)) return;
-  const Knowledge knowledge = Get(pooled_, key);
-  if (knowledge.said == Said::kNothing || !pooled_.is_open()) return;
+  Connection* const pooled = Pooled(key);
+  if (pooled == nullptr) return;
+  const Knowledge knowledge = Get(*pooled, key);
+  if (knowledge.said == Said::kNothing || !pooled->is_open()) return;
   const uint32_t what = dice_.Below(10);
-  if (what == 0) return Delete(pooled_, key);
-  if (what <= 2 && knowledge.said == Said::kHit) return Touch(pooled_, key);
+  if (what == 0) return Delete(*pooled, key);
+  if (what <= 2 && knowledge.said == Said::kHit) return Touch(*pooled, key);
   const bool compares = what == 3 && knowledge.said == Said::kHit;
-  Store(pooled_, key, compares ? Act::kRewrite : Act::kSet, knowledge, false);
+  Store(*pooled, key, compares ? Act::kRewrite : Act::kSet, knowledge, false);
 }
 
 void Writer::DjangoPage(uint32_t key) {
   Connection connection;
-  if (!connection.Open(site_.port)) return;
+  if (!Open(connection, site_.NodeOf(key))) return;
   const Knowledge knowledge = Get(connection, key);
   if (knowledge.said == Said::kNothing) return;
   if (knowledge.said == Said::kMiss) {
@@ -268,7 +289,7 @@ void Writer::DjangoPage(uint32_t key) {
 // Of a strict session: who finds none makes it, who finds one changes what he found.
 void Writer::CartPage(uint32_t key) {
   Connection connection;
-  if (!connection.Open(site_.port)) return;
+  if (!Open(connection, site_.NodeOf(key))) return;
   const Knowledge knowledge = Get(connection, key);
   if (knowledge.said == Said::kNothing) return;
   const uint32_t what = dice_.Below(10);

@@ -22,7 +22,8 @@ int64_t NowMicros();
 
 // What all writers share.
 struct Site {
-  int port = 0;
+  std::vector<int> ports;         // of the servers
+  std::atomic<uint32_t> ring{0};  // another number sends half of the keys and more elsewhere
   std::atomic<bool> open{false};        // writers write
   std::atomic<uint32_t> keys_first{0};  // the keys of this cycle and the one before
   std::atomic<uint32_t> keys_end{0};
@@ -30,6 +31,9 @@ struct Site {
   std::atomic<uint64_t> acknowledged{0};
   std::atomic<int> writing{0};  // writers in the middle of a page
   int64_t pause_us = 3'000;     // of a writer between two operations
+
+  // The server that the clients ask for this key now.
+  uint32_t NodeOf(uint32_t key) const;
 };
 
 enum class Handler : uint8_t { kPhp, kWeb, kDjango, kCart };
@@ -62,6 +66,7 @@ class Connection {
     uint32_t value;
   };
   std::map<uint32_t, Told> told;
+  uint32_t node = 0;  // whose it is, as numbered by the site
 
  private:
   bool Fill();
@@ -71,11 +76,11 @@ class Connection {
 
 class Writer {
  public:
-  Writer(Site& site, uint64_t seed) : site_(site), dice_(seed) {}
+  Writer(Site& site, uint64_t seed) : site_(site), dice_(seed), pooled_(site.ports.size()) {}
   // Pages, one after the other, until stop is set; between them it waits while the site is closed.
   void Run(const std::atomic<bool>& stop);
-  // One get of a key, for the checker.
-  void Look(uint32_t key, bool is_final);
+  // One get of a key from one server, for the checker.
+  void Look(uint32_t key, uint32_t node, bool is_final);
 
   std::vector<test::Operation> history;
   std::vector<int64_t> acknowledged_at_us;
@@ -90,6 +95,8 @@ class Writer {
     uint64_t cas = 0;
   };
 
+  bool Open(Connection& connection, uint32_t node);
+  Connection* Pooled(uint32_t key);
   void Page();
   void PhpPage(uint32_t key);
   void WebPage(uint32_t key);
@@ -105,7 +112,7 @@ class Writer {
 
   Site& site_;
   sim::Dice dice_;
-  Connection pooled_;
+  std::vector<Connection> pooled_;  // one a server
 };
 
 }  // namespace holdfast::faults

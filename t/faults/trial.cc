@@ -65,13 +65,16 @@ bool TrialOptions::Take(const std::string& name, const std::string& value) {
 Trial::Trial(const TrialOptions& options, int port, const Words& more, ServerProcess::Environment environment)
     : trial_(options),
       dice_(Apart(options.seed)),
-      port_(port),
-      server_(Command(options, port, more), options.directory + "/server.log", port, std::move(environment)),
+      server_(*servers_.emplace_back(std::make_unique<ServerProcess>(
+          Command(options, port, more), options.directory + "/server.log", port, std::move(environment)))),
       checker_(site_, Apart(options.seed * 100)) {
-  site_.port = port;
-  for (int i = 0; i < kWriters; ++i) {
-    writers_.push_back(std::make_unique<Writer>(site_, Apart(options.seed * 100 + static_cast<uint64_t>(i) + 1)));
-  }
+  site_.ports = {port};
+}
+
+void Trial::AddServer(int port, const Words& more) {
+  const std::string log = trial_.directory + "/server" + std::to_string(servers_.size() + 1) + ".log";
+  servers_.push_back(std::make_unique<ServerProcess>(Command(trial_, port, more), log, port));
+  site_.ports.push_back(port);
 }
 
 Trial::~Trial() {
@@ -81,9 +84,13 @@ Trial::~Trial() {
 }
 
 bool Trial::Begin() {
-  if (!server_.Start()) {
-    Fail("the server does not start; see its log");
+  for (const auto& server : servers_) {
+    if (server->Start()) continue;
+    Fail("a server does not start; see its log");
     return false;
+  }
+  for (int i = 0; i < kWriters; ++i) {
+    writers_.push_back(std::make_unique<Writer>(site_, Apart(trial_.seed * 100 + static_cast<uint64_t>(i) + 1)));
   }
   for (const auto& writer : writers_) threads_.emplace_back([this, &writer] { writer->Run(stop_); });
   return true;
@@ -118,9 +125,11 @@ void Trial::Collect(std::vector<test::Operation>* from) {
 
 void Trial::Look(bool is_final) {
   const int64_t pause_us = std::exchange(site_.pause_us, 0);
-  for (uint32_t key = site_.keys_first; key < site_.keys_end; ++key) checker_.Look(key, is_final);
+  for (uint32_t node = 0; node < site_.ports.size(); ++node) {
+    for (uint32_t key = site_.keys_first; key < site_.keys_end; ++key) checker_.Look(key, node, is_final);
+    looks_ += site_.keys_end - site_.keys_first;
+  }
   site_.pause_us = pause_us;
-  looks_ += site_.keys_end - site_.keys_first;
   checker_.acknowledged_at_us.clear();
 }
 
@@ -145,16 +154,20 @@ bool Trial::IsJudged(const test::Finding& finding, const std::vector<test::Opera
   return finding.fault != test::Fault::kLostTouch;
 }
 
-test::JudgeRules Trial::Rules() {
+test::JudgeRules Trial::Rules() const {
   test::JudgeRules rules;
   rules.grain_us = 2'100'000;  // each process counts whole seconds from its own beginning
   return rules;
 }
 
-void Trial::StopServer() {
-  server_.Signal(SIGTERM);
-  const int status = server_.Wait();
-  if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) Fail("the last stop ended with status " + std::to_string(status));
+void Trial::StopServers() {
+  for (const auto& server : servers_) {
+    server->Signal(SIGTERM);
+    const int status = server->Wait();
+    if (!WIFEXITED(status) || WEXITSTATUS(status) != 0) {
+      Fail("the last stop ended with status " + std::to_string(status));
+    }
+  }
 }
 
 int Trial::Verdict() const {

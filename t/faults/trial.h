@@ -39,11 +39,13 @@ class Trial {
 
   // more: what is added to the flags that both programs give the server.
   Trial(const TrialOptions& options, int port, const Words& more, ServerProcess::Environment environment = {});
+  // Before Begin: one more on the same database, for which the writers look as well.
+  void AddServer(int port, const Words& more);
   ~Trial();
   Trial(const Trial&) = delete;
   Trial& operator=(const Trial&) = delete;
 
-  // False when the server does not start. From then on the writers work whenever the site is open.
+  // False when a server does not start. From then on the writers work whenever the site is open.
   bool Begin();
   bool TimeIsUp() const;
   void Fail(const std::string& what);
@@ -51,7 +53,7 @@ class Trial {
   void SetCycle(int number, uint32_t keys);
   void CloseSite();
   void Collect(std::vector<test::Operation>* from);
-  // The server has no traffic now: what it says of the keys of both cycles is what stays.
+  // The servers have no traffic now: what each says of the keys of both cycles is what stays.
   void Look(bool is_final);
   // Operations on the keys below, which nobody works on any more, are judged and forgotten.
   void JudgeKeysBelow(uint32_t key);
@@ -59,17 +61,17 @@ class Trial {
   virtual void Prepare(std::vector<test::Operation>*) {}
   // Does this finding count? A row does not say here how long it lives: by default only presence and value do.
   virtual bool IsJudged(const test::Finding& finding, const std::vector<test::Operation>& done);
-  static test::JudgeRules Rules();
-  // SIGTERM, and an end without complaint.
-  void StopServer();
+  virtual test::JudgeRules Rules() const;
+  // SIGTERM to each server, and an end without complaint.
+  void StopServers();
   // The last line, and the exit status.
   int Verdict() const;
 
   const TrialOptions trial_;
   sim::Dice dice_;
-  const int port_;
-  ServerProcess server_;
   Site site_;
+  std::vector<std::unique_ptr<ServerProcess>> servers_;
+  ServerProcess& server_;  // the first
   std::vector<std::unique_ptr<Writer>> writers_;
   Writer checker_;
   std::vector<test::Operation> history_;
