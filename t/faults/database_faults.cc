@@ -12,6 +12,9 @@
 // begins with "server" are done here, to one of them: killed, stopped with SIGTERM, hanging (SIGSTOP) for longer than
 // its lease, followed by another process; "server flip" lets the clients choose anew, again and again.
 //
+// While the database is harmed a prober asks for a cache key and for a session that is in memory: 999 of 1000 must be
+// answered as if nothing were wrong.
+//
 // All other lines are for people. A cycle has keys of its own; writers work on those of this cycle and of the one
 // before, before the harm, during it, and after. In some cycles the server is killed meanwhile. Then all must be
 // written within a minute, and every session and every row of the two cycles is looked at and judged.
@@ -50,6 +53,8 @@ constexpr uint32_t kKeysACycle = 60;
 // The promise is 4.5 s, the longest budget of a rule and half a second; a busy machine is given more, a hang is not.
 constexpr int64_t kAnswerMicrosMax = 10'000'000;
 constexpr int64_t kWrittenMicrosMax = 60'000'000;
+constexpr uint32_t kProbedKey = 4'000'000'000;  // and one for each further server; no writer's
+constexpr int64_t kProbePauseMicros = 1'000;
 constexpr int64_t kSettledMicros = 3'000'000;  // after the mending, until the server has surely noticed
 // Several servers: until all have heard of what one did, and how old what they answer may be. The promise is 0.5 s and
 // a commit, of strict sessions 2 s; a busy machine is given more. Where servers die or hang no time is promised.
@@ -100,6 +105,8 @@ class Torment final : Trial {
   bool HarmServer(const std::string& harm);
   bool Cycle(int number);
   void Traffic(int64_t micros);
+  void Keep(size_t server);
+  void Probe(size_t server, int64_t micros);
   bool HasWritten(int port) const;
   bool WaitUntilWritten();
   void LookAtSessions();
@@ -107,7 +114,6 @@ class Torment final : Trial {
   void Prepare(std::vector<Operation>* operations) override;
   test::JudgeRules Rules() const override;
   void Report() const;
-  ServerProcess& AnyServer() { return *servers_[dice_.Below(static_cast<uint32_t>(servers_.size()))]; }
 
   const std::vector<std::string> harms_;
   const bool is_calm_;
@@ -115,6 +121,8 @@ class Torment final : Trial {
 
   std::map<std::string, int> done_;
   uint64_t acknowledged_away_ = 0;
+  uint64_t probes_ = 0, probes_answered_ = 0;
+  int64_t longest_probe_us_ = 0;
   int64_t longest_written_us_ = 0;
   int kills_ = 0;
 };
@@ -153,6 +161,36 @@ void Torment::Traffic(int64_t micros) {
   ::usleep(static_cast<useconds_t>(micros));
 }
 
+std::string ProbedName(size_t server) { return "php:" + std::to_string(kProbedKey + server); }
+
+// Puts the session that will be probed into the server's memory.
+void Torment::Keep(size_t server) {
+  Connection connection;
+  if (!connection.Open(site_.ports[server])) return Fail("the prober cannot connect");
+  const std::string line = connection.Ask("set " + ProbedName(server) + " 0 0 4\r\nkept\r\n", false).line;
+  if (line != "STORED") Fail("the prober's session is answered " + line);
+}
+
+// Traffic, and probes meanwhile.
+void Torment::Probe(size_t server, int64_t micros) {
+  site_.open = true;
+  const int64_t until_us = NowMicros() + micros;
+  Connection connection;
+  connection.Open(site_.ports[server]);
+  const auto ask = [&](const std::string& request, bool is_get, const char* expected) {
+    const int64_t begun_us = NowMicros();
+    ++probes_;
+    if (connection.Ask(request, is_get).line.starts_with(expected)) ++probes_answered_;
+    longest_probe_us_ = std::max(longest_probe_us_, NowMicros() - begun_us);
+  };
+  while (NowMicros() < until_us) {
+    ask("set cache:probed 0 0 1\r\nx\r\n", false, "STORED");
+    ask("get cache:probed\r\n", true, "VALUE ");
+    ask("get " + ProbedName(server) + "\r\n", true, "VALUE ");
+    ::usleep(kProbePauseMicros);
+  }
+}
+
 bool Torment::Harm(const std::string& harm) {
   const bool done = harm.starts_with("server ") ? HarmServer(harm) : HarmDatabase(harm);
   if (!done) return false;
@@ -165,12 +203,14 @@ bool Torment::Harm(const std::string& harm) {
 // very moment, in which a cluster need not be ready yet.
 bool Torment::HarmDatabase(const std::string& harm) {
   const bool kills = dice_.OneIn(3);
+  const size_t chosen = dice_.Below(static_cast<uint32_t>(servers_.size()));
+  ServerProcess& server = *servers_[chosen];
+  Keep(chosen);
   outages_.push_back({NowMicros()});
   if (!Ask("harm " + harm, nullptr)) return false;
   const uint64_t before = site_.acknowledged.load();
-  Traffic(dice_.Between(300'000, 2'500'000));
+  Probe(chosen, dice_.Between(300'000, 2'500'000));
   acknowledged_away_ += site_.acknowledged.load() - before;
-  ServerProcess& server = AnyServer();
   if (kills) {
     server.Signal(SIGKILL);
     server.Wait();
@@ -187,7 +227,7 @@ bool Torment::HarmDatabase(const std::string& harm) {
 }
 
 bool Torment::HarmServer(const std::string& harm) {
-  ServerProcess& server = AnyServer();
+  ServerProcess& server = *servers_[dice_.Below(static_cast<uint32_t>(servers_.size()))];
   const auto flip = [this] { site_.ring.fetch_add(1); };
   const bool dies = harm == "server kill" || harm == "server stop";
   if (harm == "server flip") {
@@ -355,6 +395,8 @@ void Torment::Report() const {
       big(operations_), big(acknowledged_), big(acknowledged_away_), big(looks_), big(rows_));
   std::printf("  longest answer %.3f s, longest until all was written %.3f s\n",
               static_cast<double>(longest_answer_us_) / 1e6, static_cast<double>(longest_written_us_) / 1e6);
+  std::printf("  probes of a cache key and of a session in memory while harmed %llu, answered %llu, longest %.3f s\n",
+              big(probes_), big(probes_answered_), static_cast<double>(longest_probe_us_) / 1e6);
   for (size_t i = 0; i < test::kFaults; ++i) {
     if (faults_[i] > 0) std::printf("  %-14s %llu\n", NameOf(static_cast<test::Fault>(i)), big(faults_[i]));
   }
@@ -368,6 +410,7 @@ int Torment::Run() {
     JudgeKeysBelow(std::numeric_limits<uint32_t>::max());
     StopServers();
   }
+  if (probes_answered_ * 1000 < probes_ * 999) Fail("of the probes while harmed too many were not answered");
   Report();
   return Verdict();
 }

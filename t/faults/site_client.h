@@ -22,8 +22,8 @@ int64_t NowMicros();
 
 // What all writers share.
 struct Site {
-  std::vector<int> ports;         // of the servers
-  std::atomic<uint32_t> ring{0};  // another number sends half of the keys and more elsewhere
+  std::vector<int> ports;               // of the servers
+  std::atomic<uint32_t> ring{0};        // another number sends half of the keys and more elsewhere
   std::atomic<bool> open{false};        // writers write
   std::atomic<uint32_t> keys_first{0};  // the keys of this cycle and the one before
   std::atomic<uint32_t> keys_end{0};
