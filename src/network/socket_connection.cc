@@ -28,6 +28,7 @@ constexpr int kVectorsMax = 64;
 // A full connection runs again when the socket has taken this much; far enough below high water that it is worth a
 // turn.
 constexpr size_t kOutputLowWater = kOutputHighWater / 2;
+constexpr uint8_t kHeldTurnsMax = 4;
 // How long a request stays parked after its peer has ended its side.
 constexpr uint32_t kAbandonedMs = 1000;
 // With so much unread a turn does not read more first.
@@ -272,10 +273,13 @@ bool SocketConnection::Send() {
 }
 
 // What is left to do when handler and socket have had their say. A connection that yielded keeps small output for its
-// next turn, so that many small requests still share a system call.
+// next turns, so that many small requests still share a system call; but not for long, for its client waits.
 void SocketConnection::FinishTurn() {
   if (begin_ == end_) GiveBackInput();
-  if (phase_ != Phase::kRunnable || unsent_bytes() >= kOutputLowWater) {
+  if (phase_ == Phase::kRunnable && unsent_bytes() < kOutputLowWater && held_turns_ < kHeldTurnsMax) {
+    if (unsent_bytes() > 0) ++held_turns_;
+  } else {
+    held_turns_ = 0;
     if (!Send()) return Close();
   }
   if (output_ != nullptr) output_->Settle();

@@ -116,6 +116,7 @@ class SocketConnection final : public Connection {
   uint32_t end_ = 0;
   uint32_t last_turn_seconds_;
   const uint8_t label_;
+  uint8_t held_turns_ = 0;  // after which there was output, and it was kept for the next one
   Phase phase_ = Phase::kWaiting;
   bool queued_ : 1 = false;              // in the ready queue
   bool readable_ : 1 = false;            // the socket said so

@@ -85,6 +85,8 @@ class Hurry {
     if (!asked_ && sigtimedwait(&signals, nullptr, &at_once) > 0) asked_ = true;
     return asked_;
   }
+  // As of the last look.
+  bool was_asked() const { return asked_; }
 
  private:
   bool asked_ = false;
@@ -205,7 +207,7 @@ int Run(int argc, char** argv) {
   // Threads may hang in the database: nothing of them is waited for.
   if (!stopped) ::_exit(0);
   if (!status.ok()) {
-    if (!hurried()) return Fail(status);
+    if (!hurry.was_asked()) return Fail(status);
     log.Warning(status.message());  // what it was waiting for when it was told to end
   }
   log.Notice("stopped");

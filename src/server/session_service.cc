@@ -165,8 +165,11 @@ base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Setting
   service->inquiry_ = std::make_unique<session::Inquiry>(*service->sessions_, *service->database_);
   service->sessions_->SetSay([&log](const std::string& line) { log.Error(line); });
   const auto driver = service->database_->NewDriver();
+  if (service->journal_ != nullptr) service->replaying_ = service->database_->NewDriver();
   const auto join = [&service, &driver] {
-    if (session::Failure failure = driver->Open(); !failure.ok()) return StatusOf(failure).In("--sessions");
+    session::Failure failure = driver->Open();
+    if (failure.ok() && service->replaying_ != nullptr) failure = service->replaying_->Open();
+    if (!failure.ok()) return StatusOf(failure).In("--sessions");
     session::Nodes& nodes = service->sessions_->nodes();
     return StatusOf(service->database_->is_shared() ? nodes.Join(*driver) : nodes.CheckIdentity(*driver))
         .In("--sessions");
@@ -184,12 +187,7 @@ base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Setting
 SessionService::~SessionService() = default;
 
 base::Status SessionService::Replay() {
-  if (journal_ == nullptr) return {};
-  replaying_ = database_->NewDriver();
-  if (const session::Failure failure = replaying_->Open(); !failure.ok()) {
-    return base::Status(base::ErrorKind::kUnavailable, failure.detail).In("--sessions");
-  }
-  if (catches_up_) return {};
+  if (journal_ == nullptr || catches_up_) return {};
   return journal_->Replay(*sessions_, *replaying_);
 }
 

@@ -114,7 +114,7 @@ class Torment final : Trial {
   bool ComesBack(Hit hit);
   void TakeFromWriters(Hit hit, int64_t struck_us);
   void LookIntoDatabase();
-  bool IsOfLostTime(const Operation& op) const;
+  void ForgetLostTime(std::vector<Operation>* done) const;
   void Prepare(std::vector<Operation>* done) override;
   void Report() const;
 
@@ -123,6 +123,7 @@ class Torment final : Trial {
   Machine& machine_;
   PowerLosses losses_;
   struct Restored {
+    int64_t copying_us;  // from when on
     int64_t copied_us;
     int64_t restored_us;
   };
@@ -268,7 +269,7 @@ bool Torment::ComesBack(Hit hit) {
 void Torment::KeepCopyOfDatabase() {
   sqlite3 *from = nullptr, *to = nullptr;
   const std::string path = data_.path() + "/s.db", copy = trial_.directory + "/copy.db";
-  restored_.push_back({NowMicros(), test::kForever});
+  restored_.push_back({NowMicros(), test::kForever, test::kForever});
   std::filesystem::remove(copy);
   sqlite3_open_v2(path.c_str(), &from, SQLITE_OPEN_READONLY, nullptr);
   sqlite3_open(copy.c_str(), &to);
@@ -278,6 +279,7 @@ void Torment::KeepCopyOfDatabase() {
   sqlite3_backup_finish(backup);
   sqlite3_close(to);
   sqlite3_close(from);
+  restored_.back().copied_us = NowMicros();
 }
 
 void Torment::RestoreDatabase() {
@@ -377,20 +379,25 @@ void Torment::LookIntoDatabase() {
   sqlite3_close(database);
 }
 
-// What was done to strict sessions between copy and restoration is nowhere but in the database that is gone.
-bool Torment::IsOfLostTime(const Operation& op) const {
-  return op.strict && std::any_of(restored_.begin(), restored_.end(), [&op](const Restored& restored) {
-           return op.ended_us >= restored.copied_us && op.begun_us <= restored.restored_us;
-         });
+// What was done to strict sessions between copy and restoration is nowhere but in the database that is gone. Of what
+// went on while it was copied nobody knows.
+void Torment::ForgetLostTime(std::vector<Operation>* done) const {
+  for (const Restored& lost : restored_) {
+    std::erase_if(*done, [&lost](const Operation& op) {
+      const bool during_copy = op.begun_us <= lost.copied_us && op.ended_us >= lost.copying_us;
+      const bool after_copy = op.begun_us > lost.copied_us && op.begun_us <= lost.restored_us;
+      return op.strict && (after_copy || (during_copy && op.act == test::Act::kGet));
+    });
+    for (Operation& op : *done) {
+      if (!op.strict || op.begun_us > lost.copied_us || op.ended_us < lost.copying_us) continue;
+      op.said = test::Said::kNothing;
+      op.ended_us = lost.restored_us;  // if it took place, then before
+    }
+  }
 }
 
 void Torment::Prepare(std::vector<Operation>* done) {
-  std::erase_if(*done, [this](const Operation& op) { return op.act == test::Act::kGet && IsOfLostTime(op); });
-  for (Operation& op : *done) {
-    if (!IsOfLostTime(op)) continue;
-    op.said = test::Said::kNothing;
-    op.ended_us = test::kForever;
-  }
+  ForgetLostTime(done);
   if (!losses_.Concern(*done)) return;
   losses_.Measure(*done, [this](const std::vector<Operation>& doubted) {
     const std::vector<test::Finding> findings = test::Judge(doubted, Rules());

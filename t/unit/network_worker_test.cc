@@ -242,6 +242,35 @@ TEST(Worker, AYieldLetsTheOthersInBetween) {
   EXPECT_LE(line.worker.counters().yields.value(), 10u);
 }
 
+TEST(Worker, WhatIsWrittenIsNotKeptForManyTurns) {
+  LineWorker line;
+  line.stage.lines_a_turn = 1;
+  line.Start();
+  Client one = line.Connect();
+  Client other = line.Connect();
+  for (Client* client : {&one, &other}) {
+    ASSERT_TRUE(client->Send("warm\n"));
+    ASSERT_EQ("warm\n", client->ReceiveLine());
+  }
+  std::promise<void> held;
+  std::promise<void> go;
+  line.worker.Post([&] {
+    held.set_value();
+    go.get_future().wait();
+  });
+  held.get_future().wait();
+  const std::string answer = "greedy\n";
+  std::string many;
+  for (int i = 0; i < 200; ++i) many += answer;
+  ASSERT_TRUE(one.Send(many));
+  ASSERT_TRUE(other.Send(many));
+  go.set_value();
+  EXPECT_EQ(many, one.Receive(many.size()));
+  EXPECT_EQ(many, other.Receive(many.size()));
+  EXPECT_GE(line.worker.counters().yields.value(), 300u);
+  EXPECT_LE(line.stage.unsent_max.load(), 5 * answer.size());
+}
+
 TEST(Worker, TasksRunInTheOrderPosted) {
   LineWorker line;
   line.Start();
