@@ -216,8 +216,16 @@ Status WritePidFile(const std::string& path, const base::Log& log, bool replaces
 
 Status RemovePidFile(const std::string& path) {
   if (PidIn(path) != getpid()) return {};
-  if (unlink(path.c_str()) == 0 || errno == ENOENT) return {};
-  return SystemError("cannot remove the pid file " + path, errno);
+  // A process that has taken over may write it in this moment: what is taken away is looked at once more.
+  const std::string taken = path + "." + std::to_string(getpid());
+  if (rename(path.c_str(), taken.c_str()) != 0) {
+    return errno == ENOENT ? Status() : SystemError("cannot remove the pid file " + path, errno);
+  }
+  const bool is_ours = PidIn(taken) == getpid();
+  const bool is_back = !is_ours && (link(taken.c_str(), path.c_str()) == 0 || errno == EEXIST);  // a newer one
+  if (!is_ours && !is_back) return SystemError("cannot put the pid file back as " + path, errno);
+  if (unlink(taken.c_str()) == 0) return {};
+  return SystemError("cannot remove the pid file " + taken, errno);
 }
 
 // -- Limits ---------------------------------------------------------------------------------------
