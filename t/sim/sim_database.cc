@@ -1,5 +1,4 @@
-// How it works: the statements of driver_sqlite.cc, said in C++ over a map. t/sim/sim_database_test holds one against
-// the other.
+// How it works: the statements of driver_sqlite.cc, said in C++ over a map. No test holds one against the other yet.
 
 #include "sim/sim_database.h"
 
