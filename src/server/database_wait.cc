@@ -22,6 +22,12 @@ constexpr int64_t kMicrosASecond = 1'000'000;
 DatabaseWait::DatabaseWait(uint32_t seconds, const std::function<bool()>& is_asked_to_end, const base::Log& log)
     : is_asked_to_end_(is_asked_to_end), log_(log), until_us_(base::MonotonicMicros() + seconds * kMicrosASecond) {}
 
+base::Status DatabaseWait::For(const std::function<base::Status()>& attempt) {
+  base::Status status = attempt();
+  while (!status.ok() && Again(status)) status = attempt();
+  return status;
+}
+
 bool DatabaseWait::Again(const base::Status& status) {
   const int64_t now_us = base::MonotonicMicros();
   if (status.kind() != base::ErrorKind::kUnavailable || now_us >= until_us_ || is_asked_to_end_()) return false;

@@ -141,18 +141,18 @@ base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Setting
   auto rules = session::Rules::Parse(settings.session.rules);
   if (!rules.ok()) return rules.status().In("--session-rule");
   const bool takes_over = settings.server.takeover;
-  const bool is_file = settings.session.database.starts_with("sqlite:");
+  const auto scheme = session::DatabaseSchemeOf(settings.session.database);
+  if (!scheme.ok()) return scheme.status().In("--sessions");
   // Who would take over does not keep the other waiting.
-  DatabaseWait wait(takes_over || is_file ? 0 : settings.session.database_wait_s, is_asked_to_end, log);
-  const int lock = inherited.database_lock.Release();
-  for (base::Status status; service->database_ == nullptr;) {
+  const bool waits = !takes_over && scheme.value() != session::DatabaseScheme::kSqlite;
+  DatabaseWait wait(waits ? settings.session.database_wait_s : 0, is_asked_to_end, log);
+  const auto open = [&, lock = inherited.database_lock.Release()] {
     auto database = session::Database::Open(settings.session.database, clock, lock, database_password);
-    if (database.ok()) {
-      service->database_ = std::move(database.value());
-    } else if (status = database.status().In("--sessions"); !wait.Again(status)) {
-      return status;
-    }
-  }
+    if (!database.ok()) return database.status().In("--sessions");
+    service->database_ = std::move(database.value());
+    return base::Status();
+  };
+  if (base::Status status = wait.For(open); !status.ok()) return status;
   if (base::Status status = service->OpenLosses(takes_over); !status.ok()) return status.In("--sessions");
   if (base::Status status = service->OpenJournal(clock, &inherited); !status.ok()) return status.In("--journal");
   if (!takes_over) service->losses_->SetPhase(session::LossRecord::Phase::kEnded);  // what it left is accounted for
@@ -174,9 +174,7 @@ base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Setting
     return StatusOf(service->database_->is_shared() ? nodes.Join(*driver) : nodes.CheckIdentity(*driver))
         .In("--sessions");
   };
-  for (base::Status status = join(); !status.ok(); status = join()) {
-    if (!wait.Again(status)) return status;
-  }
+  if (base::Status status = wait.For(join); !status.ok()) return status;
   wait.Answered();
   if (base::Status status = service->Replay(); !status.ok()) return status;
   service->threads_ =

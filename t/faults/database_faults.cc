@@ -114,6 +114,7 @@ class Torment final : Trial {
   void Prepare(std::vector<Operation>* operations) override;
   test::JudgeRules Rules() const override;
   void Report() const;
+  size_t AnyServer() { return dice_.Below(static_cast<uint32_t>(servers_.size())); }
 
   const std::vector<std::string> harms_;
   const bool is_calm_;
@@ -203,7 +204,7 @@ bool Torment::Harm(const std::string& harm) {
 // very moment, in which a cluster need not be ready yet.
 bool Torment::HarmDatabase(const std::string& harm) {
   const bool kills = dice_.OneIn(3);
-  const size_t chosen = dice_.Below(static_cast<uint32_t>(servers_.size()));
+  const size_t chosen = AnyServer();
   ServerProcess& server = *servers_[chosen];
   Keep(chosen);
   outages_.push_back({NowMicros()});
@@ -227,7 +228,7 @@ bool Torment::HarmDatabase(const std::string& harm) {
 }
 
 bool Torment::HarmServer(const std::string& harm) {
-  ServerProcess& server = *servers_[dice_.Below(static_cast<uint32_t>(servers_.size()))];
+  ServerProcess& server = *servers_[AnyServer()];
   const auto flip = [this] { site_.ring.fetch_add(1); };
   const bool dies = harm == "server kill" || harm == "server stop";
   if (harm == "server flip") {

@@ -261,6 +261,24 @@ class LineWorker {
   Worker worker;
 };
 
+// For as long as it lives the worker does nothing, so that what comes meanwhile is there for the same round.
+class Hold {
+ public:
+  explicit Hold(Worker& worker) {
+    worker.Post([this, gone = gone_.get_future().share()] {
+      held_.set_value();
+      gone.wait();
+    });
+    held_.get_future().wait();
+  }
+  ~Hold() { gone_.set_value(); }
+  Hold(const Hold&) = delete;
+  Hold& operator=(const Hold&) = delete;
+
+ private:
+  std::promise<void> held_, gone_;
+};
+
 }  // namespace holdfast::network
 
 #endif  // HOLDFAST_T_UNIT_NETWORK_HARNESS_H_

@@ -222,19 +222,13 @@ TEST(Worker, AYieldLetsTheOthersInBetween) {
   Client modest = line.Connect();
   ASSERT_TRUE(greedy.Send("warm\n"));
   ASSERT_EQ("warm\n", greedy.ReceiveLine());
-  // Both become ready in the same round: the worker is held while they send.
-  std::promise<void> held;
-  std::promise<void> go;
-  line.worker.Post([&] {
-    held.set_value();
-    go.get_future().wait();
-  });
-  held.get_future().wait();
   std::string many;
   for (int i = 0; i < 500; ++i) many += "greedy\n";
-  ASSERT_TRUE(greedy.Send(many));
-  ASSERT_TRUE(modest.Send("modest\nmodest\n"));
-  go.set_value();
+  {
+    const Hold hold(line.worker);
+    ASSERT_TRUE(greedy.Send(many));
+    ASSERT_TRUE(modest.Send("modest\nmodest\n"));
+  }
   EXPECT_EQ("modest\nmodest\n", modest.Receive(14));
   EXPECT_EQ(many, greedy.Receive(many.size()));
   EXPECT_GE(line.worker.counters().yields.value(), 1u);
@@ -252,19 +246,14 @@ TEST(Worker, WhatIsWrittenIsNotKeptForManyTurns) {
     ASSERT_TRUE(client->Send("warm\n"));
     ASSERT_EQ("warm\n", client->ReceiveLine());
   }
-  std::promise<void> held;
-  std::promise<void> go;
-  line.worker.Post([&] {
-    held.set_value();
-    go.get_future().wait();
-  });
-  held.get_future().wait();
   const std::string answer = "greedy\n";
   std::string many;
   for (int i = 0; i < 200; ++i) many += answer;
-  ASSERT_TRUE(one.Send(many));
-  ASSERT_TRUE(other.Send(many));
-  go.set_value();
+  {
+    const Hold hold(line.worker);
+    ASSERT_TRUE(one.Send(many));
+    ASSERT_TRUE(other.Send(many));
+  }
   EXPECT_EQ(many, one.Receive(many.size()));
   EXPECT_EQ(many, other.Receive(many.size()));
   EXPECT_GE(line.worker.counters().yields.value(), 300u);
