@@ -224,23 +224,23 @@ ReadThrough::Merged ReadThrough::MergeAbsence(store::Access& access, const Pendi
   const Key key{bytes, pending.hash};
   NegativeCache& negative_cache = sessions_.negative_cache();
   negative_cache.Put(key, sessions_.clock().SteadyMicros() + int64_t{sessions_.settings().negative_ms} * 1000);
-  if (TurnedSince(pending)) {
+  const Merged merged = DropAbsent(access, pending, key);
+  if (merged == Merged::kAbsent) {
+    sessions_.stats().loads_absent.Add();
+  } else {
     negative_cache.Erase(key);
-    return Merged::kAgain;
   }
-  if (DropAbsent(access, key) == Merged::kLoaded) {
-    negative_cache.Erase(key);
-    return Merged::kLoaded;
-  }
-  sessions_.stats().loads_absent.Add();
-  return Merged::kAbsent;
+  return merged;
 }
 
-// The database has no row, and memory a copy that was doubted, or is no authority.
-ReadThrough::Merged ReadThrough::DropAbsent(store::Access& access, const Key& key) {
+// The database has no row, and memory perhaps a copy that was doubted, or is no authority. Under the slot, for while the
+// database was asked such a copy can have been written down: then there is a row, and the copy neither dirty nor
+// doubted.
+ReadThrough::Merged ReadThrough::DropAbsent(store::Access& access, const Pending& pending, const Key& key) {
+  Slot slot = access.Lock(key, sessions_.clock().Now());
+  if (TurnedSince(pending)) return Merged::kAgain;
   const bool doubted = sessions_.verification().Doubts(key.bytes);
   if (!doubted && !sessions_.IsSharedStrict(key.bytes)) return Merged::kAbsent;
-  Slot slot = access.Lock(key, sessions_.clock().Now());
   if (!slot.item() || !slot.item().is_session()) return Merged::kAbsent;
   if (slot.item().is_dirty() || IsReservation(slot.item())) return Merged::kLoaded;
   if (doubted && sessions_.verification().reason() == Doubt::kReplaced) {

@@ -183,7 +183,7 @@ class ReadThrough {
   bool IsForeign(Pending& pending, const Row& row, Merged* merged);
   // What memory has is not older than the row.
   Merged KeepOurs(store::Slot& slot, const Pending& pending, const Row& row);
-  Merged DropAbsent(store::Access& access, const store::Key& key);
+  Merged DropAbsent(store::Access& access, const Pending& pending, const store::Key& key);
   void SettleForeign(PendingMap::iterator entry, std::vector<Wake>* wakes);
   Merged MergeAbsence(store::Access& access, const Pending& pending, std::string_view key, uint64_t floor);
   // Whether the item was provisional, and is settled now. row: null when there is none that is live.

@@ -17,6 +17,7 @@
 #include "base/check.h"
 #include "lib/lateness.h"
 #include "lib/passing_driver.h"
+#include "lib/session_site.h"
 #include "session/session_options.h"
 
 namespace holdfast::session {
@@ -433,6 +434,46 @@ TEST_F(SessionThreadsTest, StopsWithRequestsParked) {
     EXPECT_TRUE(sessions_->Load(*sessions_->Match(name), Key::Of(name), Waiter{0, i, 0}, &waits));
   }
   Stop();
+}
+
+// As after a restart: what the journal brought is dirty and doubted, so it is written and asked for in one moment. The
+// question was answered before the row was there, and is acted on while the write is noted.
+TEST(SessionRaces, WhatIsWrittenWhileTheDatabaseIsAskedIsNotCalledMissing) {
+  test::SessionSite site;
+  Sessions& sessions = site.sessions();
+  constexpr uint64_t kRounds = 20'000;
+  std::atomic<uint64_t> begun{0}, done{0};
+  const std::vector<ChangeOutcome> outcomes{ChangeOutcome::kDone};
+  std::thread writer([&] {
+    store::Access access(site.store());
+    for (uint64_t round = 1; round <= kRounds; ++round) {
+      while (begun.load() < round) {
+      }
+      for (uint64_t pause = round % 64; pause > 0; --pause) done.load();  // so they meet anywhere
+      sessions.write_behind().OnOutcomes(access, outcomes);
+      done.store(round);
+    }
+  });
+  int missing = 0;
+  for (uint64_t round = 1; round <= kRounds; ++round) {
+    const std::string name = "web:" + std::to_string(round);
+    site.Set(name, "v");
+    sessions.verification().DoubtKey(name);
+    EXPECT_TRUE(site.Park(name, Waiter{0, round, 0}));
+    EXPECT_FALSE(sessions.read_through().NextBatch().empty());
+    EXPECT_EQ(sessions.write_behind().NextBatch(site.access()).size(), 1u);
+    site.woken.clear();
+    begun.store(round);
+    sessions.read_through().OnRows(site.access(), {});
+    while (done.load() < round) {
+    }
+    for (const auto& [waiter, outcome] : site.woken) {
+      if (waiter.connection == round && outcome == LoadOutcome::kAbsent) ++missing;
+    }
+    site.clock.AdvanceMillis(2);  // who is told to ask again does
+  }
+  writer.join();
+  EXPECT_EQ(missing, 0);
 }
 
 // -- Options and statistics -----------------------------------------------------------------------
