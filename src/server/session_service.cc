@@ -18,6 +18,7 @@
 #include "base/clock.h"
 #include "base/crc32c.h"
 #include "server/database_wait.h"
+#include "server/known_database.h"
 #include "session/database_url.h"
 
 namespace holdfast::server {
@@ -101,6 +102,25 @@ std::string JournalPathOf(const session::Database& database) {
   return state.empty() ? "" : state + "/" + database.identity().uuid + ".journal";
 }
 
+// What is remembered of a database server belongs to one server, as the journal does; without a journal there is no
+// place that is surely its own. Empty: nowhere.
+std::string KnownPathOf(const session::SessionSettings& settings, const std::string& place) {
+  if (settings.journal == "none") return "";
+  if (!settings.journal.empty()) return settings.journal + "/database";
+  const std::string state = StateDirectory();
+  char name[32];
+  std::snprintf(name, sizeof name, "/database-%08x", base::Crc32c(place));
+  return state.empty() ? "" : state + name;
+}
+
+// The database as it is described, if it is on a server.
+std::string PlaceOf(const std::string& url) {
+  const auto scheme = session::DatabaseSchemeOf(url);
+  if (!scheme.ok() || scheme.value() == session::DatabaseScheme::kSqlite) return "";
+  const auto parsed = session::DatabaseUrl::Parse(url);
+  return parsed.ok() ? parsed.value().Describe() : "";
+}
+
 }  // namespace
 
 std::string StateDirectory() {
@@ -141,18 +161,31 @@ base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Setting
   auto rules = session::Rules::Parse(settings.session.rules);
   if (!rules.ok()) return rules.status().In("--session-rule");
   const bool takes_over = settings.server.takeover;
-  const auto scheme = session::DatabaseSchemeOf(settings.session.database);
-  if (!scheme.ok()) return scheme.status().In("--sessions");
-  // Who would take over does not keep the other waiting.
-  const bool waits = !takes_over && scheme.value() != session::DatabaseScheme::kSqlite;
+  const std::string& url = settings.session.database;
+  const std::string place = PlaceOf(url);  // empty: a file, or a URL that is refused below
+  std::optional<Remembered> known;
+  if (!place.empty()) {
+    service->known_path_ = KnownPathOf(settings.session, place);
+    if (!takes_over) known = RecallDatabase(service->known_path_, place);
+  }
+  // Who would take over does not keep the other waiting, and who knows the database can begin without it.
+  const bool waits = !takes_over && !place.empty() && !known;
   DatabaseWait wait(waits ? settings.session.database_wait_s : 0, is_asked_to_end, log);
-  const auto open = [&, lock = inherited.database_lock.Release()] {
-    auto database = session::Database::Open(settings.session.database, clock, lock, database_password);
+  const auto take = [&service](auto database) {
     if (!database.ok()) return database.status().In("--sessions");
     service->database_ = std::move(database.value());
     return base::Status();
   };
-  if (base::Status status = wait.For(open); !status.ok()) return status;
+  const auto open = [&, lock = inherited.database_lock.Release()] {
+    return take(session::Database::Open(url, clock, lock, database_password));
+  };
+  base::Status asked = wait.For(open);
+  const auto can_begin_without = [&] { return known && asked.kind() == base::ErrorKind::kUnavailable; };
+  if (!asked.ok()) {
+    if (!can_begin_without()) return asked;
+    base::Status status = take(session::Database::OpenAway(url, clock, database_password, known->database));
+    if (!status.ok()) return status;
+  }
   if (base::Status status = service->OpenLosses(takes_over); !status.ok()) return status.In("--sessions");
   if (base::Status status = service->OpenJournal(clock, &inherited); !status.ok()) return status.In("--journal");
   if (!takes_over) service->losses_->SetPhase(session::LossRecord::Phase::kEnded);  // what it left is accounted for
@@ -174,11 +207,22 @@ base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Setting
     return StatusOf(service->database_->is_shared() ? nodes.Join(*driver) : nodes.CheckIdentity(*driver))
         .In("--sessions");
   };
-  if (base::Status status = wait.For(join); !status.ok()) return status;
-  wait.Answered();
+  if (asked.ok()) asked = wait.For(join);
+  if (!asked.ok()) {
+    if (!can_begin_without()) return asked;
+    log.Warning(asked.message() + "; begun without it: sessions are answered as while it is away, everything else as "
+                                  "always; it is tried again");
+    service->is_away_ = true;
+    service->sessions_->nodes().Resume(known->database.identity, known->lease);
+  } else {
+    wait.Answered();
+  }
   if (base::Status status = service->Replay(); !status.ok()) return status;
   service->threads_ =
       std::make_unique<session::SessionThreads>(*service->sessions_, *service->database_, log, &service->peers_);
+  if (service->is_away_) {
+    service->threads_->JoinLater([&late = *service](session::Driver& joining) { return late.JoinLate(joining); });
+  }
   return service;
 }
 
@@ -186,7 +230,32 @@ SessionService::~SessionService() = default;
 
 base::Status SessionService::Replay() {
   if (journal_ == nullptr || catches_up_) return {};
-  return journal_->Replay(*sessions_, *replaying_);
+  return journal_->Replay(*sessions_, is_away_ ? nullptr : replaying_.get());
+}
+
+session::Failure SessionService::JoinLate(session::Driver& driver) {
+  const std::string& known_uuid = database_->identity().uuid;
+  session::DatabaseIdentity identity;
+  session::Failure failure = driver.ReadIdentity(&identity);
+  if (failure.ok() && identity.uuid != known_uuid) {
+    return {session::FailureClass::kConfiguration,
+            "this is another database (uuid " + identity.uuid + ") than at the last start (" + known_uuid +
+                "), whose sessions are in the journal: put that one back, or restart the server to use this one"};
+  }
+  if (failure.ok()) failure = driver.Check();
+  if (failure.ok()) failure = sessions_->nodes().RenewNow(driver);
+  if (failure.ok() && journal_ != nullptr) failure = journal_->WriteRest(*sessions_, driver);
+  if (failure.ok()) Remember();
+  return failure;
+}
+
+void SessionService::Remember() const {
+  if (known_path_.empty()) return;
+  const Remembered known{{database_->identity(), database_->value_bytes_max()}, sessions_->nodes().lease()};
+  const base::Status status = RememberDatabase(known_path_, database_->Describe(), known);
+  if (!status.ok()) {
+    log_.Warning(status.message() + ": while the database is away this server cannot be started again");
+  }
 }
 
 // Round after round, until what has come meanwhile is little.
@@ -311,6 +380,7 @@ base::Status SessionService::OpenJournal(const base::Clock& clock, Inherited* in
 
 base::Status SessionService::Start() {
   replaying_.reset();
+  if (!is_away_) Remember();
   using Phase = session::LossRecord::Phase;
   losses_->SetPhase(journal_ != nullptr ? Phase::kRunningWithJournal : Phase::kRunning);
   if (journal_ != nullptr) journal_->Start(*sessions_);
@@ -327,7 +397,7 @@ bool SessionService::Stop(const std::function<bool()>& hurried) {
       },
       hurried);
   if (hurried && hurried()) {
-    const uint64_t unsynced = sessions_->write_behind().dirty_items();
+    const uint64_t unsynced = Unsynced();
     if (journal_ != nullptr) journal_->Stop(false);
     NoteStopped(unsynced);
     log_.Format(base::LogLevel::kWarning, "stopped at once: %llu sessions were not written to the database: %s",
@@ -335,13 +405,17 @@ bool SessionService::Stop(const std::function<bool()>& hurried) {
     return false;
   }
   threads_->Stop();
-  const uint64_t left = sessions_->write_behind().dirty_items();
+  const uint64_t left = Unsynced();
   if (journal_ != nullptr) journal_->Stop(left == 0);
   NoteStopped(left);
   if (left == 0) return true;
   log_.Format(base::LogLevel::kError, "%llu sessions could not be written within %u s (--drain-timeout): %s",
               static_cast<unsigned long long>(left), session.drain_timeout_s, WhatBecomesOfThem());
   return true;
+}
+
+uint64_t SessionService::Unsynced() const {
+  return sessions_->write_behind().dirty_items() + (journal_ == nullptr ? 0 : journal_->rest());
 }
 
 void SessionService::NoteStopped(uint64_t left) {

@@ -93,7 +93,11 @@ class SessionService {
   base::Status OpenLosses(bool takes_over);
   base::Status OpenJournal(const base::Clock& clock, Inherited* inherited);
   base::Status Replay();
+  // Of a start without the database: once it answers.
+  session::Failure JoinLate(session::Driver& driver);
+  void Remember() const;
   void SetPace(session::SessionThreads::Pace pace);
+  uint64_t Unsynced() const;
   void NoteStopped(uint64_t left);
   const char* WhatBecomesOfThem() const;
 
@@ -107,6 +111,8 @@ class SessionService {
   std::unique_ptr<session::SessionThreads> threads_;
   std::unique_ptr<session::Driver> replaying_;  // null but from Open to Start
   bool catches_up_ = false;
+  std::string known_path_;  // what is remembered of the database; empty: nothing
+  bool is_away_ = false;    // the database could not be asked at the start
 };
 
 }  // namespace holdfast::server

@@ -19,8 +19,16 @@ base::Result<std::unique_ptr<Database>> Database::Open(std::string_view url, con
   }
   const base::Result<DatabaseUrl> parsed = DatabaseUrl::Parse(url);
   if (!parsed.ok()) return parsed.status();
-  if (scheme.value() == DatabaseScheme::kPostgres) return OpenPostgres(parsed.value(), clock, password);
-  return OpenMysql(parsed.value(), clock, password);
+  if (scheme.value() == DatabaseScheme::kPostgres) return OpenPostgres(parsed.value(), clock, password, nullptr);
+  return OpenMysql(parsed.value(), clock, password, nullptr);
+}
+
+base::Result<std::unique_ptr<Database>> Database::OpenAway(std::string_view url, const base::Clock& clock,
+                                                           const std::string& password, const KnownDatabase& known) {
+  const base::Result<DatabaseUrl> parsed = DatabaseUrl::Parse(url);
+  if (!parsed.ok()) return parsed.status();
+  const bool is_postgres = DatabaseSchemeOf(url).value() == DatabaseScheme::kPostgres;
+  return (is_postgres ? OpenPostgres : OpenMysql)(parsed.value(), clock, password, &known);
 }
 
 base::Status StatusOf(const Failure& failure) {

@@ -24,6 +24,7 @@
 #ifndef HOLDFAST_SESSION_DRIVER_H_
 #define HOLDFAST_SESSION_DRIVER_H_
 
+#include <algorithm>
 #include <cstdint>
 #include <limits>
 #include <memory>
@@ -43,6 +44,14 @@ inline constexpr int kSchemaVersion = 1;
 // When an item of this expiry is over, by the steady clock.
 inline int64_t ExpiryMicros(const base::Clock& clock, base::Seconds expiry) {
   return expiry == base::kNever ? kNeverMicros : clock.SteadyMicrosAt(expiry);
+}
+
+// The nearest second, so that going to the database and back moves an expiry by nothing.
+inline base::Seconds ExpiryAt(const base::Clock& clock, int64_t expires_us) {
+  if (expires_us == kNeverMicros) return base::kNever;
+  const int64_t second = (expires_us - clock.SteadyMicrosAt(0) + 500'000) / 1'000'000;
+  constexpr int64_t kLatest = std::numeric_limits<base::Seconds>::max();
+  return static_cast<base::Seconds>(std::clamp<int64_t>(second, base::kAlreadyPast, kLatest));
 }
 
 enum class RowState : uint8_t { kLive = 0, kTombstone = 1 };
@@ -128,6 +137,12 @@ struct DatabaseIdentity {
   bool operator==(const DatabaseIdentity&) const = default;
 };
 
+// What a server remembers of a database, for a start while that cannot be asked.
+struct KnownDatabase {
+  DatabaseIdentity identity;
+  uint64_t value_bytes_max = 0;
+};
+
 // What a failed call means for the caller.
 enum class FailureClass : uint8_t {
   kNone,
@@ -150,6 +165,10 @@ class Driver {
 
   // (Re)connects. The others may be called only after it succeeded, and after kNextNode it must succeed again.
   virtual Failure Open() = 0;
+
+  // May this database be used by this server: does it grant all that will be sent, and is our clock not ahead of its?
+  // Changes nothing.
+  virtual Failure Check() { return {}; }
 
   // Appends the rows that exist, expired and tombstones included, in any order.
   virtual Failure Load(std::span<const std::string_view> keys, std::vector<Row>* rows) = 0;
@@ -200,6 +219,11 @@ class Database {
   // password: of a server's user.
   static base::Result<std::unique_ptr<Database>> Open(std::string_view url, const base::Clock& clock,
                                                       int inherited_lock = -1, const std::string& password = {});
+
+  // The same for a database on a server, without asking it: what it is was known before. Who uses it first holds that
+  // against Driver::ReadIdentity, and calls Driver::Check.
+  static base::Result<std::unique_ptr<Database>> OpenAway(std::string_view url, const base::Clock& clock,
+                                                          const std::string& password, const KnownDatabase& known);
 
   virtual std::unique_ptr<Driver> NewDriver() = 0;
   virtual const DatabaseIdentity& identity() const = 0;

@@ -261,11 +261,16 @@ Failure MysqlDriver::Sweep(int64_t grace_us, uint32_t limit, uint64_t* deleted) 
 // -- The database ---------------------------------------------------------------------------------
 
 base::Result<std::unique_ptr<Database>> OpenMysql(const DatabaseUrl& url, const base::Clock& clock,
-                                                  const std::string& password) {
+                                                  const std::string& password, const KnownDatabase* known) {
   mysql_library_init(0, nullptr, nullptr);
   auto place = std::make_shared<MysqlPlace>(url, password, clock);
   DatabaseIdentity identity;
-  if (base::Status status = MysqlDriver(place).OpenAndCheck(&identity); !status.ok()) return status;
+  if (known != nullptr) {
+    identity = known->identity;
+    place->value_bytes_max.store(known->value_bytes_max, std::memory_order_relaxed);
+  } else if (base::Status status = MysqlDriver(place).OpenAndCheck(&identity); !status.ok()) {
+    return status;
+  }
   return std::unique_ptr<Database>(new MysqlDatabase(std::move(place), std::move(identity)));
 }
 

@@ -233,10 +233,14 @@ Failure PostgresDriver::Sweep(int64_t grace_us, uint32_t limit, uint64_t* delete
 // -- The database ---------------------------------------------------------------------------------
 
 base::Result<std::unique_ptr<Database>> OpenPostgres(const DatabaseUrl& url, const base::Clock& clock,
-                                                     const std::string& password) {
+                                                     const std::string& password, const KnownDatabase* known) {
   const auto place = std::make_shared<const PostgresPlace>(PostgresPlace{url, password, clock});
   DatabaseIdentity identity;
-  if (base::Status status = PostgresDriver(place).OpenAndCheck(&identity); !status.ok()) return status;
+  if (known != nullptr) {
+    identity = known->identity;
+  } else if (base::Status status = PostgresDriver(place).OpenAndCheck(&identity); !status.ok()) {
+    return status;
+  }
   return std::unique_ptr<Database>(new PostgresDatabase(place, std::move(identity)));
 }
 

@@ -22,6 +22,8 @@ namespace holdfast::session {
 namespace {
 constexpr int kRoundMillis = 10;
 constexpr int kForwardTries = 100;
+constexpr int64_t kProgressMicros = 1'000'000;
+constexpr uint64_t kProgressRecords = 1024;         // between looks at the clock
 constexpr int64_t kRetirePauseMicros = 1'000'000;   // after a segment could not be removed
 constexpr int64_t kRewritePauseMicros = 1'000'000;  // between syncs that fail
 constexpr size_t kLookBytes = 256u << 20;           // at a time, for what is overtaken
@@ -78,29 +80,65 @@ void NoteDamage(Sessions& sessions, uint64_t extents) {
   sessions.losses().Add(Loss::kJournalDamaged, extents);
 }
 
-base::Status WriteDirect(JournalReplay& replay, Driver& driver) {
-  const Failure failure = replay.Finish(driver);
-  return failure.ok() ? base::Status() : base::Status(base::ErrorKind::kUnavailable, failure.detail);
-}
+// Says how far it is, where that takes long.
+class ReplayProgress {
+ public:
+  ReplayProgress(const base::Clock& clock, const base::Log& log, uint64_t bytes)
+      : clock_(clock), log_(log), bytes_(bytes), say_at_us_(clock.SteadyMicros() + kProgressMicros) {}
+  void Note(uint64_t bytes_read) {
+    if (clock_.SteadyMicros() < say_at_us_) return;
+    log_.Format(base::LogLevel::kNotice, "replaying the journal: %llu of %llu MB",
+                static_cast<unsigned long long>(bytes_read >> 20), static_cast<unsigned long long>(bytes_ >> 20));
+    say_at_us_ += kProgressMicros;
+  }
+
+ private:
+  const base::Clock& clock_;
+  const base::Log& log_;
+  const uint64_t bytes_;
+  int64_t say_at_us_;
+};
 }  // namespace
 
-base::Status FileJournal::Replay(Sessions& sessions, Driver& driver) {
+Failure FileJournal::WriteRest(Sessions& sessions, Driver& driver) {
+  JournalRest::Written written;
+  Failure failure = rest_.Write(driver, sessions.stamp_clock().node(), &written);
+  sessions.stats().quarantined_total.Add(written.unwritable);
+  sessions.losses().Add(Loss::kUnwritable, written.unwritable);
+  return failure;
+}
+
+base::Status FileJournal::Replay(Sessions& sessions, Driver* driver) {
   if (segments_->count() == 0) return {};
   const int64_t begun_us = clock_.SteadyMicros();
   store::Access access(sessions.store());
-  JournalReplay replay(sessions, access, clock_);
+  JournalReplay replay(sessions, access, clock_, rest_);
+  ReplayProgress progress(clock_, log_, segments_->bytes());
   uint64_t bad_extents = 0;
+  uint64_t bytes_read = 0;
   for (size_t i = 0; i < segments_->count(); ++i) {
     base::Status status = segments_->ForEachRecord(
-        i, [&](const DecodedRecord& record) { replay.Apply(record); }, &bad_extents);
+        i,
+        [&](const DecodedRecord& record) {
+          replay.Apply(record);
+          bytes_read += record.bytes;
+          if (replay.records() % kProgressRecords == 0) progress.Note(bytes_read);
+        },
+        &bad_extents);
     if (!status.ok()) return status;
     access.Quiesce();
   }
-  if (base::Status status = WriteDirect(replay, driver); !status.ok()) return status.In("replaying the journal");
+  const size_t rest = rest_.size();
+  if (driver != nullptr) {
+    if (const Failure failure = WriteRest(sessions, *driver); !failure.ok()) {
+      return StatusOf(failure).In("replaying the journal");
+    }
+  }
   sessions.stats().journal_replayed.Add(replay.records());
   NoteDamage(sessions, bad_extents);
   log_.Format(base::LogLevel::kNotice, "journal replayed: %llu sessions from %llu records in %lld ms%s",
-              static_cast<unsigned long long>(replay.sessions()), static_cast<unsigned long long>(replay.records()),
+              static_cast<unsigned long long>(replay.sessions() + rest),
+              static_cast<unsigned long long>(replay.records()),
               static_cast<long long>((clock_.SteadyMicros() - begun_us) / 1000),
               bad_extents == 0 ? "" : " (damaged parts were skipped: journal_bad_extents in stats sessions)");
   return {};
@@ -109,7 +147,8 @@ base::Status FileJournal::Replay(Sessions& sessions, Driver& driver) {
 // How far it has read what another process writes. A record that is applied twice does no harm, for it is applied by
 // its stamps; so a place that is too early is safe.
 struct FileJournal::Reading {
-  Reading(Sessions& sessions, const base::Clock& clock) : access(sessions.store()), replay(sessions, access, clock) {}
+  Reading(Sessions& sessions, const base::Clock& clock, JournalRest& rest)
+      : access(sessions.store()), replay(sessions, access, clock, rest) {}
   store::Access access;
   JournalReplay replay;
   std::map<uint64_t, uint64_t> offsets;  // by the segment's number
@@ -148,15 +187,15 @@ base::Status FileJournal::ReadSegments(bool to_the_end) {
 
 base::Status FileJournal::CatchUp(Sessions& sessions, Driver& driver, Progress* progress) {
   if (reading_ == nullptr) {
-    reading_ = std::make_unique<Reading>(sessions, clock_);
+    reading_ = std::make_unique<Reading>(sessions, clock_, rest_);
   } else {
     reading_->access.Online();
   }
   const uint64_t before = reading_->replay.records();
   base::Status status = ReadSegments(false);
-  if (status.ok()) static_cast<void>(reading_->replay.Finish(driver));
+  if (status.ok()) static_cast<void>(WriteRest(sessions, driver));
   reading_->access.Offline();
-  *progress = {reading_->replay.records() - before, reading_->replay.unwritten()};
+  *progress = {reading_->replay.records() - before, rest_.size()};
   return status.In("reading the journal");
 }
 
@@ -174,7 +213,7 @@ base::Status FileJournal::CatchUpToEnd(Sessions& sessions, Driver& driver) {
     reading_->replay.Apply(*record);
     at += record->bytes;
   }
-  if (status.ok()) status = WriteDirect(reading_->replay, driver);
+  if (status.ok()) status = StatusOf(WriteRest(sessions, driver));
   if (!status.ok()) {
     reading_->access.Offline();
     return status.In("reading the rest of the journal");
@@ -326,25 +365,68 @@ bool FileJournal::CopyDirty(store::Access& access, std::optional<uint64_t> mark,
   access.Online();
   const bool all = sessions_->write_behind().VisitDirty([&](std::span<const std::string> keys) {
     for (const std::string& key : keys) {
-      Copied result = CopyKey(access, key, mark);
-      // Workers share the ring: it is emptied on the way.
-      for (int tries = 0; tries < kForwardTries; ++tries) {
-        if (result != Copied::kRefused && ring_->bytes_waiting() < ring_->bytes() / 4 * 3) break;
-        access.Offline();
-        const bool moved = MoveRing();
-        access.Online();
-        if (!moved || result != Copied::kRefused) break;
-        result = CopyKey(access, key, mark);
-      }
+      const Copied result = CopyWithRoom(access, [&] { return CopyKey(access, key, mark); });
       if (result == Copied::kRefused) return false;
       if (result == Copied::kCopied) ++*copied;
     }
     access.Quiesce();
     return true;
-  });
+  }) && CopyRest(access, copied);
   access.Offline();
   sessions_->stats().journal_forwarded.Add(*copied);
   return all && (*copied == 0 || MoveRingUpTo(ring_->end()));
+}
+
+// Of which nobody knows when it was stamped: all of it.
+bool FileJournal::CopyRest(store::Access& access, uint64_t* copied) {
+  return rest_.ForEach([&](const Change& change) {
+    const auto copy = [&] {
+      return can_write_ && ring_->Append(RecordOf(change)) ? Copied::kCopied : Copied::kRefused;
+    };
+    if (CopyWithRoom(access, copy) == Copied::kRefused) return false;
+    ++*copied;
+    return true;
+  });
+}
+
+// Workers share the ring: it is emptied on the way.
+FileJournal::Copied FileJournal::CopyWithRoom(store::Access& access, const std::function<Copied()>& copy) {
+  Copied result = copy();
+  for (int tries = 0; tries < kForwardTries; ++tries) {
+    if (result != Copied::kRefused && ring_->bytes_waiting() < ring_->bytes() / 4 * 3) break;
+    access.Offline();
+    const bool moved = MoveRing();
+    access.Online();
+    if (!moved || result != Copied::kRefused) break;
+    result = copy();
+  }
+  return result;
+}
+
+JournalRecord FileJournal::RecordOf(const Change& change) const {
+  const Row& row = change.row;
+  JournalRecord record;
+  record.key = row.key;
+  record.stamps.version = row.version;
+  record.stamps.touched = row.touched;
+  record.stamps.born = row.born;
+  record.stamps.floor = row.floor;
+  if (change.kind == ChangeKind::kDelete) {
+    record.kind = RecordKind::kDelete;
+    record.stamps.floor = row.version;
+    record.stamps.seen_by =
+        static_cast<uint64_t>(std::max<int64_t>(sessions_->stamp_clock().SteadyMicrosOf(row.version), 0));
+    return record;
+  }
+  record.expiry = ExpiryAt(clock_, row.expires_us);
+  if (change.kind == ChangeKind::kExpiry) {
+    record.kind = RecordKind::kExpiry;
+    return record;
+  }
+  record.value = row.data;
+  record.client_flags = row.client_flags;
+  if (change.kind == ChangeKind::kCompared) record.stamps.marks = kMarkProvisional;
+  return record;
 }
 
 FileJournal::Copied FileJournal::CopyKey(store::Access& access, std::string_view bytes, std::optional<uint64_t> mark) {
@@ -451,7 +533,7 @@ void FileJournal::EndThread() {
 
 void FileJournal::Stop(bool empty) {
   EndThread();
-  if (empty) {
+  if (empty && rest_.size() == 0) {
     base::Status status;
     while (status.ok() && segments_->count() > 0) status = segments_->RemoveOldest();
     if (!status.ok()) Complain(status);

@@ -21,6 +21,7 @@
 
 #include <atomic>
 #include <condition_variable>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <optional>
@@ -32,6 +33,7 @@
 #include "session/driver.h"
 #include "session/journal.h"
 #include "session/journal_overtaken.h"
+#include "session/journal_rest.h"
 #include "session/journal_ring.h"
 #include "session/journal_segments.h"
 #include "session/journal_sync.h"
@@ -73,8 +75,13 @@ class FileJournal final : public Journal {
   bool Append(const JournalRecord& record) override { return ring_->Append(record); }
   size_t record_bytes_max() const override { return ring_->record_bytes_max(); }
 
-  // Once, before Start: brings back what the process before left behind.
-  base::Status Replay(Sessions& sessions, Driver& driver);
+  // Once, before Start: brings back what the process before left behind. driver: null while the database cannot be
+  // asked; what has no place in memory then stays in the journal until WriteRest.
+  base::Status Replay(Sessions& sessions, Driver* driver);
+  // From one thread at a time. No-op when nothing was left.
+  Failure WriteRest(Sessions& sessions, Driver& driver);
+  // What WriteRest has still to write. Until that is done, an end leaves the journal.
+  size_t rest() const { return rest_.size(); }
   void Start(Sessions& sessions);
   // What Start lets the thread do a hundred times a second; for who has no thread, in place of Start.
   void Round(Sessions& sessions, store::Access& access);
@@ -126,9 +133,13 @@ class FileJournal final : public Journal {
   // Appends anew what the database lacks, unless it was stamped after the mark (null: all of it), and carries it to a
   // segment. False: it could not be written. *copied counts.
   bool CopyDirty(store::Access& access, std::optional<uint64_t> mark, uint64_t* copied);
+  bool CopyRest(store::Access& access, uint64_t* copied);
   enum class Copied : uint8_t { kNothing, kCopied, kRefused };
+  // While there is no room the ring is emptied. access is online.
+  Copied CopyWithRoom(store::Access& access, const std::function<Copied()>& copy);
   Copied CopyKey(store::Access& access, std::string_view key, std::optional<uint64_t> mark);
   bool IsStampedAfter(const store::ItemRef& item, uint64_t mark) const;
+  JournalRecord RecordOf(const Change& change) const;
   // What the database lacks of a dirty session, as it is now.
   JournalRecord LackOf(const store::Slot& slot, const store::Key& key) const;
   void MakeDelete(const store::Slot& slot, JournalRecord* record) const;
@@ -140,6 +151,7 @@ class FileJournal final : public Journal {
   base::LogLimit complain_limit_;
   std::unique_ptr<JournalRing> ring_;
   std::unique_ptr<JournalSegments> segments_;
+  JournalRest rest_;
   Sessions* sessions_ = nullptr;  // null before Start
   int64_t next_sync_us_ = 0;
   int64_t next_retire_us_ = 0;

@@ -29,6 +29,9 @@ struct JournalRecord {
   store::SessionStamps stamps;
   base::Seconds expiry = base::kNever;
   store::ItemRef item;  // kValue: flags and value of the draft; null otherwise
+  // kValue without an item: flags and value.
+  std::string_view value{};
+  uint32_t client_flags = 0;
 };
 
 class Journal {

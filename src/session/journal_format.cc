@@ -16,7 +16,8 @@ namespace holdfast::session {
 namespace {
 
 size_t ValueBytes(const JournalRecord& record) {
-  return record.kind == RecordKind::kValue ? static_cast<size_t>(record.item.value_size()) : 0;
+  if (record.kind != RecordKind::kValue) return 0;
+  return record.item ? static_cast<size_t>(record.item.value_size()) : record.value.size();
 }
 
 uint64_t CheckOf(const char* record, size_t bytes, uint64_t seed, Cover cover) {
@@ -60,7 +61,9 @@ uint64_t EncodeRecord(const JournalRecord& record, const base::Clock& clock, uin
   }
   head.wall_ahead_us = clock.WallAheadMicros();
   head.value_bytes = static_cast<uint32_t>(ValueBytes(record));
-  if (record.kind == RecordKind::kValue) head.client_flags = record.item.client_flags();
+  if (record.kind == RecordKind::kValue) {
+    head.client_flags = record.item ? record.item.client_flags() : record.client_flags;
+  }
 
   constexpr size_t kBehindCheck = sizeof(uint64_t);
   std::memcpy(to + kBehindCheck, reinterpret_cast<const char*>(&head) + kBehindCheck, sizeof head - kBehindCheck);
@@ -68,10 +71,15 @@ uint64_t EncodeRecord(const JournalRecord& record, const base::Clock& clock, uin
   std::memcpy(at, record.key.data(), record.key.size());
   at += record.key.size();
   if (record.kind == RecordKind::kValue) {
-    record.item.ForEachPiece([&at](std::string_view piece) {
+    const auto append = [&at](std::string_view piece) {
       if (!piece.empty()) std::memcpy(at, piece.data(), piece.size());
       at += piece.size();
-    });
+    };
+    if (record.item) {
+      record.item.ForEachPiece(append);
+    } else {
+      append(record.value);
+    }
   }
   std::memset(at, 0, static_cast<size_t>(to + head.bytes - at));
   return CheckOf(to, head.bytes, seed, Cover::kHead);

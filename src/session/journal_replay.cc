@@ -18,7 +18,6 @@ using store::SessionStamps;
 using store::Slot;
 
 namespace {
-constexpr size_t kBatch = 200;
 constexpr int kDraftTries = 1000;
 }  // namespace
 
@@ -29,11 +28,7 @@ int64_t JournalReplay::TtlMicros(const DecodedRecord& record) const {
 
 Seconds JournalReplay::ExpiryAfter(int64_t ttl_us) const {
   if (ttl_us == kNeverMicros) return base::kNever;
-  if (ttl_us <= 0) return base::kAlreadyPast;
-  // The nearest second by the clock, not that many seconds from this one: so no restart moves an expiry.
-  const base::Clock& clock = sessions_.clock();
-  const int64_t second = (clock.SteadyMicros() + ttl_us - clock.SteadyMicrosAt(0) + 500'000) / 1'000'000;
-  return static_cast<Seconds>(std::clamp<int64_t>(second, base::kAlreadyPast, std::numeric_limits<Seconds>::max()));
+  return ttl_us <= 0 ? base::kAlreadyPast : ExpiryAt(sessions_.clock(), sessions_.clock().SteadyMicros() + ttl_us);
 }
 
 void JournalReplay::Apply(const DecodedRecord& record) {
@@ -97,8 +92,7 @@ void JournalReplay::ApplyValue(const DecodedRecord& record, const Key& key) {
   // Written down again, perhaps with a later expiry in place of a record of that alone.
   if (before.version == record.stamps.version) return ApplyExpiry(record, key);
   if (before.version > record.stamps.version || before.floor >= record.stamps.born) return;
-  const auto direct = direct_.find(std::string(record.key));
-  if (direct != direct_.end() && direct->second.row.version > record.stamps.version) return;
+  if (rest_.VersionOf(std::string(record.key)) > record.stamps.version) return;
   const Rule* const rule = sessions_.Match(record.key);
   store::DraftShape shape{.key = key, .value_size = record.value.size(), .client_flags = record.client_flags};
   shape.session = true;
@@ -116,7 +110,7 @@ void JournalReplay::ApplyValue(const DecodedRecord& record, const Key& key) {
   stamps.rule = rule->number;
   stamps.floor = std::max(stamps.floor, before.floor);
   stamps.allowance = static_cast<uint8_t>(sessions_.settings().immediate_writes);
-  direct_.erase(std::string(record.key));
+  rest_.Forget(std::string(record.key));
   Slot slot = access_.Lock(key, now);
   Publish(slot, std::move(draft), stamps, record, key);
 }
@@ -166,7 +160,7 @@ void JournalReplay::ApplyDelete(const DecodedRecord& record, const Key& key) {
   }
   SessionStamps stamps = record.stamps;
   stamps.rule = rule->number;
-  direct_.erase(std::string(record.key));
+  rest_.Forget(std::string(record.key));
   Slot slot = access_.Lock(key, now);
   Publish(slot, std::move(tombstone), stamps, record, key);
 }
@@ -196,38 +190,9 @@ void JournalReplay::KeepDirect(ChangeKind kind, const DecodedRecord& record, uin
   const int64_t ttl_us =
       kind == ChangeKind::kDelete ? int64_t{sessions_.settings().tombstone_life_s} * 1'000'000 : TtlMicros(record);
   row.expires_us = ttl_us == kNeverMicros ? kNeverMicros : sessions_.clock().SteadyMicros() + ttl_us;
-  row.owner = sessions_.stamp_clock().node();
   row.client_flags = record.client_flags;
   row.data = record.value;
-  Change& known = direct_[row.key];
-  if (known.row.version > row.version || known.row.touched > row.touched) return;
-  // A touch of a value that goes this way too belongs to it.
-  if (kind == ChangeKind::kExpiry && known.kind == ChangeKind::kValue && known.row.version == row.version &&
-      known.row.version != 0) {
-    known.row.touched = row.touched;
-    known.row.expires_us = row.expires_us;
-    return;
-  }
-  known = std::move(change);
-}
-
-Failure JournalReplay::Finish(Driver& driver) {
-  while (!direct_.empty()) {
-    std::vector<Change> batch;
-    for (auto& [key, change] : direct_) {
-      if (batch.size() == kBatch) break;
-      batch.push_back(change);
-    }
-    std::sort(batch.begin(), batch.end(), [](const Change& a, const Change& b) { return a.row.key < b.row.key; });
-    std::vector<ChangeOutcome> outcomes;
-    if (Failure failure = driver.Write(batch, &outcomes); !failure.ok()) return failure;
-    const auto bad = std::count(outcomes.begin(), outcomes.end(), ChangeOutcome::kBad);
-    sessions_.stats().quarantined_total.Add(static_cast<uint64_t>(bad));
-    sessions_.losses().Add(Loss::kUnwritable, static_cast<uint64_t>(bad));
-    for (const Change& change : batch) direct_.erase(change.row.key);
-    restored_ += batch.size();
-  }
-  return {};
+  rest_.Keep(std::move(change));
 }
 
 }  // namespace holdfast::session

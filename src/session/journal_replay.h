@@ -1,24 +1,19 @@
 // journal_replay.h - brings back what a process that ended without draining had acknowledged.
 //
 // Every record is applied by its stamps, so order and repetition do not matter. Values and deletes become dirty items
-// in memory, which write-behind carries to the database as usual; what memory has no item for (a touch of a session
-// that was written down before, something already expired) goes to the database directly.
+// in memory, which write-behind carries to the database as usual; what memory has no item for goes to JournalRest.
 //
 // Threads: the main thread, before clients are served.
-// Errors:  Finish: the database did not take it; nothing of the journal may be removed then.
-// Blocks:  Finish, for the database.
+// Owns:    nothing.
 
 #ifndef HOLDFAST_SESSION_JOURNAL_REPLAY_H_
 #define HOLDFAST_SESSION_JOURNAL_REPLAY_H_
 
 #include <cstdint>
-#include <string>
-#include <unordered_map>
-#include <vector>
 
-#include "base/status.h"
 #include "session/driver.h"
 #include "session/journal_format.h"
+#include "session/journal_rest.h"
 #include "session/session.h"
 
 namespace holdfast::session {
@@ -26,16 +21,13 @@ namespace holdfast::session {
 class JournalReplay {
  public:
   // All borrowed; access belongs to the calling thread. clock: the one that the records were written by.
-  JournalReplay(Sessions& sessions, store::Access& access, const base::Clock& clock)
-      : sessions_(sessions), access_(access), clock_(clock) {}
+  JournalReplay(Sessions& sessions, store::Access& access, const base::Clock& clock, JournalRest& rest)
+      : sessions_(sessions), access_(access), clock_(clock), rest_(rest) {}
 
   void Apply(const DecodedRecord& record);
-  // Writes what goes to the database directly. What is not written when it fails is kept for the next time.
-  Failure Finish(Driver& driver);
 
   uint64_t records() const { return records_; }
-  uint64_t sessions() const { return restored_; }
-  uint64_t unwritten() const { return direct_.size(); }  // what Finish has to write
+  uint64_t sessions() const { return restored_; }  // in memory
 
  private:
   void ApplyValue(const DecodedRecord& record, const store::Key& key);
@@ -48,13 +40,13 @@ class JournalReplay {
   base::Seconds ExpiryAfter(int64_t ttl_us) const;
   // Memory has no place for it, nor any longer for what this record takes the place of.
   void WriteDirectly(ChangeKind kind, const DecodedRecord& record, const store::Key& key);
-  // What Finish is to write: nothing of it is in memory.
+  // Nothing of it is in memory.
   void KeepDirect(ChangeKind kind, const DecodedRecord& record, uint64_t floor);
 
   Sessions& sessions_;
   store::Access& access_;
   const base::Clock& clock_;
-  std::unordered_map<std::string, Change> direct_;  // the latest for each key
+  JournalRest& rest_;
   uint64_t records_ = 0;
   uint64_t restored_ = 0;
 };

@@ -115,9 +115,21 @@ Failure Nodes::Join(Driver& driver) {
   return {FailureClass::kRetry, "others took every node number that was tried; try again"};
 }
 
+// The lease has been prolonged since that was written down; how often is not known.
+void Nodes::Resume(const DatabaseIdentity& identity, const NodeLease& lease) {
+  identity_ = identity;
+  knows_identity_ = true;
+  lease_ = lease;
+  lease_.until_us = 0;
+  sessions_.stamp_clock().SetNode(lease.number);
+}
+
 Failure Nodes::Renew(Driver& driver) {
+  return sessions_.clock().SteadyMicros() < NextDue() ? Failure() : RenewNow(driver);
+}
+
+Failure Nodes::RenewNow(Driver& driver) {
   const int64_t now_us = sessions_.clock().SteadyMicros();
-  if (now_us < NextDue()) return {};
   next_due_us_.store(now_us + LifeMicros(sessions_.settings()) / 10);  // if it fails
   if (Failure failure = CheckIdentity(driver); !failure.ok()) return failure;
   std::vector<NodeLease> nodes;

@@ -7,7 +7,7 @@
 // The renewed row is also a mark in the database: if it stands there older than we have left it, or not at all, the
 // database has been replaced or restored from a copy, and what memory took for written is not.
 //
-// Threads: Join, Renew, Leave, Refresh from one thread at a time, each with its own driver; the rest from any.
+// Threads: Join, Resume, lease, Renew, RenewNow, Leave, Refresh from one thread at a time, each with its own driver; the rest from any.
 // Owns:    the table of peers. Borrows Sessions.
 // Errors:  Join: the clock is ahead, no number is free, the database cannot be asked. Renew: as the driver says.
 // Limits:  kNodesMax numbers; 0 is the server that has its database to itself.
@@ -44,7 +44,14 @@ class Nodes {
   // Prolongs the lease if that is due, and looks whether it is still the same database. What it finds it has told to
   // Sessions.
   Failure Renew(Driver& driver);
+  // Due or not.
+  Failure RenewNow(Driver& driver);
   int64_t NextDue() const { return next_due_us_.load(std::memory_order_relaxed); }
+  // In place of Join, while the database cannot be asked: what was known of it and of our lease when we last could.
+  // RenewNow goes on with that lease if it is still ours, and else joins.
+  void Resume(const DatabaseIdentity& identity, const NodeLease& lease);
+  // Number and start of it are for Resume.
+  const NodeLease& lease() const { return lease_; }
   // Gives the number back.
   void Leave(Driver& driver);
   // Reads the table anew, if somebody has met an unknown number.

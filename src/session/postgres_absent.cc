@@ -14,7 +14,8 @@ base::Status WithoutDriver() {
 
 }  // namespace
 
-base::Result<std::unique_ptr<Database>> OpenPostgres(const DatabaseUrl&, const base::Clock&, const std::string&) {
+base::Result<std::unique_ptr<Database>> OpenPostgres(const DatabaseUrl&, const base::Clock&, const std::string&,
+                                                           const KnownDatabase*) {
   return WithoutDriver();
 }
 

@@ -34,16 +34,6 @@ constexpr int64_t kSecondMicros = 1'000'000;
 constexpr int kDraftTries = 4;
 constexpr int64_t kAgainPauseMicros = 1000;  // until readers have passed a quiescent state, or a write has settled
 
-// The second of the steady clock that is nearest to a time, so that going to the database
-// and back moves an expiry by nothing.
-Seconds ExpiryOf(const base::Clock& clock, int64_t expires_us) {
-  if (expires_us == kNeverMicros) return base::kNever;
-  const int64_t zero_us = clock.SteadyMicrosAt(0);
-  const int64_t second = (expires_us - zero_us + kSecondMicros / 2) / kSecondMicros;
-  constexpr int64_t kLatest = 0xffffffff;
-  return static_cast<Seconds>(std::clamp<int64_t>(second, base::kAlreadyPast, kLatest));
-}
-
 }  // namespace
 
 void ReadThrough::SetWakes(std::function<void()> reader, std::function<void()> ticker) {
@@ -260,7 +250,7 @@ ReadThrough::Merged ReadThrough::KeepOurs(Slot& slot, const Pending& pending, co
     sessions_.write_behind().MakeDirty(slot, key);
   }
   if (slot.item().kind() == ItemKind::kValue && row.state == RowState::kLive && row.version == stamps.version &&
-      row.touched > stamps.touched && slot.SetExpiry(ExpiryOf(sessions_.clock(), row.expires_us))) {
+      row.touched > stamps.touched && slot.SetExpiry(ExpiryAt(sessions_.clock(), row.expires_us))) {
     stamps = slot.item().stamps();
     stamps.touched = row.touched;
     stamps.synced_touched = row.touched;
@@ -293,7 +283,7 @@ ReadThrough::Merged ReadThrough::Merge(store::Access& access, Pending& pending, 
   }
   shape.value_size = row.data.size();
   shape.client_flags = row.client_flags;
-  shape.expiry = row.state == RowState::kLive ? ExpiryOf(clock, row.expires_us) : base::kNever;
+  shape.expiry = row.state == RowState::kLive ? ExpiryAt(clock, row.expires_us) : base::kNever;
   shape.session = true;
   shape.kind = row.state == RowState::kLive ? ItemKind::kValue : ItemKind::kTombstone;
   if (Slot slot = access.Lock(shape.key, now); slot.item() && !IsLater(row, slot)) {

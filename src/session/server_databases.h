@@ -14,11 +14,11 @@
 
 namespace holdfast::session {
 
-// clock is borrowed by what comes back.
+// clock is borrowed by what comes back. known: what it is, so that it is not asked; null: it is.
 base::Result<std::unique_ptr<Database>> OpenMysql(const DatabaseUrl& url, const base::Clock& clock,
-                                                  const std::string& password);
+                                                  const std::string& password, const KnownDatabase* known);
 base::Result<std::unique_ptr<Database>> OpenPostgres(const DatabaseUrl& url, const base::Clock& clock,
-                                                     const std::string& password);
+                                                     const std::string& password, const KnownDatabase* known);
 
 // Creates what is missing of the schema. The text that comes back says what was found or done.
 base::Result<std::string> CreateMysqlSchema(const DatabaseUrl& url, const std::string& password);

@@ -49,14 +49,14 @@ Failure ServerDriver::ConnectTo(size_t host) {
 
 Failure ServerDriver::Open() {
   Disconnect();
-  Failure all;
+  // There is no connection on which anything could be tried again.
+  Failure all{FailureClass::kConfiguration, ""};
   for (const size_t host : walker_.Order(clock_.SteadyMicros())) {
     const Failure failure = ConnectTo(host);
     if (failure.ok()) return {};
     if (!all.detail.empty()) all.detail += "; ";
     all.detail += failure.detail;
-    // There is no connection on which anything could be tried again.
-    all.kind = std::max({all.kind, failure.kind, FailureClass::kNextNode});
+    if (failure.kind != FailureClass::kConfiguration) all.kind = FailureClass::kNextNode;
   }
   return all;
 }
@@ -102,9 +102,13 @@ Failure ServerDriver::CheckClock() {
 base::Status ServerDriver::OpenAndCheck(DatabaseIdentity* identity) {
   Failure failure = Open();
   if (failure.ok()) failure = ReadIdentity(identity);
-  if (failure.ok()) failure = CheckGrants();
-  if (failure.ok()) failure = CheckClock();
+  if (failure.ok()) failure = Check();
   return StatusOf(failure);
+}
+
+Failure ServerDriver::Check() {
+  Failure failure = CheckGrants();
+  return failure.ok() ? CheckClock() : failure;
 }
 
 Failure ServerDriver::ReadIdentity(DatabaseIdentity* identity) {

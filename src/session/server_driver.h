@@ -4,7 +4,8 @@
 // Threads: as driver.h.
 // Owns:    the walker. Borrows URL and clock.
 // Blocks:  Open and LookBack, up to connect_timeout_s for each host.
-// Errors:  what a host said, with the host before it; of several hosts' failures the one that a person must mend.
+// Errors:  what a host said, with the host before it; what every host said, when none takes us. A person must mend it if
+//          every one of them says so.
 
 #ifndef HOLDFAST_SESSION_SERVER_DRIVER_H_
 #define HOLDFAST_SESSION_SERVER_DRIVER_H_
@@ -27,12 +28,12 @@ namespace holdfast::session {
 class ServerDriver : public Driver {
  public:
   Failure Open() final;
+  Failure Check() final;
   Failure PutNode(const NodeLease& lease, const NodeLease* expected, bool* done) final;
   Failure ReadIdentity(DatabaseIdentity* identity) final;
   void Idle() override {}
 
-  // Opens, and looks whether this database may be used: ours, with grants for all that will be sent, and with a clock
-  // that is not behind ours. Nothing is changed.
+  // Opens, reads what it is, and checks. Nothing is changed.
   base::Status OpenAndCheck(DatabaseIdentity* identity);
 
  protected:

@@ -16,6 +16,7 @@ namespace holdfast::session {
 namespace {
 
 constexpr int64_t kReopenMicros = 200'000;
+constexpr int64_t kJoinMicros = 1'000'000;
 constexpr int64_t kIdleMicros = 1'000'000;  // without a write, before the database may tidy up
 constexpr int64_t kSleepMicrosMax = 60'000'000;
 constexpr int64_t kDrainLookMicros = 10'000;
@@ -51,7 +52,8 @@ class Alarm {
   bool rung_ = false;
 };
 
-// A connection that is opened when it is needed, and one line in the log when it goes and when it is back.
+// A connection that is opened when it is needed, and one line in the log when it goes, when it turns out that a person
+// must mend it, and when it is back.
 class Line {
  public:
   Line(const char* what, std::unique_ptr<Driver> driver, const base::Log& log, SessionStats& stats)
@@ -81,15 +83,19 @@ class Line {
 
   void Note(const Failure& failure, int64_t now_us) {
     if (failure.ok()) {
-      if (away_) log_.Notice(std::string("sessions: the database answers again (") + what_ + ")");
-      away_ = false;
+      if (said_ != FailureClass::kNone) {
+        log_.Notice(std::string("sessions: the database answers again (") + what_ + ")");
+      }
+      said_ = FailureClass::kNone;
       return;
     }
     Count(failure.kind);
     if (failure.kind == FailureClass::kNextNode) open_ = false;
     reopen_at_us_ = now_us + kReopenMicros;
-    if (!away_) log_.Error(std::string("sessions: cannot ") + what_ + ": " + failure.detail + "; it is tried again");
-    away_ = true;
+    const bool needs_a_person = failure.kind == FailureClass::kConfiguration;
+    if (said_ != FailureClass::kNone && (!needs_a_person || said_ == FailureClass::kConfiguration)) return;
+    log_.Error(std::string("sessions: cannot ") + what_ + ": " + failure.detail + "; it is tried again");
+    said_ = failure.kind;
   }
 
  private:
@@ -105,7 +111,7 @@ class Line {
   SessionStats& stats_;
   bool open_ = false;
   bool reopened_ = false;
-  bool away_ = false;  // said so
+  FailureClass said_ = FailureClass::kNone;  // in the log, since it answered last
   int64_t reopen_at_us_ = 0;
 };
 
@@ -123,6 +129,7 @@ class SessionThreads::Loops {
         loses_unsynced_(sessions.settings().journal == "none") {}
   ~Loops() { Stop(); }
 
+  void JoinLater(std::function<Failure(Driver&)> join);
   base::Status Open();
   base::Status Start();
   uint64_t Drain(uint32_t timeout_ms, const std::function<void(uint64_t)>& progress,
@@ -144,6 +151,7 @@ class SessionThreads::Loops {
   bool ReadBack(store::Access& access);
   void Tick();
   bool Yield(store::Access& access);
+  bool Join();
   void Poll();
   void Ask();
 
@@ -154,12 +162,19 @@ class SessionThreads::Loops {
   Peers* const peers_;  // null: nobody is asked
   const base::Log& log_;
   Alarm write_alarm_, read_alarm_, tick_alarm_, poll_alarm_, ask_alarm_, give_way_alarm_;
+  std::function<Failure(Driver&)> join_;  // null: not needed
+  std::atomic<bool> joined_{true};
   const bool loses_unsynced_;  // there is no journal: what the database lacks is gone with the process
   std::atomic<bool> stopping_{false};
   std::atomic<Pace> pace_{Pace::kFull};
   std::atomic<bool> in_turn_{false};  // the writer may be in the database; set before it looks at pace_
   std::thread writer_, reader_, ticker_, poller_, asker_;
 };
+
+void SessionThreads::Loops::JoinLater(std::function<Failure(Driver&)> join) {
+  join_ = std::move(join);
+  joined_.store(false);
+}
 
 base::Status SessionThreads::Loops::Open() {
   for (Line* line : {&writing_, &reading_, &polling_}) {
@@ -171,7 +186,9 @@ base::Status SessionThreads::Loops::Open() {
 }
 
 base::Status SessionThreads::Loops::Start() {
-  if (base::Status status = Open(); !status.ok()) return status;
+  if (joined_.load()) {
+    if (base::Status status = Open(); !status.ok()) return status;
+  }
   sessions_.write_behind().SetWake([this] { write_alarm_.Ring(); });
   sessions_.read_through().SetWakes([this] { read_alarm_.Ring(); }, [this] { tick_alarm_.Ring(); });
   sessions_.journal_room().SetWakeTicker([this] { tick_alarm_.Ring(); });
@@ -210,7 +227,7 @@ void SessionThreads::Loops::Write() {
       write_alarm_.SleepUntil(kNeverMicros, sessions_.clock());
       continue;
     }
-    if (writing_.Ready(Now())) {
+    if (joined_.load() && writing_.Ready(Now())) {
       if (WriteTurn(access)) {
         last_write_us = Now();
         tidied = false;
@@ -226,6 +243,7 @@ void SessionThreads::Loops::Write() {
     int64_t until_us = std::min({sessions_.write_behind().NextDue(), sessions_.strict_writes().NextDue(),
                                  sessions_.reaper().NextDue(), sessions_.yields().NextDue()});
     if (!tidied) until_us = std::min(until_us, last_write_us + kIdleMicros);
+    if (!joined_.load()) until_us = Now() + kIdleMicros;
     // Changes that are not due yet wake nobody.
     if (loses_unsynced_) {
       sessions_.losses().SetUnsynced(sessions_.write_behind().dirty_items());
@@ -358,12 +376,14 @@ void SessionThreads::Loops::Read() {
   store::Access access(sessions_.store());
   access.Offline();
   while (!stopping_.load()) {
-    if (!reading_.Ready(Now())) {
+    const bool joined = joined_.load();
+    if (!joined || !reading_.Ready(Now())) {
       sessions_.read_through().NoteAway();
     } else if (ReadOnce(access)) {
       continue;
     }
-    const int64_t due_us = std::min(sessions_.read_through().NextDue(), sessions_.sampler().NextDue());
+    const int64_t due_us =
+        joined ? std::min(sessions_.read_through().NextDue(), sessions_.sampler().NextDue()) : kNeverMicros;
     read_alarm_.SleepUntil(std::max(due_us, reading_.reopen_at_us()), sessions_.clock());
   }
 }
@@ -423,7 +443,21 @@ void SessionThreads::Loops::Tick() {
 
 // -- Other servers --------------------------------------------------------------------------------
 
+// False: not now. What a person must mend is not asked for at each turn.
+bool SessionThreads::Loops::Join() {
+  if (!polling_.Ready(Now())) return false;
+  const Failure failure = join_(polling_.driver());
+  polling_.Note(failure, Now());
+  if (!failure.ok()) return false;
+  joined_.store(true);
+  for (Alarm* alarm : {&read_alarm_, &write_alarm_}) alarm->Ring();
+  return true;
+}
+
 void SessionThreads::Loops::Poll() {
+  while (!joined_.load() && !stopping_.load()) {
+    if (!Join()) poll_alarm_.SleepUntil(Now() + (polling_.is_open() ? kJoinMicros : kReopenMicros), sessions_.clock());
+  }
   store::Access access(sessions_.store());
   access.Offline();
   while (!stopping_.load()) {
@@ -460,6 +494,7 @@ SessionThreads::SessionThreads(Sessions& sessions, Database& database, const bas
     : loops_(std::make_unique<Loops>(sessions, database, log, peers)) {}
 SessionThreads::~SessionThreads() = default;
 base::Status SessionThreads::Start() { return loops_->Start(); }
+void SessionThreads::JoinLater(std::function<Failure(Driver&)> join) { loops_->JoinLater(std::move(join)); }
 base::Status SessionThreads::Open() { return loops_->Open(); }
 uint64_t SessionThreads::Drain(uint32_t timeout_ms, const std::function<void(uint64_t)>& progress,
                                const std::function<bool()>& hurried) {

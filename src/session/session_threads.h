@@ -6,9 +6,10 @@
 // database.
 //
 // Threads: Start, Drain, Stop from the main thread. SetPace and AwaitHeld from any.
-// Owns:    three threads and two connections to the database. Borrows Sessions, Database and Log, which must outlive
-// it. Blocks:  Drain up to its timeout; Stop until calls in the database return. Errors:  Start: the first connection
-// could not be opened. Later failures are retried, counted and logged once.
+// Owns:    its threads, and a connection to the database for each that asks it. Borrows Sessions, Database and Log,
+//          which must outlive it.
+// Blocks:  Drain up to its timeout; Stop until calls in the database return.
+// Errors:  Start: the first connection could not be opened. Later failures are retried, counted and logged once.
 
 #ifndef HOLDFAST_SESSION_SESSION_THREADS_H_
 #define HOLDFAST_SESSION_SESSION_THREADS_H_
@@ -32,6 +33,10 @@ class SessionThreads {
   ~SessionThreads();  // Stop
   SessionThreads(const SessionThreads&) = delete;
   SessionThreads& operator=(const SessionThreads&) = delete;
+
+  // Before Start, which then connects to nothing: the database cannot be asked yet. join is called on a thread of this,
+  // with a connection, again and again until it succeeds; before that nothing is read and nothing written.
+  void JoinLater(std::function<Failure(Driver&)> join);
 
   // Connects to the database; Start does so too, if need be.
   base::Status Open();

@@ -22,6 +22,9 @@ class PassingDriver : public session::Driver {
   session::Failure Open() override {
     return Pass([&] { return driver_->Open(); });
   }
+  session::Failure Check() override {
+    return Pass([&] { return driver_->Check(); });
+  }
   session::Failure Load(std::span<const std::string_view> keys, std::vector<session::Row>* rows) override {
     return Pass([&] { return driver_->Load(keys, rows); });
   }

@@ -134,7 +134,8 @@ class SessionSite {
     driver_.reset();
     database_.reset();
   }
-  void Start() {
+  // known: its lease, from a start while the database cannot be asked; RenewNow follows once it can.
+  void Start(const session::NodeLease* known = nullptr) {
     database_ = ground_->database.lock();
     if (database_ == nullptr) {
       auto database = session::Database::Open("sqlite:" + path(), clock);
@@ -155,7 +156,10 @@ class SessionSite {
         session::Sessions::Doors{clock, *store_, journal, [this](const session::Waiter& waiter, LoadOutcome outcome) {
                                    woken.emplace_back(waiter, outcome);
                                  }});
-    if (settings_.shared) {
+    if (known != nullptr) {
+      sessions_->nodes().Resume(database_->identity(), *known);
+      Beat();
+    } else if (settings_.shared) {
       const session::Failure failure = sessions_->nodes().Join(*driver_);
       CHECK(failure.ok());
       Beat();

@@ -211,7 +211,7 @@ bool SimNode::Start() {
   try {
     // As the server does it: nothing is served before the journal has been replayed.
     if (!Open(&process, nullptr)) return Forget(), false;
-    if (!process.journal->Replay(*process.sessions, driver_).ok()) return Forget(), false;
+    if (!process.journal->Replay(*process.sessions, &driver_).ok()) return Forget(), false;
   } catch (const Crash&) {
     world_.Tell("node %u: dies in the replay", number_);
     Forget();

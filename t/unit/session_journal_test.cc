@@ -525,6 +525,7 @@ struct Node {
     store::StoreSettings store{};
     SyncFile sync = ::fdatasync;
     const Node* predecessor = nullptr;  // hands over; null: nobody runs
+    bool is_away = false;               // the database cannot be asked at the start
   };
 
   Node(Folder& folder, const base::Clock& clock) : Node(folder, clock, Options{}) {}
@@ -564,7 +565,7 @@ struct Node {
     CHECK(rules.ok());
     sessions = std::make_unique<Sessions>(SessionSettings{}, std::move(rules.value()),
                                           Sessions::Doors{clock, *store, *journal, [](const Waiter&, LoadOutcome) {}});
-    if (before == nullptr) CHECK(journal->Replay(*sessions, *driver).ok());
+    if (before == nullptr) CHECK(journal->Replay(*sessions, options.is_away ? nullptr : driver.get()).ok());
   }
 
   // Handed over, or never got so far: the journal is another's.
@@ -1159,6 +1160,55 @@ TEST(FileJournal, what_is_a_session_no_more_goes_to_the_database_and_not_into_me
   EXPECT_EQ(node.sessions->write_behind().dirty_items(), 0u);
   EXPECT_EQ(node.Load("s:gone").state, RowState::kTombstone);
   EXPECT_EQ(node.Load("s:here").data, "v");
+}
+
+// The database is away at each of the starts but the last.
+TEST(FileJournal, what_has_no_place_in_memory_stays_in_the_journal_until_the_database_is_asked) {
+  Folder folder;
+  test::VirtualClock clock;
+  {
+    Node node(folder, clock);
+    for (const char* name : {"s:gone", "s:touched", "s:taken"}) node.Set(name, "v", clock.Now() + 1000);
+    node.Sync();
+    node.journal->Stop(true);  // what is in the database is in no journal
+  }
+  {
+    Node node(folder, clock);
+    for (const char* name : {"s:gone", "s:touched"}) node.TakeRow(name);
+    node.Delete("s:gone");
+    node.Touch("s:touched", clock.Now() + 5000);
+    node.Set("s:here", "whole", clock.Now() + 1000);
+    node.Set("s:maybe", "new", clock.Now() + 1000, true);
+    node.Set("s:taken", "new", clock.Now() + 1000, true);
+  }
+  Node::Options options;
+  options.rules = "prefix=other:";
+  options.is_away = true;
+  const std::string journal = folder.path + "/journal/";
+  for (const bool is_stopped : {false, true}) {
+    const std::string first = fs::directory_iterator(journal)->path();
+    Node node(folder, clock, options);
+    EXPECT_EQ(node.journal->rest(), 5u);
+    EXPECT_EQ(node.sessions->stats().journal_replayed.value(), 5u);
+    node.journal->Start(*node.sessions);
+    clock.AdvanceSeconds(10);
+    EXPECT_TRUE(WaitFor([&] { return node.sessions->stats().journal_forwarded.value() >= 5; }));
+    EXPECT_TRUE(node.WaitForNoFile(first));
+    EXPECT_EQ(node.journal->rest(), 5u);
+    EXPECT_EQ(node.Load("s:here").data, "");
+    if (is_stopped) node.journal->Stop(true);  // nothing in memory lacks in the database
+  }
+  options.is_away = false;
+  Node node(folder, clock, options);
+  EXPECT_EQ(node.journal->rest(), 0u);
+  EXPECT_EQ(node.Load("s:gone").state, RowState::kTombstone);
+  EXPECT_NEAR(static_cast<double>(node.Load("s:touched").expires_us - clock.SteadyMicros()), 4980e6, 2e6);
+  EXPECT_EQ(node.Load("s:touched").data, "v");
+  EXPECT_EQ(node.Load("s:here").data, "whole");
+  EXPECT_EQ(node.Load("s:here").client_flags, 7u);
+  EXPECT_NEAR(static_cast<double>(node.Load("s:here").expires_us - clock.SteadyMicros()), 980e6, 2e6);
+  EXPECT_EQ(node.Load("s:maybe").data, "new");
+  EXPECT_EQ(node.Load("s:taken").data, "v");
 }
 
 TEST(FileJournal, old_segments_go_while_writes_never_pause) {

@@ -53,7 +53,10 @@ class Nodes : public testing::Test {
   void Back() {
     a_.driver().fault = FaultyDriver::Fault::kNone;
     a_.sessions().write_behind().SetDraining(true);
-    a_.Pass(3000);
+    a_.Pass(1000);
+    while (a_.ReadOnce()) {
+    }
+    a_.Pass(2000);
     EXPECT_EQ(a_.sessions().write_behind().dirty_items(), 0u);
     EXPECT_EQ(a_.sessions().write_behind().dirty_bytes(), 0);
   }
@@ -658,6 +661,50 @@ TEST_F(Nodes, whose_number_was_taken_while_they_were_stopped_take_another) {
   a_.Pass(1000);
   EXPECT_NE(a_.number(), number);
   EXPECT_EQ(a_.Value("php:1"), "two");
+}
+
+// -- Starts while the database cannot be asked ----------------------------------------------------
+
+TEST_F(Nodes, that_start_without_the_database_go_on_with_their_lease_if_it_is_still_theirs) {
+  for (const bool was_given_back : {false, true}) {
+    const std::string name = was_given_back ? "php:1" : "php:2";
+    const NodeLease lease = a_.sessions().nodes().lease();
+    if (was_given_back) a_.sessions().nodes().Leave(a_.driver());
+    a_.Kill();
+    ground_->clock.AdvanceSeconds(600);
+    a_.Start(&lease);
+    EXPECT_EQ(a_.number(), lease.number);
+    Away();
+    EXPECT_EQ(a_.Set(name, "unseen", 1), Answer::kStored);
+    EXPECT_FALSE(a_.sessions().nodes().RenewNow(a_.driver()).ok());
+    a_.driver().fault = FaultyDriver::Fault::kNone;
+    ASSERT_TRUE(a_.sessions().nodes().RenewNow(a_.driver()).ok());
+    EXPECT_EQ(a_.number(), lease.number);
+    EXPECT_EQ(a_.sessions().stats().database_replaced.value(), 0u);
+    SessionSite copy(ground_, "c");
+    EXPECT_NE(copy.number(), lease.number);
+    Back();
+    EXPECT_EQ(copy.Value(name), "unseen");
+  }
+}
+
+TEST_F(Nodes, that_start_without_the_database_take_another_number_if_theirs_is_anothers_by_now) {
+  const NodeLease lease = a_.sessions().nodes().lease();
+  a_.sessions().nodes().Leave(a_.driver());
+  a_.Kill();
+  ground_->clock.AdvanceSeconds(1);
+  SessionSite c(ground_, "c");
+  ASSERT_EQ(c.number(), lease.number);
+  ground_->clock.AdvanceSeconds(1);
+  a_.Start(&lease);
+  Away();
+  EXPECT_EQ(a_.Set("php:1", "unseen", 1), Answer::kStored);
+  a_.driver().fault = FaultyDriver::Fault::kNone;
+  ASSERT_TRUE(a_.sessions().nodes().RenewNow(a_.driver()).ok());
+  EXPECT_NE(a_.number(), c.number());
+  EXPECT_NE(a_.number(), b_.number());
+  Back();
+  EXPECT_EQ(c.Value("php:1"), "unseen");
 }
 
 // -- Databases that change ------------------------------------------------------------------------

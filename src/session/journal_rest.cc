@@ -1,0 +1,89 @@
+// How it works: nothing is added any more once others than the replay look at it, so what Write has sent is still what
+// stands here when the answer comes.
+
+#include "session/journal_rest.h"
+
+#include <algorithm>
+#include <utility>
+
+namespace holdfast::session {
+
+namespace {
+constexpr size_t kBatch = 200;
+}  // namespace
+
+void JournalRest::Keep(Change change) {
+  const std::lock_guard lock(mutex_);
+  const Row& row = change.row;
+  Change& known = changes_[row.key];
+  if (known.row.version > row.version || known.row.touched > row.touched) return;
+  // A touch of a value that goes this way too belongs to it.
+  if (change.kind == ChangeKind::kExpiry && known.kind == ChangeKind::kValue && known.row.version == row.version &&
+      known.row.version != 0) {
+    known.row.touched = row.touched;
+    known.row.expires_us = row.expires_us;
+    return;
+  }
+  known = std::move(change);
+}
+
+void JournalRest::Forget(const std::string& key) {
+  const std::lock_guard lock(mutex_);
+  changes_.erase(key);
+}
+
+uint64_t JournalRest::VersionOf(const std::string& key) const {
+  const std::lock_guard lock(mutex_);
+  const auto found = changes_.find(key);
+  return found == changes_.end() ? 0 : found->second.row.version;
+}
+
+size_t JournalRest::size() const {
+  const std::lock_guard lock(mutex_);
+  return changes_.size();
+}
+
+std::vector<Change> JournalRest::Some() const {
+  std::vector<Change> batch;
+  const std::lock_guard lock(mutex_);
+  for (const auto& [key, change] : changes_) {
+    if (batch.size() == kBatch) break;
+    batch.push_back(change);
+  }
+  return batch;
+}
+
+Failure JournalRest::Write(Driver& driver, uint32_t owner, Written* written) {
+  for (std::vector<Change> batch = Some(); !batch.empty(); batch = Some()) {
+    std::sort(batch.begin(), batch.end(), [](const Change& a, const Change& b) { return a.row.key < b.row.key; });
+    for (Change& change : batch) change.row.owner = owner;
+    std::vector<ChangeOutcome> outcomes;
+    if (Failure failure = driver.Write(batch, &outcomes); !failure.ok()) return failure;
+    written->rows += batch.size();
+    written->unwritable +=
+        static_cast<uint64_t>(std::count(outcomes.begin(), outcomes.end(), ChangeOutcome::kBad));
+    const std::lock_guard lock(mutex_);
+    for (const Change& change : batch) changes_.erase(change.row.key);
+  }
+  return {};
+}
+
+bool JournalRest::ForEach(const std::function<bool(const Change&)>& visit) const {
+  std::vector<std::string> keys;
+  {
+    const std::lock_guard lock(mutex_);
+    keys.reserve(changes_.size());
+    for (const auto& [key, change] : changes_) keys.push_back(key);
+  }
+  for (const std::string& key : keys) {
+    std::optional<Change> change;
+    {
+      const std::lock_guard lock(mutex_);
+      if (const auto found = changes_.find(key); found != changes_.end()) change = found->second;
+    }
+    if (change.has_value() && !visit(*change)) return false;
+  }
+  return true;
+}
+
+}  // namespace holdfast::session

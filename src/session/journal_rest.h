@@ -1,0 +1,54 @@
+// journal_rest.h - what a replay found in the journal and memory has no item for: a touch of a session that was written
+// down before, something that is over by now, what memory had no room for. It is to be written to the database as it
+// is, and stays in the journal until then.
+//
+// Threads: any. Write from one at a time.
+// Owns:    the changes.
+// Blocks:  Write, for the database; the others do not wait for it.
+// Errors:  Write: the database did not take all; what it did not take is kept.
+
+#ifndef HOLDFAST_SESSION_JOURNAL_REST_H_
+#define HOLDFAST_SESSION_JOURNAL_REST_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "session/driver.h"
+
+namespace holdfast::session {
+
+class JournalRest {
+ public:
+  struct Written {
+    uint64_t rows = 0;
+    uint64_t unwritable = 0;  // of them: no row can be made of these, ever
+  };
+
+  // The latest for each key stays.
+  void Keep(Change change);
+  void Forget(const std::string& key);
+  // 0: nothing is kept for it.
+  uint64_t VersionOf(const std::string& key) const;
+  size_t size() const;
+
+  // As rows of this owner. written counts what is kept no longer, also when it fails.
+  Failure Write(Driver& driver, uint32_t owner, Written* written);
+  // For copies in the journal. False: visit was false once, and no more were visited.
+  bool ForEach(const std::function<bool(const Change&)>& visit) const;
+
+ private:
+  std::vector<Change> Some() const;
+
+  mutable std::mutex mutex_;  // guards changes_
+  std::unordered_map<std::string, Change> changes_;
+};
+
+}  // namespace holdfast::session
+
+#endif  // HOLDFAST_SESSION_JOURNAL_REST_H_
