@@ -4,8 +4,10 @@
 
 namespace holdfast::base {
 
-Status SystemError(std::string_view what, int error) {
-  return Status(ErrorKind::kSystem, std::string(what) + ": " + std::generic_category().message(error));
+Status SystemError(std::string_view what, int error, std::string_view remedy) {
+  std::string message = std::string(what) + ": " + std::generic_category().message(error);
+  if (!remedy.empty()) message.append("; ").append(remedy);
+  return Status(ErrorKind::kSystem, std::move(message));
 }
 
 }  // namespace holdfast::base

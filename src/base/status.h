@@ -66,8 +66,8 @@ class [[nodiscard]] Result {
   std::variant<T, Status> held_;
 };
 
-// Status of a failed system call: "what: strerror(error)".
-Status SystemError(std::string_view what, int error);
+// Status of a failed system call: "what: strerror(error); remedy".
+Status SystemError(std::string_view what, int error, std::string_view remedy = {});
 
 }  // namespace holdfast::base
 

@@ -100,8 +100,7 @@ base::Status Listener::BindAll() {
 base::Status Listener::MarkAll() {
   for (const ListenSocket& socket : sockets_) {
     if (::setsockopt(socket.descriptor(), SOL_SOCKET, SO_MARK, &settings_.mark, sizeof settings_.mark) == 0) continue;
-    return base::Status(base::ErrorKind::kSystem, base::SystemError("cannot mark " + socket.name(), errno).message() +
-                                                      "; start as root, or leave -o sock_cookie_id out");
+    return base::SystemError("cannot mark " + socket.name(), errno, "start as root, or leave -o sock_cookie_id out");
   }
   return {};
 }

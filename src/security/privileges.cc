@@ -52,11 +52,6 @@ class File {
   const int descriptor_;
 };
 
-// A failed call with what to do about it.
-Status Failed(const std::string& what, int error, const std::string& remedy) {
-  return Status(ErrorKind::kSystem, SystemError(what, error).message() + "; " + remedy);
-}
-
 // Asks getpwnam_r or getpwuid_r, whose buffer may have to grow.
 template <class Ask>
 bool AskForUser(Ask ask, User* user) {
@@ -178,7 +173,7 @@ Status MakeStateDirectory(const std::string& path, const User* owner) {
 
 Status CheckWritable(const std::string& path) {
   if (access(path.c_str(), W_OK | X_OK) == 0) return {};
-  return Failed("cannot write to the directory " + path, errno, "change its owner, or name another directory or user");
+  return SystemError("cannot write to the directory " + path, errno, "change its owner, or name another directory or user");
 }
 
 namespace {
@@ -203,13 +198,13 @@ Status WritePidFile(const std::string& path, const base::Log& log, bool replaces
   }
   const std::string draft = path + "." + std::to_string(getpid());
   const File file(open(draft.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0644));
-  if (!file.ok()) return Failed(what, errno, "name another with -P");
+  if (!file.ok()) return SystemError(what, errno, "name another with -P");
   const std::string text = std::to_string(getpid()) + "\n";
   const ssize_t size = write(file.get(), text.data(), text.size());
   if (size != static_cast<ssize_t>(text.size()) || rename(draft.c_str(), path.c_str()) != 0) {
     const int error = size >= 0 && size != static_cast<ssize_t>(text.size()) ? ENOSPC : errno;
     unlink(draft.c_str());
-    return Failed(what, error, "name another with -P");
+    return SystemError(what, error, "name another with -P");
   }
   return {};
 }
@@ -237,7 +232,7 @@ Status RaiseOpenFiles(uint64_t count) {
   if (limit.rlim_cur >= count) return {};
   const rlimit raised = {count, std::max<rlim_t>(limit.rlim_max, count)};
   if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return {};
-  return Failed(what, errno,
+  return SystemError(what, errno,
                 "the limit is " + std::to_string(limit.rlim_max) + ": raise it (ulimit -n, LimitNOFILE=) or lower -c");
 }
 
@@ -247,7 +242,7 @@ Status LockMemory() {
   const rlimit all = {RLIM_INFINITY, RLIM_INFINITY};
   [[maybe_unused]] const int raised = setrlimit(RLIMIT_MEMLOCK, &all);
   if (mlockall(MCL_CURRENT | MCL_FUTURE) == 0) return {};
-  return Failed("cannot lock the memory (-k)", errno,
+  return SystemError("cannot lock the memory (-k)", errno,
                 "raise the limit (ulimit -l, LimitMEMLOCK=infinity) or leave -k out");
 }
 

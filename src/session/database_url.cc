@@ -211,8 +211,7 @@ Result<std::string> ReadDatabasePassword(const SessionSettings& settings) {
   std::string password;
   if (!file || !std::getline(file, password)) {
     if (file.eof()) return Status(ErrorKind::kUsage, "password file " + path + ": is empty; put the password in it");
-    return Status(ErrorKind::kSystem, base::SystemError("password file " + path, errno).message() +
-                                          "; the user of the server must be able to read it");
+    return base::SystemError("password file " + path, errno, "the user of the server must be able to read it");
   }
   if (password.ends_with('\r')) password.pop_back();
   if (password.size() > kPasswordBytesMax) {

@@ -50,7 +50,10 @@ struct JournalRing::Head {
 base::Result<int> JournalRing::OpenLocked(const std::string& path) {
   for (;;) {
     const int file = ::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
-    if (file < 0) return base::SystemError("cannot open the journal's shared memory " + path, errno);
+    if (file < 0) {
+      return base::SystemError("cannot open the journal's shared memory " + path, errno,
+                               "give the user of the server access to it; it is that of the server that ran here last");
+    }
     if (::flock(file, LOCK_EX | LOCK_NB) != 0) {
       const int error = errno;
       ::close(file);
@@ -88,7 +91,8 @@ base::Result<std::unique_ptr<JournalRing>> JournalRing::Open(const std::string& 
     if (is_new) ::unlink(path.c_str());
     ::close(file);
     return base::SystemError(
-        "no room for the journal's shared memory " + path + " (" + std::to_string(bytes >> 20) + " MB)", error);
+        "no room for the journal's shared memory " + path + " (" + std::to_string(bytes >> 20) + " MB)", error,
+        "make room there, or give a smaller --journal-memory");
   }
   void* const mapping = ::mmap(nullptr, kHeadBytes + bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, file, 0);
   if (mapping == MAP_FAILED) {

@@ -32,6 +32,7 @@ constexpr size_t kUuidBytes = 64;
 constexpr size_t kReadBytes = 256u << 10;
 constexpr size_t kStep = 16;  // records begin at multiples of this
 constexpr std::string_view kPrefix = "segment-";
+constexpr std::string_view kAccessRemedy = "give the user of the server access, or give another --journal";
 
 struct SegmentHead {
   char magic[kMagicBytes];
@@ -127,10 +128,12 @@ base::Result<std::unique_ptr<JournalSegments>> JournalSegments::Open(const std::
                                                                      size_t segment_bytes, const base::Clock& clock,
                                                                      int inherited_lock) {
   if (::mkdir(directory.c_str(), 0700) != 0 && errno != EEXIST) {
-    return base::SystemError("cannot make the journal's directory " + directory, errno);
+    return base::SystemError("cannot make the journal's directory " + directory, errno,
+                             errno == ENOENT ? std::string_view("make the directory above it, or give another --journal")
+                                             : kAccessRemedy);
   }
   if (::access(directory.c_str(), R_OK | W_OK | X_OK) != 0) {
-    return base::SystemError("the journal's directory " + directory + " cannot be written", errno);
+    return base::SystemError("the journal's directory " + directory + " cannot be written", errno, kAccessRemedy);
   }
   std::unique_ptr<JournalSegments> segments(new JournalSegments(directory, database_uuid, segment_bytes, clock));
   const base::Status locked = inherited_lock < 0 ? segments->Lock() : segments->Inherit(inherited_lock);

@@ -39,7 +39,9 @@ LossRecord::~LossRecord() {
 base::Result<std::unique_ptr<LossRecord>> LossRecord::Open(const std::string& path) {
   const std::string what = "the record of lost sessions " + path;
   const File file(path);
-  if (file.descriptor < 0) return base::SystemError("cannot open " + what, errno);
+  if (file.descriptor < 0) {
+    return base::SystemError("cannot open " + what, errno, "give the user of the server access to it");
+  }
   struct stat status {};
   if (::fstat(file.descriptor, &status) != 0) return base::SystemError("cannot open " + what, errno);
   if (status.st_size == 0) {

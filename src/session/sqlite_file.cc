@@ -187,9 +187,9 @@ Status SqliteFile::Lock() {
   const std::string what = "session file " + path_;
   descriptor_ = open(path_.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600);
   if (descriptor_ < 0) {
-    const char* remedy = errno == ENOENT ? "; create the directory, or give another path"
-                                         : "; give the user of the server access, or give another path";
-    return Status(ErrorKind::kSystem, base::SystemError(what, errno).message() + remedy);
+    return base::SystemError(what, errno,
+                             errno == ENOENT ? "create the directory, or give another path"
+                                             : "give the user of the server access, or give another path");
   }
   struct stat status;
   if (fstat(descriptor_, &status) != 0) return base::SystemError(what, errno);
@@ -201,8 +201,8 @@ Status SqliteFile::Lock() {
   }
   const std::string directory = DirectoryOf(path_);
   if (access(directory.c_str(), W_OK | X_OK) != 0) {
-    return Status(ErrorKind::kSystem, base::SystemError(what + ": directory " + directory, errno).message() +
-                                          "; SQLite keeps two more files beside it: make the directory writable");
+    return base::SystemError(what + ": directory " + directory, errno,
+                             "SQLite keeps two more files beside it: make the directory writable");
   }
   created_ = status.st_size == 0;
   return {};

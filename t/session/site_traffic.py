@@ -2,7 +2,8 @@
 or cut off from its database: nobody is logged out, no logout is undone, no login refused, and no click that was answered is lost.
 
 A test file mixes SiteTraffic with what describes the site (see session_story.py). $RESTARTS says how often each thing is done (2),
-$OUTAGES_S how long the database is away (5; a list like 5,60). "make check-sites RESTARTS=50" does it all.
+$OUTAGES_S how long the database is away (5; a list like 5,60), $DATABASE which it is (site_database.py).
+"make check-sites RESTARTS=50" does it all.
 
 What a request may suffer: one that was under way when the server ended or the database was away may get an error, and a page that is
 anonymous. It is then torn: the user keeps the cookies of before, tries again once all is well, and must be logged in, with every
@@ -18,10 +19,10 @@ import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
-from database_away import database_away
 from held_server import HeldServer
 from holdfast_test import Server, wait_until
 from session_story import SMALL_MEMORY_MB, Story
+from site_database import site_database
 from web_site import Browser, WebSite
 
 RESTARTS = int(os.environ.get("RESTARTS", "2"))
@@ -265,6 +266,7 @@ class Traffic:
 class SiteTraffic:
     """Mix with the description of a site and unittest.TestCase."""
 
+    database_kind = os.environ.get("DATABASE", "sqlite")
     rule = None
     settle_s = 0.5  # how long this client goes on failing after the server is back
     outage_settle_s = None  # and after the database is back; None: as long
@@ -272,13 +274,18 @@ class SiteTraffic:
     tells_failures = True  # the page of a session that could not be stored is an error, not an ordinary page
     tells_failed_logouts = True  # and so is that of one that could not be deleted
 
+    @classmethod
+    def setUpClass(cls):
+        cls.database = site_database(cls.database_kind)
+        cls.addClassCleanup(cls.database.close)
+
     def environment(self):
         return {}
 
     @contextlib.contextmanager
     def traffic(self, kind, *arguments):
         rule = [f"--session-rule={self.rule}"] if self.rule else []
-        with kind(*arguments, *rule, sessions=True) as server, WebSite(self.command(server), self.environment()) as site:
+        with kind(*arguments, *self.database.arguments, *rule, **self.database.options) as server, WebSite(self.command(server), self.environment()) as site:
             traffic = Traffic(self, server, site)
             try:
                 traffic.let_run()
@@ -331,10 +338,33 @@ class SiteTraffic:
         with self.traffic(Server, "-m", str(SMALL_MEMORY_MB)) as traffic:
             for seconds in OUTAGES_S:
                 Story(traffic.server, traffic.site).fill_memory(FILL_BYTES, times=1)
-                with traffic.calendar.disturbance(self.outage_settle_s), database_away(traffic.server.database):
+                with traffic.calendar.disturbance(self.outage_settle_s), self.database.away(traffic.server):
                     traffic.ended.wait(seconds)
                 traffic.let_run()
             traffic.finish(f"database away for {' and '.join(map(str, OUTAGES_S))} s", 1)
+
+    def test_restarts_while_the_database_is_away(self):
+        if not self.database.is_server:
+            self.skipTest("the server is the only one that uses its file")
+        with self.traffic(HeldServer) as traffic:
+            for number in range(RESTARTS):
+                with traffic.calendar.disturbance(self.outage_settle_s), self.database.away(traffic.server):
+                    traffic.server.kill() if number % 2 else traffic.server.stop()
+                    traffic.server.start()
+                    traffic.ended.wait(2)
+                traffic.let_run()
+            traffic.finish("restart while the database is away", RESTARTS)
+
+    def test_database_node_lost(self):
+        if not hasattr(self.database, "one_node_away"):
+            self.skipTest("the database is no cluster")
+        with self.traffic(Server) as traffic:
+            ways = (("kill", "rejoin"), ("pause", "resume"), ("isolate", "heal"))
+            for number in range(RESTARTS):
+                with traffic.calendar.disturbance(self.outage_settle_s), self.database.one_node_away(*ways[number % len(ways)]):
+                    traffic.ended.wait(4)
+                traffic.let_run()
+            traffic.finish("node of the cluster lost", RESTARTS)
 
     def expect_none_torn(self, traffic):
         self.assertEqual(sum(user.counts["torn"] for user in traffic.users), 0)

@@ -4,11 +4,12 @@
 import os
 import shutil
 import sqlite3
+import tempfile
 import threading
 import time
 import unittest
 
-from holdfast_test import Server, main, run_server_once, wait_until
+from holdfast_test import Server, free_port, main, run_server_once, wait_until
 
 WRITERS = 16
 CYCLES = 4
@@ -107,6 +108,38 @@ class Journal(unittest.TestCase):
             server.start()
             with server.connect() as connection:
                 connection.ask(b"get s:one\r\n", b"VALUE s:one 0 1\r\nx\r\nEND\r\n")
+
+    def test_a_second_server_on_the_same_file_or_journal_is_refused(self):
+        user = ("-u", "root") if os.geteuid() == 0 else ()
+        with Server(RULE, "--journal={state}/j", sessions=True) as server:
+            for database, journal, words in ((server.database, server.state_dir + "/k", f"session file {server.database}: is in use by another server"),
+                                             (server.state_dir + "/other.db", server.state_dir + "/j", "in use")):
+                result = run_server_once(f"--sessions=sqlite:{database}", f"--journal={journal}", *user, "-p", str(free_port()))
+                self.assertEqual(result.returncode, 1)
+                self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+                self.assertIn(words, result.stderr)
+            with server.connect() as connection:
+                connection.ask(b"set s:one 0 1000 1\r\nx\r\n", b"STORED\r\n")
+
+    def test_a_directory_that_cannot_be_had_is_named_with_what_to_do(self):
+        with tempfile.TemporaryDirectory() as directory:
+            database, file = directory + "/s.db", directory + "/file"
+            open(file, "w").close()
+            locked = directory + "/locked"
+            os.mkdir(locked, 0o500)
+            user = ()
+            if os.geteuid() == 0:
+                shutil.chown(directory, "nobody")
+                user = ("-u", "nobody")
+            for journal, remedy in ((directory + "/none/journal", "make the directory above it"),
+                                    (file + "/journal", "give another --journal"), (file, "give another --journal"),
+                                    (locked, "give the user of the server access"),
+                                    (locked + "/journal", "give the user of the server access")):
+                result = run_server_once(f"--sessions=sqlite:{database}", f"--journal={journal}", *user)
+                self.assertEqual(result.returncode, 1)
+                self.assertEqual(result.stderr.count("\n"), 1, result.stderr)
+                self.assertIn(journal, result.stderr)
+                self.assertIn(remedy, result.stderr)
 
     def test_the_journal_of_another_database_is_refused(self):
         with Server(RULE, "--journal={state}/j", sessions=True) as server:
