@@ -4,6 +4,8 @@
 
 #include "server/serve.h"
 
+#include <algorithm>
+
 #include "server/worker_state.h"
 
 namespace holdfast::server {
@@ -71,10 +73,10 @@ std::optional<Turn> Serve::ServeBatch(Connection& connection, uint32_t* left) {
   if (const auto turn = ExecuteBatch(connection, count)) return turn;
   switch (outcome) {
     case Outcome::kRequest:
-      connection.Consume(offset);
+      Consume(connection, offset);
       return std::nullopt;
     case Outcome::kNeedMore:
-      connection.Consume(offset);
+      Consume(connection, offset);
       return Turn::kNeedInput;
     case Outcome::kUpload:
       RememberCodecBefore(count);
@@ -97,6 +99,8 @@ std::optional<Turn> Serve::ExecuteBatch(Connection& connection, uint32_t count) 
     WorkerState::Parsed& parsed = worker_.batch[i];
     Frame frame;
     frame.connection = connection.id();
+    const size_t begin = i == 0 ? 0 : worker_.batch[i - 1].end;
+    if (begin < waited_bytes_) frame.waits.begun_us = waited_since_us_;
     if (count > 1) {
       frame.key = worker_.lookups[i].key;
       frame.ahead = worker_.lookups[i].ahead;
@@ -121,8 +125,8 @@ std::optional<Turn> Serve::ExecuteBatch(Connection& connection, uint32_t count) 
       held->frame = frame;
       held->frame.key = {};  // it points into the input
       held->frame.ahead = {};
-      const size_t begin = i == 0 ? 0 : worker_.batch[i - 1].end;
       held->bytes.assign(connection.input().substr(begin, parsed.end - begin));
+      held->behind_bytes = begin < waited_bytes_ ? 0 : connection.input().size() - parsed.end;
       RememberCodecBefore(i);
       PreloadSessions(i + 1, count);
       turn = Hold(connection, std::move(held), progress);
@@ -134,7 +138,7 @@ std::optional<Turn> Serve::ExecuteBatch(Connection& connection, uint32_t count) 
     } else {
       turn = Turn::kFull;
     }
-    connection.Consume(parsed.end);
+    Consume(connection, parsed.end);
     return turn;
   }
   return std::nullopt;
@@ -203,10 +207,24 @@ std::optional<Turn> Serve::ContinueHeld(Connection& connection) {
                                              : Answer(connection, held_->current(), held_->frame, &close);
   if (progress != Progress::kDone) return Hold(connection, std::move(held_), progress);
   if (held_->frame.abandons_batch) codec_.AbandonBatch();
+  NoteWaitedBehind(*held_);
   held_.reset();
   before_.reset();
   if (close) return Turn::kClose;
   return std::nullopt;
+}
+
+// What stood behind a request has waited as long: it is not to wait for its whole budget again, one request after the
+// other. What came later begins anew.
+void Serve::NoteWaitedBehind(const Held& held) {
+  if (held.frame.in_hand != session::LoadOutcome::kUnavailable || held.behind_bytes == 0) return;
+  waited_bytes_ = held.behind_bytes;
+  waited_since_us_ = held.frame.waits.begun_us;
+}
+
+void Serve::Consume(Connection& connection, size_t bytes) {
+  connection.Consume(bytes);
+  waited_bytes_ -= std::min(waited_bytes_, bytes);
 }
 
 void Serve::Wake(Connection& connection, uint64_t number, session::LoadOutcome outcome) {
@@ -294,13 +312,13 @@ bool Serve::MayBeginAnew() const {
 void Serve::BeginUpload(Connection& connection, const Request& request, size_t begin, size_t end) {
   upload_ =
       std::make_unique<Upload>(request, connection.input().substr(begin, end - begin), connection.worker().pool());
-  connection.Consume(end);
+  Consume(connection, end);
 }
 
 std::optional<Turn> Serve::ContinueUpload(Connection& connection) {
   size_t taken = 0;
   const bool had_room = upload_->Take(connection.input(), &taken);
-  connection.Consume(taken);
+  Consume(connection, taken);
   if (!had_room) {
     codec_.Skip(upload_->missing_bytes());
     Reply reply;
@@ -319,6 +337,7 @@ std::optional<Turn> Serve::FinishUpload(Connection& connection) {
   auto held = std::make_unique<Held>();
   held->upload = std::move(upload_);
   held->upload->Finish();
+  held->behind_bytes = connection.input().size();
   held->frame.connection = connection.id();
   held_ = std::move(held);
   return ContinueHeld(connection);

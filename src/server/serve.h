@@ -51,7 +51,8 @@ class Serve final : public network::Handler {
     std::string bytes;               // what it was parsed from, unless it was an upload
     std::unique_ptr<Upload> upload;  // whose request it is, instead; else null
     command::Frame frame;
-    bool parked = false;  // waits for Wake; else it is tried again each round
+    bool parked = false;      // waits for Wake; else it is tried again each round
+    size_t behind_bytes = 0;  // of input, that were there when it began; 0 for one that has waited behind another itself
     Request& current() { return upload != nullptr ? upload->request() : request; }
   };
 
@@ -83,6 +84,8 @@ class Serve final : public network::Handler {
                            const Reply& reply, command::Frame& frame, bool* close);
   // May what is in hand be begun anew elsewhere, without being done twice?
   bool MayBeginAnew() const;
+  void Consume(network::Connection& connection, size_t bytes);
+  void NoteWaitedBehind(const Held& held);
   void RememberCodecBefore(uint32_t i);
   void PreloadSessions(uint32_t from, uint32_t count);
 
@@ -94,6 +97,9 @@ class Serve final : public network::Handler {
   std::unique_ptr<Held> held_;                // null unless a request waits
   std::unique_ptr<command::KeptReply> kept_;  // of the request that is held; null unless it waits for a commit
   std::unique_ptr<Feeding> feeding_;          // null unless a reply comes from elsewhere
+  // The front of the input has waited behind a request that was refused in the end: so much, and since when (steady).
+  size_t waited_bytes_ = 0;
+  int64_t waited_since_us_ = 0;
 };
 
 }  // namespace holdfast::server

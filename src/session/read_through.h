@@ -51,11 +51,14 @@ struct Waiter {
 // How long a request may wait, for the database and for room in the journal alike: its rule's budget, from the first
 // wait on.
 struct Waits {
-  int64_t until_us = 0;        // steady; 0: it has not waited yet
+  int64_t begun_us = 0;        // steady; 0: it has not waited yet. Preset for who has waited behind another
+  int64_t until_us = 0;        // 0: not known yet
   bool were_for_room = false;  // it has stood in line for the journal
 
   void Begin(const Rule& rule, int64_t now_us) {
-    if (until_us == 0) until_us = now_us + int64_t{rule.budget_ms} * 1000;
+    if (until_us != 0) return;
+    if (begun_us == 0) begun_us = now_us;
+    until_us = begun_us + int64_t{rule.budget_ms} * 1000;
   }
 };
 

@@ -9,6 +9,7 @@ import contextlib
 import re
 import sqlite3
 import struct
+import time
 import unittest
 from concurrent.futures import ThreadPoolExecutor
 
@@ -25,6 +26,7 @@ SETTINGS = ("-m", "512", "-t", "2", "--sync-interval=1h", "--session-immediate-w
 LIFE_S = 20000
 OLD = Session(b"old", 1)
 AT_A_TIME = 64
+LATE_S = 5  # a busy machine; all of a hundred would be 15 s
 CLOSED = b"(closed)"
 TEXT_END = (b"mn\r\n", b"MN\r\n")
 BINARY_END = (packet(NOOP, opaque=0x4D4E4D4E), packet(NOOP, opaque=0x4D4E4D4E).replace(b"\x80", b"\x81", 1))
@@ -367,12 +369,54 @@ class HundredKeys(unittest.TestCase):
         self.server.restart()
         self.expect_all_ways(LIVING[1::2])
 
+    def test_half_of_them_deleted_with_the_database_away(self):
+        with database_away(self.server.database):
+            with self.server.connect() as connection:
+                for key in LIVING[::2]:
+                    connection.ask(b"delete %s\r\n" % key, b"DELETED\r\n")
+            for way in WAYS:
+                with self.subTest(way=way):
+                    self.expect(way, LIVING, LIVING[1::2])
+
+    def test_half_of_them_missing_with_the_database_away(self):
+        """One get ends where nothing is known. Of many the others go on, and what has stood behind one that was refused does not
+        wait for as long again."""
+        refused = {"mg": re.escape(UNAVAILABLE), "getkq": self.refused_in_binary()}
+        with database_away(self.server.database):
+            for way, (request, value, end, sentinel) in WAYS.items():
+                with self.subTest(way=way):
+                    begun = time.monotonic()
+                    got = exchange(self.server, request(NAMES), sentinel)
+                    took_s = time.monotonic() - begun
+                    if way in refused:
+                        wanted = b"".join(value(key) + refused[way] for key in LIVING)
+                    else:
+                        wanted = value(LIVING[0]) + re.escape(UNAVAILABLE)
+                    self.assertTrue(re.fullmatch(wanted, got, re.S), f"expected {wanted}, got {got}")
+                    self.assertGreater(took_s, 0.29)
+                    self.assertLess(took_s, 0.3 + 0.5 + LATE_S)
+
+    def test_what_comes_after_a_refusal_waits_anew(self):
+        with database_away(self.server.database), self.server.connect() as connection:
+            for count in (3, 1, 2):
+                begun = time.monotonic()
+                connection.ask(b"mg s:1 v\r\n" * count, UNAVAILABLE * count)
+                self.assertGreater(time.monotonic() - begun, 0.29)
+            begun = time.monotonic()
+            connection.send(b"mg s:1 v\r\n")
+            time.sleep(0.2)
+            connection.ask(b"mg s:1 v\r\n", UNAVAILABLE * 2)
+            self.assertGreater(time.monotonic() - begun, 0.49)
+
+    def refused_in_binary(self):
+        return re.escape(struct.pack(">BBHBBHIIQ", 0x81, GETKQ, 0, 0, 0, 0x84, 36, 0, 0) + UNAVAILABLE[13:-2])
+
     def test_database_away(self):
         self.server.restart()
         known, unknown = LIVING[:10], LIVING[10]
         for key in known:
             found(self.server, key)
-        refused = {"getkq": re.escape(struct.pack(">BBHBBHIIQ", 0x81, GETKQ, 0, 0, 0, 0x84, 36, 0, 0) + UNAVAILABLE[13:-2])}
+        refused = {"getkq": self.refused_in_binary()}
         with database_away(self.server.database):
             for way in WAYS:
                 with self.subTest(way=way):
