@@ -100,7 +100,7 @@ std::optional<Turn> Serve::ExecuteBatch(Connection& connection, uint32_t count) 
     Frame frame;
     frame.connection = connection.id();
     const size_t begin = i == 0 ? 0 : worker_.batch[i - 1].end;
-    if (begin < waited_bytes_) frame.waits.begun_us = waited_since_us_;
+    if (HasWaited(begin)) frame.waits.begun_us = waited_->since_us;
     if (count > 1) {
       frame.key = worker_.lookups[i].key;
       frame.ahead = worker_.lookups[i].ahead;
@@ -126,7 +126,7 @@ std::optional<Turn> Serve::ExecuteBatch(Connection& connection, uint32_t count) 
       held->frame.key = {};  // it points into the input
       held->frame.ahead = {};
       held->bytes.assign(connection.input().substr(begin, parsed.end - begin));
-      held->behind_bytes = begin < waited_bytes_ ? 0 : connection.input().size() - parsed.end;
+      held->behind_bytes = HasWaited(begin) ? 0 : connection.input().size() - parsed.end;
       RememberCodecBefore(i);
       PreloadSessions(i + 1, count);
       turn = Hold(connection, std::move(held), progress);
@@ -218,13 +218,14 @@ std::optional<Turn> Serve::ContinueHeld(Connection& connection) {
 // other. What came later begins anew.
 void Serve::NoteWaitedBehind(const Held& held) {
   if (held.frame.in_hand != session::LoadOutcome::kUnavailable || held.behind_bytes == 0) return;
-  waited_bytes_ = held.behind_bytes;
-  waited_since_us_ = held.frame.waits.begun_us;
+  waited_ = std::make_unique<WaitedBehind>(held.behind_bytes, held.frame.waits.begun_us);
 }
 
 void Serve::Consume(Connection& connection, size_t bytes) {
   connection.Consume(bytes);
-  waited_bytes_ -= std::min(waited_bytes_, bytes);
+  if (waited_ == nullptr) return;
+  waited_->bytes -= std::min(waited_->bytes, bytes);
+  if (waited_->bytes == 0) waited_.reset();
 }
 
 void Serve::Wake(Connection& connection, uint64_t number, session::LoadOutcome outcome) {

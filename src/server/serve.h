@@ -56,6 +56,12 @@ class Serve final : public network::Handler {
     Request& current() { return upload != nullptr ? upload->request() : request; }
   };
 
+  // The front of the input has waited behind a request that was refused in the end.
+  struct WaitedBehind {
+    size_t bytes;
+    int64_t since_us;  // steady
+  };
+
   // A reply that another thread makes. Of the request only what the writers need is left.
   struct Feeding {
     Request request;
@@ -86,6 +92,7 @@ class Serve final : public network::Handler {
   bool MayBeginAnew() const;
   void Consume(network::Connection& connection, size_t bytes);
   void NoteWaitedBehind(const Held& held);
+  bool HasWaited(size_t begin) const { return waited_ != nullptr && begin < waited_->bytes; }
   void RememberCodecBefore(uint32_t i);
   void PreloadSessions(uint32_t from, uint32_t count);
 
@@ -97,9 +104,7 @@ class Serve final : public network::Handler {
   std::unique_ptr<Held> held_;                // null unless a request waits
   std::unique_ptr<command::KeptReply> kept_;  // of the request that is held; null unless it waits for a commit
   std::unique_ptr<Feeding> feeding_;          // null unless a reply comes from elsewhere
-  // The front of the input has waited behind a request that was refused in the end: so much, and since when (steady).
-  size_t waited_bytes_ = 0;
-  int64_t waited_since_us_ = 0;
+  std::unique_ptr<WaitedBehind> waited_;      // null: nothing
 };
 
 }  // namespace holdfast::server
