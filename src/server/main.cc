@@ -173,7 +173,10 @@ int Run(int argc, char** argv) {
     if (base::Status status = security::AllowCoreDumps(); !status.ok()) return Fail(status);
   }
   Hurry hurry;
-  const auto hurried = [&hurry] { return hurry.Asked(); };
+  const auto hurried = [&] {
+    server.service_manager().GoesOn();
+    return hurry.Asked();
+  };
   base::Status status = takes_over ? server.TakeOver() : server.OpenSessions(hurried);
   if (status.ok() && !takes_over) status = server.Start();
   if (status.ok() && takes_over) {

@@ -21,6 +21,8 @@ namespace {
 
 constexpr int kFirstPassed = 3;
 constexpr long kPassedMax = 1024;
+constexpr int64_t kPatienceMicros = 120'000'000;
+constexpr int64_t kGoOnMicros = 1'000'000;
 
 // -1: not a number.
 long NumberOf(const char* text) {
@@ -64,6 +66,14 @@ void ServiceManager::Reloading() const {
 }
 
 void ServiceManager::Stopping() const { Tell("STOPPING=1"); }
+
+// More than the hosts of a URL take together that do not answer.
+void ServiceManager::GoesOn() {
+  const int64_t now_us = base::MonotonicMicros();
+  if (now_us < go_on_at_us_) return;
+  Tell("EXTEND_TIMEOUT_USEC=" + std::to_string(kPatienceMicros));
+  go_on_at_us_ = now_us + kGoOnMicros;
+}
 
 void ServiceManager::MainProcess(pid_t process) const { Tell("MAINPID=" + std::to_string(process)); }
 

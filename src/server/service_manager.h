@@ -1,7 +1,7 @@
 // service_manager.h - what systemd, or whoever else speaks its two small protocols, gives and is told: listening
 // sockets (LISTEN_FDS), and how the server is (NOTIFY_SOCKET).
 //
-// Threads: any, but InheritSockets: the main thread, before others run.
+// Threads: any, but InheritSockets: the main thread, before others run; GoesOn: the main thread.
 // Owns:    nothing. Errors: telling is best effort; without a service manager nobody is told.
 
 #ifndef HOLDFAST_SERVER_SERVICE_MANAGER_H_
@@ -9,6 +9,7 @@
 
 #include <sys/types.h>
 
+#include <cstdint>
 #include <string>
 #include <vector>
 
@@ -31,12 +32,15 @@ class ServiceManager {
   void Ready(const std::string& status) const;
   void Reloading() const;  // Ready follows
   void Stopping() const;
+  // Starting or stopping goes on, however patient the service manager is by itself; to be called often meanwhile.
+  void GoesOn();
   // Another process is the service now.
   void MainProcess(pid_t process) const;
 
  private:
   void Tell(const std::string& text) const;
   std::string address_;  // empty: nobody is told
+  int64_t go_on_at_us_ = 0;
 };
 
 }  // namespace holdfast::server

@@ -101,6 +101,8 @@ class SessionService {
   void NoteStopped(uint64_t left);
   const char* WhatBecomesOfThem() const;
 
+  std::string known_path_;  // what is remembered of the database; empty: nothing
+  bool is_away_ = false;    // the database could not be asked at the start
   std::unique_ptr<session::LossRecord> losses_;
   session::NullJournal no_journal_;
   std::unique_ptr<session::Database> database_;
@@ -111,8 +113,6 @@ class SessionService {
   std::unique_ptr<session::SessionThreads> threads_;
   std::unique_ptr<session::Driver> replaying_;  // null but from Open to Start
   bool catches_up_ = false;
-  std::string known_path_;  // what is remembered of the database; empty: nothing
-  bool is_away_ = false;    // the database could not be asked at the start
 };
 
 }  // namespace holdfast::server

@@ -114,7 +114,7 @@ constexpr base::OptionRow kOptions[] = {
      .help = "longest time that a first start waits for a database server that cannot be asked yet",
      .more = "A later one knows the database and begins without it; without a journal each start is a first one. What "
              "waiting does not mend, a wrong password or a missing table, ends the start at once, and so does an SQLite "
-             "file that cannot be used. The service manager must be as patient (TimeoutStartSec)."},
+             "file that cannot be used. systemd is asked for the time that it takes."},
     {.name = "drain-timeout",
      .argument = "TIME",
      .field = Member<&SessionSettings::drain_timeout_s>,

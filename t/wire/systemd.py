@@ -12,6 +12,7 @@ import threading
 import time
 import unittest
 
+from database_away import database_away
 from holdfast_test import Connection, Server, die_with_parent, free_port, main, run_server_once, server_program, wait_until
 
 USER = ("-u", "root") if os.geteuid() == 0 else ()
@@ -131,6 +132,21 @@ class Activation(unittest.TestCase):
             service.told.clear()
             service.stop()
             self.assertEqual(service.told, ["STOPPING=1"])
+
+    def test_a_start_and_a_stop_that_take_long_ask_for_more_time(self):
+        with Service("--drain-timeout=3", "--session-rule=prefix=s: budget=100ms", "--sessions=sqlite:{state}/s.db") as service:
+            with database_away(service.files.state_dir + "/s.db"):
+                with service.connect() as connection:
+                    connection.ask(b"set s:1 0 100000 1\r\nv\r\n", b"STORED\r\n")
+                service.stop()
+            self.assertIn(self.times_asked(service), (3, 4, 5))
+        service = Service("--database-wait=2", "--journal=none", "--sessions=mysql://u@127.0.0.1:1/d")
+        with self.assertRaisesRegex(AssertionError, "exit 1"), service:
+            pass
+        self.assertIn(self.times_asked(service), (2, 3, 4))
+
+    def times_asked(self, service):
+        return sum(text.startswith("EXTEND_TIMEOUT_USEC=") for text in service.told)
 
     def test_sockets_meant_for_another_process_are_left_alone(self):
         with Server("-m", "64", environment={"LISTEN_PID": "1", "LISTEN_FDS": "1"}) as server, server.connect() as connection:
