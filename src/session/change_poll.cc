@@ -55,6 +55,7 @@ Failure ChangePoll::Poll(Driver& driver, store::Access& access) {
     if (rows.size() < kRowsMax) break;
   }
   polled_us_.store(begun_us, std::memory_order_relaxed);
+  sessions_.forgotten_deletes().NotePoll(begun_us);
   sessions_.stats().polls.Add();
   if (doubt == Doubt::kStopped) sessions_.verification().NoteAllVerified(epoch);
   return {};

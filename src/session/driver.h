@@ -39,6 +39,7 @@
 namespace holdfast::session {
 
 inline constexpr int64_t kNeverMicros = std::numeric_limits<int64_t>::max();
+inline constexpr int64_t kUnknownSince = std::numeric_limits<int64_t>::min();
 inline constexpr int kSchemaVersion = 1;
 
 // When an item of this expiry is over, by the steady clock.
@@ -84,6 +85,9 @@ enum class ChangeKind : uint8_t {
 struct Change {
   ChangeKind kind = ChangeKind::kValue;
   uint64_t base_version = 0;  // kExpiry, kCompared, kComparedDelete
+  // kValue, kCompared: since when, by our steady clock, others may have made a delete that the database has forgotten;
+  // kNeverMicros: none. Drivers do not look at it, ForgottenDeletes does.
+  int64_t unseen_since_us = kNeverMicros;
   Row row;
 };
 
@@ -92,6 +96,7 @@ enum class ChangeOutcome : uint8_t {
   kOvertaken,  // it holds something later: load the row
   kNeedsRow,   // kExpiry only: the row is gone or another; send the whole
   kBad,        // this row can never be written as it is; detail says why
+  kNoRow,      // ForgottenDeletes only: there is no row, and this may not make one
 };
 
 // A row without its value.

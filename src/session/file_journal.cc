@@ -101,10 +101,19 @@ class ReplayProgress {
 }  // namespace
 
 Failure FileJournal::WriteRest(Sessions& sessions, Driver& driver) {
+  const auto send = [&](std::span<Change> batch, std::vector<ChangeOutcome>* outcomes) {
+    for (Change& change : batch) {
+      change.row.owner = sessions.stamp_clock().node();
+      if (change.kind != ChangeKind::kValue && change.kind != ChangeKind::kCompared) continue;
+      change.unseen_since_us = sessions.forgotten_deletes().UnseenSince({.born = change.row.born});
+    }
+    return sessions.forgotten_deletes().Write(driver, batch, outcomes);
+  };
   JournalRest::Written written;
-  Failure failure = rest_.Write(driver, sessions.stamp_clock().node(), &written);
-  sessions.stats().quarantined_total.Add(written.unwritable);
-  sessions.losses().Add(Loss::kUnwritable, written.unwritable);
+  Failure failure = rest_.Write(send, &written);
+  sessions.stats().quarantined_without_row.Add(written.without_row);
+  sessions.stats().quarantined_total.Add(written.unwritable + written.without_row);
+  sessions.losses().Add(Loss::kUnwritable, written.unwritable + written.without_row);
   return failure;
 }
 
@@ -456,7 +465,7 @@ JournalRecord FileJournal::LackOf(const store::Slot& slot, const store::Key& key
   }
   const bool lacks_value = LacksValue(stamps);
   record.kind = lacks_value ? RecordKind::kValue : RecordKind::kExpiry;
-  record.expiry = slot.item().expiry();
+  record.expiry = ExpiryOf(slot.item(), stamps);
   if (lacks_value) record.item = slot.item();
   return record;
 }

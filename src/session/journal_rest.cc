@@ -53,15 +53,15 @@ std::vector<Change> JournalRest::Some() const {
   return batch;
 }
 
-Failure JournalRest::Write(Driver& driver, uint32_t owner, Written* written) {
+Failure JournalRest::Write(const Send& send, Written* written) {
   for (std::vector<Change> batch = Some(); !batch.empty(); batch = Some()) {
     std::sort(batch.begin(), batch.end(), [](const Change& a, const Change& b) { return a.row.key < b.row.key; });
-    for (Change& change : batch) change.row.owner = owner;
     std::vector<ChangeOutcome> outcomes;
-    if (Failure failure = driver.Write(batch, &outcomes); !failure.ok()) return failure;
-    written->rows += batch.size();
-    written->unwritable +=
-        static_cast<uint64_t>(std::count(outcomes.begin(), outcomes.end(), ChangeOutcome::kBad));
+    if (Failure failure = send(batch, &outcomes); !failure.ok()) return failure;
+    for (const ChangeOutcome outcome : outcomes) {
+      written->unwritable += outcome == ChangeOutcome::kBad ? 1 : 0;
+      written->without_row += outcome == ChangeOutcome::kNoRow ? 1 : 0;
+    }
     const std::lock_guard lock(mutex_);
     for (const Change& change : batch) changes_.erase(change.row.key);
   }

@@ -15,6 +15,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <span>
 #include <string>
 #include <unordered_map>
 #include <vector>
@@ -26,9 +27,11 @@ namespace holdfast::session {
 class JournalRest {
  public:
   struct Written {
-    uint64_t rows = 0;
-    uint64_t unwritable = 0;  // of them: no row can be made of these, ever
+    uint64_t unwritable = 0;   // no row can be made of these, ever
+    uint64_t without_row = 0;  // none may be made of these (ForgottenDeletes)
   };
+  // Driver::Write. What still depends on the moment is filled in before.
+  using Send = std::function<Failure(std::span<Change> batch, std::vector<ChangeOutcome>* outcomes)>;
 
   // The latest for each key stays.
   void Keep(Change change);
@@ -37,8 +40,8 @@ class JournalRest {
   uint64_t VersionOf(const std::string& key) const;
   size_t size() const;
 
-  // As rows of this owner. written counts what is kept no longer, also when it fails.
-  Failure Write(Driver& driver, uint32_t owner, Written* written);
+  // written counts what is kept no longer, also when it fails.
+  Failure Write(const Send& send, Written* written);
   // For copies in the journal. False: visit was false once, and no more were visited.
   bool ForEach(const std::function<bool(const Change&)>& visit) const;
 

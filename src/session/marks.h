@@ -3,6 +3,7 @@
 // marks:   the bits below.
 // seen_by: of a live item, the time on the dirty list in steady microseconds, 0 when it is not on it;
 //          of a tombstone, when the session was deleted, in steady microseconds (signed: it may be before our start).
+// synced_touched: of a live item that has kMarkNoRow, the expiry that it had before it was over.
 //
 // Threads: written under the slot's lock.
 
@@ -23,6 +24,10 @@ inline constexpr uint8_t kMarkQuarantined = 8;   // can never be written as it i
 inline constexpr uint8_t kMarkSent = 16;  // has gone to the database; it may be there although no reply said so
 
 inline constexpr uint8_t kMarkProvisional = 32;  // written while nobody could know what the database has
+
+// Was provisional, and found no row when a delete from before may have been forgotten (forgotten_deletes.h).
+inline constexpr uint8_t kMarkAfterOutage = 64;
+inline constexpr uint8_t kMarkNoRow = 128;  // in quarantine because it has no row and may not make one
 
 // SessionStamps::origin: where the copy in memory comes from.
 inline constexpr uint8_t kOriginClient = 0;
@@ -48,6 +53,11 @@ inline bool IsReservation(const store::ItemRef& item) {
 inline bool IsProvisional(const store::ItemRef& item) {
   return item && item.is_session() && item.is_dirty() && item.kind() == store::ItemKind::kValue &&
          Has(item.stamps(), kMarkProvisional);
+}
+
+// When the session was to expire, whether the item is over or not.
+inline base::Seconds ExpiryOf(const store::ItemRef& item, const store::SessionStamps& stamps) {
+  return Has(stamps, kMarkNoRow) ? static_cast<base::Seconds>(stamps.synced_touched) : item.expiry();
 }
 
 // What an item counts for in the share of dirty memory: its bytes and what the dirty list keeps for it.

@@ -223,8 +223,8 @@ ReadThrough::Merged ReadThrough::MergeAbsence(store::Access& access, const Pendi
   return merged;
 }
 
-// The database has no row, and memory perhaps a copy that was doubted, or is no authority. Under the slot, for while the
-// database was asked such a copy can have been written down: then there is a row, and the copy neither dirty nor
+// The database has no row, and memory perhaps a copy that was doubted, or is no authority. Under the slot, for while
+// the database was asked such a copy can have been written down: then there is a row, and the copy neither dirty nor
 // doubted.
 ReadThrough::Merged ReadThrough::DropAbsent(store::Access& access, const Pending& pending, const Key& key) {
   Slot slot = access.Lock(key, sessions_.clock().Now());
@@ -365,6 +365,7 @@ bool ReadThrough::SettleProvisional(store::Access& access, const Key& key, const
   if (row == nullptr || is_dead) sessions_.stats().provisional_won.Add();
   stamps.marks &= static_cast<uint8_t>(~kMarkProvisional);
   stamps.marks |= kMarkSent;
+  if (row == nullptr && sessions_.forgotten_deletes().AfterOutage(stamps.version)) stamps.marks |= kMarkAfterOutage;
   stamps.floor = std::max(stamps.floor, floor);
   if (row != nullptr) {
     if (!is_dead) stamps.born = row->born;

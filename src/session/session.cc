@@ -79,6 +79,7 @@ Sessions::Sessions(const SessionSettings& settings, Rules rules, Doors doors)
       verification_(clock_, settings_.shared ? int64_t{settings_.stall_ms} * 1000 : 0,
                     int64_t{std::min(settings_.grace_s, settings_.tombstone_life_s)} * 1'000'000 / 2),
       doubt_walk_(*this),
+      forgotten_deletes_(*this),
       recent_ends_(settings_.ends_max),
       sampler_(*this),
       losses_(doors.losses != nullptr ? *doors.losses : own_losses_) {}
@@ -209,7 +210,8 @@ void Sessions::NoteHit(store::Access& access, const Rule& rule, const Key& key, 
   {
     const Slot slot = access.Lock(key, now);
     NoteDeleteBelow(slot.item(), key, now);
-    if (slot.item() && slot.item().is_session() && slot.item().cas() == item.cas()) born = BirthOf(slot.item().stamps());
+    if (slot.item() && slot.item().is_session() && slot.item().cas() == item.cas())
+      born = BirthOf(slot.item().stamps());
   }
   answer_book_.NoteAnswer(key, {item.cas(), born}, connection, keep_until);
 }
@@ -310,6 +312,7 @@ SessionStamps Sessions::StampsOf(const WriteRequest& request, const Slot& slot, 
   stamps.origin = kOriginClient;
   stamps.allowance = goes_on ? before.allowance : static_cast<uint8_t>(settings_.immediate_writes);
   stamps.marks = before.marks & kMarkSent;
+  if (goes_on) stamps.marks |= before.marks & kMarkAfterOutage;
   if (request.provisional || IsProvisional(slot.item())) {
     stamps.marks |= kMarkProvisional;
     return stamps;

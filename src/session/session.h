@@ -61,6 +61,7 @@
 #include "session/answer_book.h"
 #include "session/change_poll.h"
 #include "session/doubt_walk.h"
+#include "session/forgotten_deletes.h"
 #include "session/journal.h"
 #include "session/journal_room.h"
 #include "session/loss_record.h"
@@ -190,6 +191,7 @@ class Sessions {
   Verification& verification() { return verification_; }
   const Verification& verification() const { return verification_; }
   DoubtWalk& doubt_walk() { return doubt_walk_; }
+  ForgottenDeletes& forgotten_deletes() { return forgotten_deletes_; }
   RecentEnds& recent_ends() { return recent_ends_; }
   Sampler& sampler() { return sampler_; }
   LossRecord& losses() { return losses_; }
@@ -263,6 +265,7 @@ class Sessions {
   Yields yields_;
   Verification verification_;
   DoubtWalk doubt_walk_;
+  ForgottenDeletes forgotten_deletes_;
   RecentEnds recent_ends_;
   Sampler sampler_;
   LossRecord own_losses_;

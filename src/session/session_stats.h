@@ -28,10 +28,11 @@ struct SessionStats {
   SharedCounter synced_expiries;  // of those rows, expiry alone
   SharedCounter synced_deletes;   // of those rows, tombstones
   SharedCounter batches;
-  SharedCounter write_failures;     // batches that failed
-  SharedCounter overtaken;          // rows for which the database had something later
-  SharedCounter quarantined_total;  // rows set aside because they can never be written
-  SharedCounter coalesced;          // writes that needed no row of their own
+  SharedCounter write_failures;           // batches that failed
+  SharedCounter overtaken;                // rows for which the database had something later
+  SharedCounter quarantined_total;        // rows set aside because they can never be written
+  SharedCounter quarantined_without_row;  // of those, for a delete may have been forgotten
+  SharedCounter coalesced;                // writes that needed no row of their own
   SharedCounter load_queries;
   SharedCounter load_failures;
   SharedCounter loads_found;

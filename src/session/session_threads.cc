@@ -295,7 +295,7 @@ bool SessionThreads::Loops::AwaitHeld(uint32_t timeout_ms) {
 
 Failure SessionThreads::Loops::Send(std::span<const Change> batch, std::vector<ChangeOutcome>* outcomes) {
   const int64_t begun_us = Now();
-  const Failure failure = writing_.driver().Write(batch, outcomes);
+  const Failure failure = sessions_.forgotten_deletes().Write(writing_.driver(), batch, outcomes);
   sessions_.stats().write_micros.Record(static_cast<uint64_t>(Now() - begun_us));
   writing_.Note(failure, Now());
   return failure;

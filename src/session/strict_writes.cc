@@ -281,6 +281,7 @@ LoadOutcome StrictWrites::Settle(store::Access& access, const Order& order, Chan
       stats.strict_conflicts.Add();
       return LoadOutcome::kOvertaken;
     case ChangeOutcome::kBad:
+    case ChangeOutcome::kNoRow:
       break;
   }
   stats.quarantined_total.Add();

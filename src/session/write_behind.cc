@@ -33,6 +33,7 @@ constexpr int64_t kAwake = std::numeric_limits<int64_t>::min();
 constexpr int64_t kAnyTime = kNeverMicros - 1;
 constexpr int64_t kSecondMicros = 1'000'000;
 constexpr size_t kVisitKeys = 1000;
+constexpr int64_t kSayAgainMicros = 3600 * kSecondMicros;
 // After an error that only a person can mend there is no hurry.
 constexpr uint32_t kConfigurationPauseFactor = 10;
 
@@ -223,6 +224,7 @@ bool WriteBehind::Copy(store::Access& access, const Key& key, Change* change, Se
     change->base_version = stamps.version;
     return true;
   }
+  change->unseen_since_us = sessions_.forgotten_deletes().UnseenSince(stamps);
   row.data.reserve(item.value_size());
   item.ForEachPiece([&row](std::string_view piece) { row.data += piece; });
   return true;
@@ -300,6 +302,7 @@ void WriteBehind::OnOutcomes(store::Access& access, std::span<const ChangeOutcom
   const Seconds now = sessions_.clock().Now();
   for (size_t i = 0; i < batch_.size(); ++i) OnOutcome(access, batch_[i], sent_[i], outcomes[i], now);
   access.Quiesce();
+  SayWithoutRow(static_cast<uint64_t>(std::count(outcomes.begin(), outcomes.end(), ChangeOutcome::kNoRow)));
   SessionStats& stats = sessions_.stats();
   stats.batches.Add();
   stats.batch_rows.Record(batch_.size());
@@ -360,7 +363,29 @@ void WriteBehind::OnOutcome(store::Access& access, const Change& change, const S
       Quarantine(key.bytes);
       slot.SetStamps(stamps);
       return;
+    case ChangeOutcome::kNoRow:
+      sessions_.stats().quarantined_total.Add();
+      sessions_.stats().quarantined_without_row.Add();
+      if (!unchanged) return;
+      stamps.marks |= kMarkQuarantined | kMarkNoRow;
+      stamps.synced_touched = slot.item().expiry();
+      Quarantine(key.bytes);
+      slot.SetStamps(stamps);
+      // Nobody may go on with it here either; who logs in begins another session.
+      CHECK(slot.SetExpiry(base::kAlreadyPast));  // a session always has room for one
+      return;
   }
+}
+
+void WriteBehind::SayWithoutRow(uint64_t count) {
+  const int64_t now_us = sessions_.clock().SteadyMicros();
+  if (count == 0 || now_us < say_without_row_us_) return;
+  say_without_row_us_ = now_us + kSayAgainMicros;
+  sessions_.Say(
+      "sessions: this server or its journal was away from the database for longer than --tombstone-life, and "
+      "sessions that it wants to write have no row: other servers may have deleted them, so they are kept in "
+      "quarantine and answered as gone; \"stats sessions\" counts them; a new login replaces one, and where "
+      "outages may last longer a larger --tombstone-life keeps them");
 }
 
 void WriteBehind::NoteDone(const Change& change, Seconds now, SessionStamps* stamps) {
@@ -376,7 +401,7 @@ void WriteBehind::NoteDone(const Change& change, Seconds now, SessionStamps* sta
   } else {
     stats.synced_bytes.Add(change.row.data.size());
     stamps->synced_version = std::max(stamps->synced_version, change.row.version);
-    stamps->marks &= static_cast<uint8_t>(~kMarkNeedsRow);
+    stamps->marks &= static_cast<uint8_t>(~(kMarkNeedsRow | kMarkAfterOutage));
   }
   stamps->synced_touched = std::max(stamps->synced_touched, change.row.touched);
 }

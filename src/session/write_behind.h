@@ -8,7 +8,8 @@
 // Owns:    the dirty list, the batch in hand.
 // Blocks:  never.
 // Errors:  a failed batch stays dirty and is retried after a pause; a row that can never be written goes to quarantine,
-//          where it stays dirty (pinned, listed) until a later write of the session lifts it.
+//          where it stays dirty (pinned, listed) until a later write of the session lifts it. So does one that may
+//          not make a row (forgotten_deletes.h); it is over for all who ask.
 // Limits:  batch_rows_max rows and batch_bytes_max bytes a batch (one row may be larger); one batch in hand.
 // Invariants
 // (1) A dirty item is on the dirty list, in the batch in hand, or in quarantine.
@@ -109,6 +110,7 @@ class WriteBehind {
   void TakeDue(int64_t due_us, std::vector<store::DirtyList::Entry>* due);
   void Quarantine(std::string_view key);
   void EmptyHand();
+  void SayWithoutRow(uint64_t count);
 
   Sessions& sessions_;
   std::function<void()> wake_;  // null until SetWake
@@ -135,6 +137,7 @@ class WriteBehind {
   size_t batch_bytes_ = 0;
   int64_t paused_until_us_ = 0;
   uint32_t pause_ms_ = 0;
+  int64_t say_without_row_us_ = 0;  // not before
 };
 
 }  // namespace holdfast::session

@@ -187,7 +187,8 @@ class SessionSite {
     if (batch.empty()) return 0;
     const size_t rows = batch.size();
     std::vector<ChangeOutcome> outcomes;
-    if (const session::Failure failure = driver_->Write(batch, &outcomes); !failure.ok()) {
+    const session::Failure failure = sessions_->forgotten_deletes().Write(*driver_, batch, &outcomes);
+    if (!failure.ok()) {
       sessions_->write_behind().OnFailure(failure);
       return std::nullopt;
     }

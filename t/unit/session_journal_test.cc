@@ -524,6 +524,7 @@ struct Node {
     uint32_t keep_s = 5;
     store::StoreSettings store{};
     SyncFile sync = ::fdatasync;
+    bool is_shared = false;             // other servers may have been at the database
     const Node* predecessor = nullptr;  // hands over; null: nobody runs
     bool is_away = false;               // the database cannot be asked at the start
   };
@@ -563,7 +564,9 @@ struct Node {
     access = std::make_unique<store::Access>(*store);
     auto rules = Rules::Parse(options.rules);
     CHECK(rules.ok());
-    sessions = std::make_unique<Sessions>(SessionSettings{}, std::move(rules.value()),
+    SessionSettings session_settings;
+    session_settings.shared = options.is_shared;
+    sessions = std::make_unique<Sessions>(session_settings, std::move(rules.value()),
                                           Sessions::Doors{clock, *store, *journal, [](const Waiter&, LoadOutcome) {}});
     if (before == nullptr) CHECK(journal->Replay(*sessions, options.is_away ? nullptr : driver.get()).ok());
   }
@@ -647,13 +650,13 @@ struct Node {
     std::vector<ChangeOutcome> outcomes;
     CHECK(driver->Write({&change, 1}, &outcomes).ok() && outcomes[0] == ChangeOutcome::kDone);
   }
-  // Carries everything that is dirty to the database.
+  // Carries everything that is dirty to the database, but for what must stay in quarantine.
   void Sync() {
     sessions->write_behind().SetDraining(true);
-    while (sessions->write_behind().dirty_items() > 0) {
+    while (sessions->write_behind().dirty_items() > sessions->write_behind().quarantined()) {
       const auto changes = sessions->write_behind().NextBatch(*access);
       std::vector<ChangeOutcome> outcomes;
-      CHECK(driver->Write(changes, &outcomes).ok());
+      CHECK(sessions->forgotten_deletes().Write(*driver, changes, &outcomes).ok());
       sessions->write_behind().OnOutcomes(*access, outcomes);
     }
     sessions->write_behind().SetDraining(false);
@@ -883,6 +886,95 @@ TEST(FileJournal, a_step_of_the_wall_clock_before_the_machine_was_started_anew_m
     EXPECT_EQ(node.access->Find(store::Key::Of("s:one"), clock.Now()).item.expiry(), clock.Now() + 90) << step_s;
     EXPECT_EQ(node.Load("s:one").expires_us, clock.SteadyMicros() + 90 * 1'000'000) << step_s;
   }
+}
+
+// Who writes "s:one" and is killed; then nobody runs for so long after that.
+void LeaveBehind(Folder& folder, test::VirtualClock& clock, const Node::Options& options, int64_t away_us,
+                 bool provisional = false) {
+  Node node(folder, clock, options);
+  node.Set("s:one", "value", clock.Now() + 1'000'000, provisional);
+  clock.AdvanceMicros(away_us);
+}
+
+constexpr int64_t kTombstoneLife = int64_t{86400} * 1'000'000;
+
+TEST(FileJournal, one_that_was_away_for_longer_than_tombstones_live_makes_no_row) {
+  for (const bool reboots : {false, true}) {
+    for (const int64_t beyond_us : {0, 1}) {
+      Folder folder;
+      test::VirtualClock clock;
+      const Node::Options options{.is_shared = true};
+      LeaveBehind(folder, clock, options, kTombstoneLife + beyond_us);
+      if (reboots) clock.Reboot();
+      // Twice: it stays in the journal.
+      for (int i = 0; i < 1 + beyond_us; ++i) {
+        Node node(folder, clock, options);
+        EXPECT_EQ(node.Get("s:one"), "value");
+        node.Sync();
+        EXPECT_EQ(node.sessions->write_behind().quarantined(), static_cast<uint64_t>(beyond_us));
+        EXPECT_EQ(node.sessions->stats().quarantined_without_row.value(), static_cast<uint64_t>(beyond_us));
+        EXPECT_EQ(node.Load("s:one").data, beyond_us == 0 ? "value" : "");
+        for (int round = 0; round < 4; ++round) {
+          node.journal->Round(*node.sessions, *node.access);
+          node.access->Online();
+          clock.AdvanceSeconds(5);
+        }
+        // What was written is asked for again, for there are others.
+        EXPECT_EQ(node.StateOf("s:one"), beyond_us == 0 ? store::ItemState::kAbsent : store::ItemState::kExpired);
+      }
+    }
+  }
+}
+
+TEST(FileJournal, one_that_was_away_for_long_changes_a_row_that_is_there) {
+  Folder folder;
+  test::VirtualClock clock;
+  const Node::Options options{.is_shared = true};
+  {
+    Node node(folder, clock, options);
+    node.Set("s:one", "before", clock.Now() + 1'000'000);
+    node.Sync();
+  }
+  LeaveBehind(folder, clock, options, 3 * kTombstoneLife);
+  Node node(folder, clock, options);
+  node.Sync();
+  EXPECT_EQ(node.Load("s:one").data, "value");
+  EXPECT_EQ(node.sessions->write_behind().quarantined(), 0u);
+}
+
+TEST(FileJournal, a_set_of_an_outage_of_long_ago_makes_no_row) {
+  for (const int64_t beyond_us : {0, 1}) {
+    Folder folder;
+    test::VirtualClock clock;
+    LeaveBehind(folder, clock, {.is_shared = true}, kTombstoneLife + beyond_us, true);
+    Node node(folder, clock, {.is_shared = true});
+    ASSERT_EQ(node.sessions->provisional().size(), 1u);
+    node.Ask();
+    node.Sync();
+    EXPECT_EQ(node.sessions->write_behind().quarantined(), static_cast<uint64_t>(beyond_us));
+    EXPECT_EQ(node.Load("s:one").data, beyond_us == 0 ? "value" : "");
+  }
+}
+
+TEST(FileJournal, what_has_no_place_in_memory_makes_no_row_either) {
+  for (const int64_t beyond_us : {0, 1}) {
+    Folder folder;
+    test::VirtualClock clock;
+    LeaveBehind(folder, clock, {.is_shared = true}, kTombstoneLife + beyond_us);
+    Node node(folder, clock, {.rules = "prefix=other:", .is_shared = true});
+    EXPECT_EQ(node.Load("s:one").data, beyond_us == 0 ? "value" : "");
+    EXPECT_EQ(node.sessions->stats().quarantined_without_row.value(), static_cast<uint64_t>(beyond_us));
+    EXPECT_EQ(node.sessions->losses().value(Loss::kUnwritable), static_cast<uint64_t>(beyond_us));
+  }
+}
+
+TEST(FileJournal, of_who_has_the_database_to_himself_comes_back_however_late) {
+  Folder folder;
+  test::VirtualClock clock;
+  LeaveBehind(folder, clock, {}, 3 * kTombstoneLife);
+  Node node(folder, clock);
+  node.Sync();
+  EXPECT_EQ(node.Load("s:one").data, "value");
 }
 
 TEST(FileJournal, replaying_twice_changes_nothing) {

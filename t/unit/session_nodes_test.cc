@@ -746,6 +746,238 @@ TEST_F(Nodes, keep_what_a_restored_database_lacks_although_it_is_asked_for_first
   EXPECT_TRUE(a_.IsDirty("php:1"));
 }
 
+// -- Deletes that the database has forgotten ------------------------------------------------------
+
+// A database that remembers a delete for a hundred seconds and no grace.
+class LongAway : public testing::Test {
+ protected:
+  static constexpr int64_t kLife = 100 * kSecond;
+  static SessionSettings Forgetful() {
+    SessionSettings settings;
+    settings.immediate_writes = 1;
+    settings.tombstone_life_s = kLife / kSecond;
+    settings.grace_s = 0;
+    return settings;
+  }
+  void SetUp() override {
+    a_.sessions().SetSay([this](const std::string& line) { said_.push_back(line); });
+  }
+  void Sweep() {
+    uint64_t deleted = 0;
+    ASSERT_TRUE(b_.driver().Sweep(0, 100, &deleted).ok());
+  }
+  void Away() { a_.driver().fault = FaultyDriver::Fault::kRefuse; }
+  void Back() { a_.driver().fault = FaultyDriver::Fault::kNone; }
+  // The database has "one", A "two"; then A is away until this long after it has looked for changes for the last time.
+  void LeaveWithAChange(const std::string& name, int64_t for_us) {
+    ASSERT_EQ(a_.Set(name, "one", 1, 0), Answer::kStored);
+    a_.WriteDue();
+    ASSERT_EQ(a_.Set(name, "two", 1, 0), Answer::kStored);
+    a_.PollNow();
+    Away();
+    ground_->clock.AdvanceMicros(a_.sessions().change_poll().polled_us() + for_us - ground_->clock.SteadyMicros());
+    b_.PollNow();
+  }
+  // Another server deletes it, and the database forgets that.
+  void Forget(const std::string& name) {
+    Change change;
+    change.kind = ChangeKind::kDelete;
+    change.row.key = name;
+    change.row.version = b_.sessions().stamp_clock().Next(0);
+    change.row.expires_us = ground_->clock.SteadyMicros() - 1;
+    std::vector<ChangeOutcome> outcomes;
+    ASSERT_TRUE(b_.driver().Write({&change, 1}, &outcomes).ok());
+    Sweep();
+    ASSERT_EQ(b_.RowValue(name), "(none)");
+  }
+  uint64_t quarantined() { return a_.sessions().write_behind().quarantined(); }
+  uint64_t without_row() { return a_.sessions().stats().quarantined_without_row.value(); }
+
+  const std::shared_ptr<Ground> ground_ = std::make_shared<Ground>();
+  SessionSite a_{ground_, "a", Forgetful()};
+  SessionSite b_{ground_, "b", Forgetful()};
+  std::vector<std::string> said_;
+};
+
+TEST_F(LongAway, brings_no_session_back_that_was_deleted_elsewhere) {
+  ASSERT_EQ(a_.Set("web:1", "one", 1, 0), Answer::kStored);
+  a_.WriteDue();
+  ASSERT_EQ(a_.Set("web:1", "two", 1, 0), Answer::kStored);
+  Away();
+  a_.unreachable = true;
+  ASSERT_EQ(b_.Delete("web:1", 9), Answer::kDeleted);
+  b_.WriteDue();
+  ASSERT_EQ(b_.RowValue("web:1"), "(deleted)");
+  ground_->clock.AdvanceMicros(kLife + 2 * kSecond);
+  Sweep();
+  ASSERT_EQ(b_.RowValue("web:1"), "(none)");
+  b_.PollNow();
+  a_.Beat();
+
+  Back();
+  a_.unreachable = false;
+  a_.sessions().write_behind().SetDraining(true);
+  a_.Pass(3000);
+  EXPECT_EQ(b_.RowValue("web:1"), "(none)");
+  EXPECT_EQ(quarantined(), 1u);
+  EXPECT_EQ(without_row(), 1u);
+  EXPECT_EQ(a_.sessions().stats().quarantined_total.value(), 1u);
+  EXPECT_EQ(a_.sessions().write_behind().dirty_items(), 1u);
+  ASSERT_EQ(said_.size(), 1u);
+  EXPECT_NE(said_[0].find("--tombstone-life"), std::string::npos) << said_[0];
+  EXPECT_EQ(b_.Get("web:1", 9), Answer::kMiss);
+  EXPECT_EQ(a_.Get("web:1", 1), Answer::kMiss);
+  EXPECT_EQ(a_.Append("web:1", "more"), Answer::kNotStored);
+
+  EXPECT_EQ(a_.Set("web:1", "login", 1, 0), Answer::kStored);
+  a_.WriteDue();
+  EXPECT_EQ(quarantined(), 0u);
+  EXPECT_EQ(a_.sessions().write_behind().dirty_items(), 0u);
+  EXPECT_EQ(b_.RowValue("web:1"), "login");
+  b_.PollNow();
+  EXPECT_EQ(b_.Value("web:1", 9), "login");
+}
+
+TEST_F(LongAway, begins_when_the_last_poll_is_older_than_a_tombstone_lives) {
+  for (const bool poller_is_first : {false, true}) {
+    for (const int64_t beyond_us : {0, 1}) {
+      const std::string name = "web:" + std::to_string(poller_is_first) + std::to_string(beyond_us);
+      LeaveWithAChange(name, kLife + beyond_us);
+      Forget(name);
+      Back();
+      const uint64_t before = without_row();
+      if (poller_is_first) (void)a_.PollOnce();
+      a_.sessions().write_behind().SetDraining(true);
+      a_.WriteDue();
+      a_.sessions().write_behind().SetDraining(false);
+      EXPECT_EQ(without_row() - before, beyond_us == 0 ? 0u : 1u) << name;
+      EXPECT_EQ(b_.RowValue(name), beyond_us == 0 ? "two" : "(none)") << name;
+      a_.PollNow();
+    }
+  }
+}
+
+TEST_F(LongAway, leaves_it_to_the_guard_where_there_is_a_row) {
+  LeaveWithAChange("web:live", 3 * kLife);
+  Back();
+  a_.sessions().write_behind().SetDraining(true);
+  a_.WriteDue();
+  EXPECT_EQ(b_.RowValue("web:live"), "two");
+  LeaveWithAChange("web:deleted", 3 * kLife);
+  ASSERT_EQ(b_.Delete("web:deleted", 9), Answer::kDeleted);
+  b_.WriteDue();
+  Back();
+  a_.WriteDue();
+  EXPECT_EQ(b_.RowValue("web:deleted"), "(deleted)");
+  EXPECT_EQ(quarantined(), 0u);
+  EXPECT_EQ(without_row(), 0u);
+}
+
+TEST_F(LongAway, obeys_a_delete_that_is_swept_before_the_write) {
+  // Between the look and the write.
+  class SweepingDriver final : public test::PassingDriver {
+   public:
+    using PassingDriver::PassingDriver;
+    Failure Write(std::span<const Change> changes, std::vector<ChangeOutcome>* outcomes) override {
+      uint64_t deleted = 0;
+      CHECK(Sweep(-1000 * kSecond, 100, &deleted).ok() && deleted == 1);
+      return PassingDriver::Write(changes, outcomes);
+    }
+  };
+  LeaveWithAChange("web:1", 3 * kLife);
+  ASSERT_EQ(b_.Delete("web:1", 9), Answer::kDeleted);
+  b_.WriteDue();
+  Back();
+  ground_->clock.AdvanceSeconds(1);  // a pause is kept
+  SweepingDriver driver(a_.database().NewDriver());
+  ASSERT_TRUE(driver.Open().ok());
+  a_.sessions().write_behind().SetDraining(true);
+  const std::span<const Change> due = a_.sessions().write_behind().NextBatch(a_.access());
+  ASSERT_EQ(due.size(), 1u);
+  std::vector<Change> batch{due[0], Change()};
+  batch[1].row.key = "web:2";
+  batch[1].row.version = batch[1].row.born = a_.sessions().stamp_clock().Next(0);
+  batch[1].row.data = "fresh";
+  std::vector<ChangeOutcome> outcomes;
+  ASSERT_TRUE(a_.sessions().forgotten_deletes().Write(driver, batch, &outcomes).ok());
+  EXPECT_EQ(outcomes, (std::vector{ChangeOutcome::kOvertaken, ChangeOutcome::kDone}));
+  EXPECT_EQ(b_.RowValue("web:1"), "(none)");
+  EXPECT_EQ(b_.RowValue("web:2"), "fresh");
+}
+
+TEST_F(LongAway, loses_nothing_when_no_other_server_was_there) {
+  b_.Kill();
+  ground_->clock.AdvanceSeconds(20);  // its lease is over
+  a_.PollNow();
+  ASSERT_EQ(a_.Set("web:1", "one", 1, 0), Answer::kStored);
+  Away();
+  ground_->clock.AdvanceMicros(3 * kLife);
+  a_.Beat();
+  Back();
+  a_.WriteDue();
+  EXPECT_EQ(without_row(), 0u);
+  EXPECT_EQ(a_.RowValue("web:1"), "one");
+}
+
+TEST_F(LongAway, keeps_a_set_of_the_outage_from_taking_the_place_of_a_forgotten_delete) {
+  for (const int64_t beyond_us : {0, 1, 2}) {
+    const std::string name = "web:" + std::to_string(beyond_us);
+    a_.PollNow();
+    Away();
+    ASSERT_EQ(a_.Set(name, "blind", 1, 0), Answer::kStored);
+    ASSERT_EQ(a_.sessions().provisional().size(), 1u);
+    ground_->clock.AdvanceMicros(a_.sessions().change_poll().polled_us() + kLife + beyond_us -
+                                 ground_->clock.SteadyMicros());
+    b_.PollNow();
+    Back();
+    if (beyond_us == 2) (void)a_.PollOnce();  // comes before the reader
+    a_.ReadOnce();
+    EXPECT_EQ(a_.sessions().provisional().size(), 0u);
+    a_.WriteDue();
+    EXPECT_EQ(without_row(), static_cast<uint64_t>(beyond_us));
+    EXPECT_EQ(b_.RowValue(name), beyond_us == 0 ? "blind" : "(none)");
+  }
+}
+
+TEST_F(LongAway, is_not_who_was_there_all_along_however_old_the_session) {
+  ASSERT_EQ(a_.Set("web:1", "v", 1, 0), Answer::kStored);
+  a_.WriteDue();
+  for (int i = 0; i < 3; ++i) {
+    ground_->clock.AdvanceMicros(kLife - kSecond);
+    for (SessionSite* site : {&a_, &b_}) site->Beat();
+    ASSERT_TRUE(a_.PollOnce().ok());
+  }
+  a_.sessions().OnDatabaseReplaced("test");
+  Forget("web:1");
+  a_.YieldOnce();
+  a_.WriteDue();
+  EXPECT_EQ(without_row(), 0u);
+  EXPECT_EQ(b_.RowValue("web:1"), "v");
+}
+
+TEST_F(LongAway, drops_the_copies_that_others_may_have_deleted) {
+  ASSERT_EQ(a_.Set("web:1", "v", 1, 0), Answer::kStored);
+  a_.WriteDue();
+  LeaveWithAChange("web:2", kLife + 1);
+  Forget("web:1");
+  Back();
+  ASSERT_TRUE(a_.PollOnce().ok());
+  a_.YieldOnce();
+  EXPECT_FALSE(a_.InMemory("web:1"));
+  EXPECT_EQ(a_.Get("web:1", 1), Answer::kMiss);
+}
+
+TEST_F(LongAway, is_nobody_with_a_database_of_his_own) {
+  SessionSite alone(Forgetful());
+  ASSERT_EQ(alone.Set("web:1", "v", 1, 0), Answer::kStored);
+  alone.driver().fault = FaultyDriver::Fault::kRefuse;
+  alone.clock.AdvanceMicros(3 * kLife);
+  alone.driver().fault = FaultyDriver::Fault::kNone;
+  alone.WriteDue();
+  EXPECT_EQ(alone.RowValue("web:1"), "v");
+  EXPECT_EQ(alone.sessions().stats().quarantined_total.value(), 0u);
+}
+
 // -- The reaper -----------------------------------------------------------------------------------
 
 TEST_F(Nodes, sweep_one_at_a_time) {
