@@ -49,6 +49,21 @@ Background::Work ExplainSession(Operations& operations, std::string id) {
   };
 }
 
+Background::Work ListQuarantine(Operations& operations) {
+  return [&operations](Feed& feed) {
+    store::Access access(operations.store);
+    access.Offline();
+    const uint64_t count = operations.sessions->write_behind().quarantined();
+    for (const session::SessionFacts& facts : operations.inquiry->Quarantined(access, kQuarantineShown)) {
+      if (!feed.Push({NameOf(operations, facts.key), session::DescribeQuarantined(facts)})) return ReplyCode::kNone;
+    }
+    if (count > kQuarantineShown && !feed.Push({"more", std::to_string(count - kQuarantineShown)})) {
+      return ReplyCode::kNone;
+    }
+    return ReplyCode::kStatEnd;
+  };
+}
+
 Background::Work TellWhy(Operations& operations, std::string id) {
   return [&operations, id = std::move(id)](Feed& feed) {
     static_cast<void>(

@@ -222,6 +222,10 @@ Progress AboutSession(const Question& question, Background::Work (*tell)(Operati
   return InBackground(question, tell(question.operations(), std::string(id)));
 }
 
+Progress ShowQuarantine(const Question& question) {
+  if (question.operations().inquiry == nullptr) return Say(question, ReplyCode::kUnknownCommand);
+  return InBackground(question, ListQuarantine(question.operations()));
+}
 Progress ShowSession(const Question& question) { return AboutSession(question, DescribeSession); }
 Progress ShowWhy(const Question& question) { return AboutSession(question, ExplainSession); }
 
@@ -237,7 +241,7 @@ struct Row {
 };
 constexpr Row kMade[] = {{"items", ShowItems}, {"slabs", ShowSlabs},     {"sizes", ShowSizes},
                          {"detail", Detail},   {"cachedump", ListItems}, {"conns", ShowConnections},
-                         {"why", ShowWhy},     {"session", ShowSession}};
+                         {"why", ShowWhy},     {"session", ShowSession}, {"quarantine", ShowQuarantine}};
 
 std::vector<std::string_view> WordsOf(std::string_view text) {
   std::vector<std::string_view> words;

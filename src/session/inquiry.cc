@@ -6,6 +6,7 @@
 
 #include <algorithm>
 
+#include "session/marks.h"
 #include "session/session.h"
 
 namespace holdfast::session {
@@ -70,13 +71,23 @@ SessionFacts Inquiry::LookIntoMemory(store::Access& access, const std::string& b
       facts.size = slot.item().value_size();
       facts.client_flags = slot.item().client_flags();
       facts.dirty = slot.item().is_dirty();
-      const base::Seconds expiry = slot.item().expiry();
+      const base::Seconds expiry = ExpiryOf(slot.item(), facts.stamps);
       if (expiry != base::kNever) facts.expires_wall_us = WallOf(clock.SteadyMicrosAt(expiry));
       if (facts.stamps.synced_at != 0) facts.synced_wall_us = WallOf(clock.SteadyMicrosAt(facts.stamps.synced_at));
     }
   }
   access.Offline();
   return facts;
+}
+
+std::vector<SessionFacts> Inquiry::Quarantined(store::Access& access, size_t count) const {
+  std::vector<SessionFacts> all;
+  for (const std::string& key : sessions_.write_behind().QuarantinedAfter("", count)) {
+    SessionFacts facts = LookIntoMemory(access, key);
+    // It may have been lifted meanwhile.
+    if (facts.rule != nullptr && facts.dirty && Has(facts.stamps, kMarkQuarantined)) all.push_back(std::move(facts));
+  }
+  return all;
 }
 
 void Inquiry::TakeRow(const Row& row, SessionFacts* facts) const {

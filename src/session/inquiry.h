@@ -61,6 +61,9 @@ class Inquiry {
   // of which something is known. access is offline, and will be.
   SessionFacts Ask(store::Access& access, std::string_view id);
 
+  // The first sessions in quarantine by their keys, at most count; what memory knows of them. access as above.
+  std::vector<SessionFacts> Quarantined(store::Access& access, size_t count) const;
+
  private:
   std::vector<std::string> KeysOf(std::string_view id) const;
   SessionFacts LookIntoMemory(store::Access& access, const std::string& key) const;
@@ -74,6 +77,8 @@ class Inquiry {
 
 // One sentence, or two: what became of the session.
 std::string Why(const SessionFacts& facts, int64_t now_wall_us);
+// Why it is in quarantine and what it is, as NAME=VALUE with blanks between, for `stats quarantine`.
+std::string DescribeQuarantined(const SessionFacts& facts);
 // Name and value, for `stats session`. id: how the session is called in it.
 std::vector<std::pair<std::string, std::string>> Describe(const SessionFacts& facts, const std::string& id,
                                                           int64_t now_wall_us);

@@ -2,6 +2,7 @@
 // Who deleted it is in the record of ends if the delete came through this server lately; the stamp of the delete always
 // names the server.
 
+#include <algorithm>
 #include <cstdio>
 #include <cstdlib>
 #include <ctime>
@@ -111,9 +112,20 @@ std::string Expired(const SessionFacts& facts) {
   return "It expired at " + Utc(facts.expires_wall_us) + "; " + Written(facts) + ".";
 }
 
+// Over for all who ask, but not expired.
+bool IsHeldBack(const SessionFacts& facts) {
+  return facts.memory == Memory::kExpired && facts.dirty && Has(facts.stamps, kMarkNoRow) &&
+         facts.database <= InDatabase::kNothing;
+}
+
 std::string WhatStands(const SessionFacts& facts) {
   if (facts.memory == Memory::kLive) return Live(facts);
   if (facts.memory == Memory::kDeleted) return Deleted(facts);
+  if (IsHeldBack(facts)) {
+    return "It is held back (quarantined): this server or its journal was away from the database for longer than "
+           "--tombstone-life, and there is no row of it, so another server may have deleted it; " +
+           Written(facts) + "; " + Lifetime(facts) + ".";
+  }
   switch (facts.database) {
     case InDatabase::kLive:
       return "It is live in the database and not in memory here (evicted, or not asked for since the start), and the "
@@ -139,6 +151,7 @@ std::string WhatStands(const SessionFacts& facts) {
 const char* StateOf(const SessionFacts& facts) {
   if (facts.memory == Memory::kLive) return Has(facts.stamps, kMarkReservation) ? "reservation" : "live";
   if (facts.memory == Memory::kDeleted) return "deleted";
+  if (IsHeldBack(facts)) return "quarantined";
   switch (facts.database) {
     case InDatabase::kLive:
       return "live";
@@ -187,6 +200,18 @@ std::string Why(const SessionFacts& facts, int64_t now_wall_us) {
     text += " One before it under this id was deleted at " + Utc(facts.end->at_us) + " " + Client(*facts.end) + ".";
   }
   return text;
+}
+
+std::string DescribeQuarantined(const SessionFacts& facts) {
+  const auto word = [](std::string utc) {
+    std::replace(utc.begin(), utc.end(), ' ', '_');
+    return utc;
+  };
+  const bool never = facts.expires_wall_us == kNeverMicros;
+  return std::string("reason=") + (Has(facts.stamps, kMarkNoRow) ? "without_row" : "unwritable") +
+         " rule=" + facts.rule->name + " size=" + std::to_string(facts.size) +
+         " written=" + word(UtcOf(facts.stamps.version)) +
+         " expires=" + (never ? std::string("never") : word(Utc(facts.expires_wall_us)));
 }
 
 std::vector<std::pair<std::string, std::string>> Describe(const SessionFacts& facts, const std::string& id,

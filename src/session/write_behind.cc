@@ -252,6 +252,11 @@ void WriteBehind::LiftQuarantine(std::string_view key) {
   quarantined_.store(quarantine_.size(), std::memory_order_relaxed);
 }
 
+std::vector<std::string> WriteBehind::QuarantinedAfter(const std::string& key, size_t count) const {
+  const std::lock_guard lock(visit_mutex_);
+  return quarantine_.After(key, count);
+}
+
 void WriteBehind::EmptyHand() {
   const std::lock_guard lock(visit_mutex_);
   if (is_visited_) left_hand_.insert(left_hand_.end(), hand_.begin(), hand_.end());
@@ -275,10 +280,7 @@ bool WriteBehind::VisitDirty(const std::function<bool(std::span<const std::strin
     is_visited_ = true;
   }
   const auto provisional = [&](const std::string& key) { return sessions_.provisional().After(key, kVisitKeys); };
-  const auto quarantined = [&](const std::string& key) {
-    const std::lock_guard lock(visit_mutex_);
-    return quarantine_.After(key, kVisitKeys);
-  };
+  const auto quarantined = [&](const std::string& key) { return QuarantinedAfter(key, kVisitKeys); };
   bool goes_on = VisitSet(provisional, visit) && VisitSet(quarantined, visit);
   std::vector<std::string> keys;
   for (store::DirtyList::Place place; goes_on && dirty_list_.Keys(&place, &keys);) goes_on = visit(keys);
@@ -384,7 +386,7 @@ void WriteBehind::SayWithoutRow(uint64_t count) {
   sessions_.Say(
       "sessions: this server or its journal was away from the database for longer than --tombstone-life, and "
       "sessions that it wants to write have no row: other servers may have deleted them, so they are kept in "
-      "quarantine and answered as gone; \"stats sessions\" counts them; a new login replaces one, and where "
+      "quarantine and answered as gone; \"stats quarantine\" lists them; a new login replaces one, and where "
       "outages may last longer a larger --tombstone-life keeps them");
 }
 

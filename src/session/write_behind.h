@@ -84,6 +84,9 @@ class WriteBehind {
   // A write has replaced the item of this key, which was in quarantine. Callable under its slot.
   void LiftQuarantine(std::string_view key);
 
+  // At most count keys in quarantine behind this one.
+  std::vector<std::string> QuarantinedAfter(const std::string& key, size_t count) const;
+
   // Calls visit with the key of every item that is dirty all the while, a few at a time and with no lock held; others
   // may be among them. Stops when visit answers false, and answers that.
   bool VisitDirty(const std::function<bool(std::span<const std::string>)>& visit);

@@ -4,6 +4,7 @@
 #include <sqlite3.h>
 
 #include "lib/session_site.h"
+#include "session/inquiry.h"
 
 namespace holdfast::session {
 namespace {
@@ -828,6 +829,18 @@ TEST_F(LongAway, brings_no_session_back_that_was_deleted_elsewhere) {
   EXPECT_EQ(b_.Get("web:1", 9), Answer::kMiss);
   EXPECT_EQ(a_.Get("web:1", 1), Answer::kMiss);
   EXPECT_EQ(a_.Append("web:1", "more"), Answer::kNotStored);
+
+  Inquiry inquiry(a_.sessions(), a_.database());
+  a_.access().Offline();
+  const SessionFacts facts = inquiry.Ask(a_.access(), "web:1");
+  const std::vector<SessionFacts> listed = inquiry.Quarantined(a_.access(), 10);
+  a_.access().Online();
+  const std::string why = Why(facts, ground_->clock.WallMicros());
+  EXPECT_NE(why.find("another server may have deleted it"), std::string::npos) << why;
+  EXPECT_NE(why.find("it does not expire"), std::string::npos) << why;
+  ASSERT_EQ(listed.size(), 1u);
+  EXPECT_EQ(DescribeQuarantined(listed[0]),
+            "reason=without_row rule=web: size=3 written=2027-01-15_08:00:00_UTC expires=never");
 
   EXPECT_EQ(a_.Set("web:1", "login", 1, 0), Answer::kStored);
   a_.WriteDue();

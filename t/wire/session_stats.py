@@ -290,6 +290,31 @@ class OneSession(unittest.TestCase):
                 self.assertIn("the database cannot be asked (", why)
                 self.assertIn("a request for it was told", why)
 
+    def test_what_is_in_quarantine_is_listed(self):
+        for options, name in (((), r"~[0-9a-f]{8}"), (("--list-sessions",), r"s%3A\d+")):
+            with Server(RULE, *options, sessions=True) as server, server.connect() as connection:
+                connection.ask(b"stats quarantine\r\n", b"END\r\n")
+                with contextlib.closing(sqlite3.connect(server.database)) as other:
+                    other.execute("CREATE TRIGGER refusal BEFORE INSERT ON sessions WHEN NEW.flags = 13 "
+                                  "BEGIN SELECT RAISE(ABORT, 'no'); END")
+                connection.ask(b"set s:good 0 1000 1\r\nx\r\n", b"STORED\r\n")
+                for number in range(1000):
+                    connection.ask(b"set s:%d 13 1000 3\r\nbad\r\n" % number, b"STORED\r\n")
+                wait_until(lambda: numbers(connection)["quarantined"] == 1000)
+                rows = connection.stats("quarantine")
+                self.assertEqual(len(rows), 1000)
+                utc = r"\d{4}-\d\d-\d\d_\d\d:\d\d:\d\d_UTC"
+                for key, text in rows.items():
+                    self.assertRegex(key, f"^{name}$")
+                    self.assertRegex(text, f"^reason=unwritable rule=s: size=3 written={utc} expires={utc}$")
+                connection.ask(b"set s:1000 13 1000 3\r\nbad\r\n", b"STORED\r\n")
+                wait_until(lambda: numbers(connection)["quarantined"] == 1001)
+                rows = connection.stats("quarantine")
+                self.assertEqual((len(rows), rows["more"]), (1001, "1"))
+                for number in range(1001):
+                    connection.ask(b"set s:%d 0 1000 1\r\nx\r\n" % number, b"STORED\r\n")
+                connection.ask(b"stats quarantine\r\n", b"END\r\n")
+
     def test_nothing_is_remembered_with_session_ends_0(self):
         with Server(RULE, "--session-ends=0", sessions=True) as server, server.connect() as connection:
             connection.ask(b"set s:1 0 1000 1\r\nx\r\ndelete s:1\r\n", b"STORED\r\nDELETED\r\n")
@@ -300,7 +325,7 @@ class OneSession(unittest.TestCase):
             for line in (b"why", b"why a b", b"why " + b"k" * 251, b"stats session", b"stats why", b"stats session " + b"k" * 251):
                 connection.ask(line + b"\r\n", b"CLIENT_ERROR give one session id\r\n")
         with Server() as server, server.connect() as connection:
-            connection.ask(b"why x\r\nstats why x\r\nstats session x\r\n", b"ERROR\r\n" * 3)
+            connection.ask(b"why x\r\nstats why x\r\nstats session x\r\nstats quarantine\r\n", b"ERROR\r\n" * 4)
 
 
 if __name__ == "__main__":
