@@ -232,6 +232,9 @@ uint64_t Parked(const Sessions& sessions) { return sessions.read_through().parke
 uint64_t OldestDirty(const Sessions& sessions) {
   return static_cast<uint64_t>(sessions.write_behind().OldestMicros() / 1000);
 }
+uint64_t DatabaseAway(const Sessions& sessions) {
+  return sessions.stats().database_away.Seconds(sessions.clock().SteadyMicros());
+}
 uint64_t OldestDue(const Sessions& sessions) {
   return static_cast<uint64_t>(sessions.write_behind().LateMicros() / 1000);
 }
@@ -254,6 +257,10 @@ constexpr base::StatRow kStats[] = {
      .field = Stat<&OldestDirty>,
      .kind = StatKind::kGauge,
      .help = "how long the one that waits longest has waited, due or not, to the second"},
+    {.name = "database_away_s",
+     .field = Stat<&DatabaseAway>,
+     .kind = StatKind::kGauge,
+     .help = "seconds since the first call of the database that failed, if none has succeeded since; 0: it answers"},
     {.name = "quarantined",
      .field = Stat<&Quarantined>,
      .kind = StatKind::kGauge,

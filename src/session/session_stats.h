@@ -7,6 +7,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <limits>
 
 #include "base/histogram.h"
 
@@ -22,7 +23,30 @@ class SharedCounter {
   std::atomic<uint64_t> value_{0};
 };
 
+// Since when no call of the database has succeeded, whoever makes it.
+class AwaySince {
+ public:
+  void Note(bool is_answered, int64_t now_us) {
+    int64_t since_us = kAnswers;
+    if (is_answered) {
+      since_us_.store(kAnswers, std::memory_order_relaxed);
+    } else {
+      since_us_.compare_exchange_strong(since_us, now_us, std::memory_order_relaxed);
+    }
+  }
+  // Begun seconds; 0 while it answers.
+  uint64_t Seconds(int64_t now_us) const {
+    const int64_t since_us = since_us_.load(std::memory_order_relaxed);
+    return since_us == kAnswers || now_us < since_us ? 0 : static_cast<uint64_t>((now_us - since_us) / 1'000'000 + 1);
+  }
+
+ private:
+  static constexpr int64_t kAnswers = std::numeric_limits<int64_t>::max();
+  std::atomic<int64_t> since_us_{kAnswers};  // steady
+};
+
 struct SessionStats {
+  AwaySince database_away;        // a gauge
   SharedCounter synced_rows;      // rows the database took
   SharedCounter synced_bytes;     // of values in them
   SharedCounter synced_expiries;  // of those rows, expiry alone

@@ -82,6 +82,7 @@ class Line {
   int64_t reopen_at_us() const { return open_ ? 0 : reopen_at_us_; }
 
   void Note(const Failure& failure, int64_t now_us) {
+    stats_.database_away.Note(failure.ok(), now_us);
     if (failure.ok()) {
       if (said_ != FailureClass::kNone) {
         log_.Notice(std::string("sessions: the database answers again (") + what_ + ")");

@@ -16,6 +16,8 @@ using test::Answer;
 using test::FaultyDriver;
 using test::SessionSite;
 
+constexpr int64_t kSecond = 1'000'000;
+
 // The statistics of a site by name.
 class Numbers {
  public:
@@ -40,6 +42,7 @@ TEST(SessionStats, AreAllThereFromZero) {
   // What operators were promised, under these names.
   for (const char* name : {"dirty_items",
                            "dirty_oldest_ms",
+                           "database_away_s",
                            "synced_rows",
                            "coalesced",
                            "batch_rows_p50",
@@ -68,6 +71,23 @@ TEST(SessionStats, AreAllThereFromZero) {
                            "journal_replayed"}) {
     EXPECT_TRUE(names.contains(name)) << name;
   }
+}
+
+TEST(SessionStats, TellHowLongTheDatabaseIsAwayFromTheFirstFailureToTheNextAnswer) {
+  AwaySince away;
+  EXPECT_EQ(away.Seconds(kSecond), 0u);
+  away.Note(true, kSecond);
+  EXPECT_EQ(away.Seconds(9 * kSecond), 0u);
+  away.Note(false, 10 * kSecond);
+  EXPECT_EQ(away.Seconds(10 * kSecond), 1u) << "away at once";
+  away.Note(false, 10 * kSecond + 500'000);
+  EXPECT_EQ(away.Seconds(11 * kSecond - 1), 1u);
+  EXPECT_EQ(away.Seconds(11 * kSecond), 2u);
+  EXPECT_EQ(away.Seconds(610 * kSecond), 601u);
+  away.Note(true, 611 * kSecond);
+  EXPECT_EQ(away.Seconds(611 * kSecond), 0u);
+  away.Note(false, 700 * kSecond);
+  EXPECT_EQ(away.Seconds(700 * kSecond), 1u);
 }
 
 TEST(SessionStats, TellWhatWasWritten) {

@@ -539,6 +539,7 @@ TEST_F(SessionThreadsTest, CallsOfTheDatabaseAreTimedAndFailedOnesCounted) {
   EXPECT_EQ(stats.Value("sessions", "database_read_calls"), "1");
   EXPECT_NE(stats.Value("sessions", "database_write_us_max"), "0");
   EXPECT_EQ(stats.Value("sessions", "calls_reconnected"), "0");
+  EXPECT_EQ(stats.Value("sessions", "database_away_s"), "0");
   gate_.Set(true);
   access.Online();
   EXPECT_EQ(Get(access, "s:2", 1), "(unavailable)");
@@ -546,7 +547,11 @@ TEST_F(SessionThreadsTest, CallsOfTheDatabaseAreTimedAndFailedOnesCounted) {
   EXPECT_NE(stats.Value("sessions", "calls_reconnected"), "0");
   EXPECT_EQ(stats.Value("sessions", "calls_retried"), "0");
   EXPECT_EQ(stats.Value("sessions", "calls_blocked"), "0");
+  EXPECT_NE(stats.Value("sessions", "database_away_s"), "0");
   gate_.Set(false);
+  access.Online();
+  EXPECT_EQ(Get(access, "s:2", 1), std::nullopt);
+  EXPECT_EQ(stats.Value("sessions", "database_away_s"), "0");
 }
 
 }  // namespace

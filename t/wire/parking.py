@@ -39,10 +39,12 @@ class Parking(unittest.TestCase):
                     self.assertEqual(statistic(plain, "parked"), CROWD)
                     for connection in (waiting[0], waiting[-1]):
                         connection.expect_silence()
+                    wait_until(lambda: statistic(plain, "database_away_s") >= 2, what="it is away for more than a second")
                     away.close()
                     for connection in waiting:
                         connection.expect(b"END\r\n")
                     self.assertEqual(statistic(plain, "parked"), 0)
+                    self.assertEqual(statistic(plain, "database_away_s"), 0)
 
     def test_each_is_told_when_its_budget_is_over_and_not_before(self):
         budget_s = 1
