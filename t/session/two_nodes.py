@@ -108,6 +108,39 @@ class TwoNodes(unittest.TestCase):
         time.sleep(BOUND_S)
         self.read(self.b, b"s:1", b"two")
 
+    def test_a_journal_that_was_away_for_long_brings_no_deleted_session_back(self):
+        self.a.close()
+        self.b.close()
+        for server in self.servers:
+            server.close()
+        self.servers = [self.node("--tombstone-life=60", "--session-grace=1", "--reaper-interval=1") for _ in range(2)]
+        self.a, self.b = (server.connect() for server in self.servers)
+        self.database.sql("UPDATE lease SET until = 0", "holdfast")
+        for key in ("s:1", "s:2"):
+            self.login(self.a, key.encode(), b"one")
+            self.in_database(key)
+            self.change(self.a, key.encode(), b"two")
+        self.servers[0].kill()
+        self.a.close()
+        self.b.ask(b"delete s:1\r\n", b"DELETED\r\n")
+        wait_until(lambda: self.database.sql("SELECT count(*) FROM sessions WHERE sid = 's:1' AND state = 1", "holdfast").strip() == "1",
+                   10, "the delete is in the database")
+        wait_until(lambda: self.database.sql("SELECT count(*) FROM sessions WHERE sid = 's:1'", "holdfast").strip() == "0",
+                   120, "the database has forgotten the delete")
+
+        self.servers[0].start()
+        self.a = self.servers[0].connect()
+        wait_until(lambda: self.rows("s:2") == "two", 10, "what has a row is written")
+        wait_until(lambda: self.stat(self.servers[0], "quarantined") == 1, 10, "what has none is held back")
+        self.assertEqual(self.stat(self.servers[0], "quarantined_without_row"), 1)
+        self.assertEqual(self.rows("s:1"), "")
+        self.a.ask(b"get s:1\r\n", b"END\r\n")
+        self.assertIn("reason=without_row rule=s: size=3 ", "".join(self.a.stats("quarantine").values()))
+        self.assertIn("--tombstone-life", self.servers[0].stderr())
+        self.login(self.a, b"s:1", b"new")
+        wait_until(lambda: self.rows("s:1") == "new", 10, "a login takes its place")
+        self.assertEqual(self.stat(self.servers[0], "quarantined"), 0)
+
     def test_both_serve_what_they_have_while_the_database_is_away(self):
         self.login(self.a, b"s:1", b"one")
         self.login(self.b, b"s:2", b"two")
