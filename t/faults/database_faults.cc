@@ -11,6 +11,9 @@
 // With --servers there are so many on the same database, among which the clients choose by the key. Harms whose name
 // begins with "server" are done here, to one of them: killed, stopped with SIGTERM, hanging (SIGSTOP) for longer than
 // its lease, followed by another process; "server flip" lets the clients choose anew, again and again.
+// A harm that makes servers wait, or ends one without a word, is a window: what others must know, and by when, is
+// judged by the bound outside of windows. So that there is something to judge, several servers have some seconds of
+// traffic without harm now and then, in which the clients choose anew, too.
 //
 // While the database is harmed a prober asks for a cache key and for a session that is in memory: 999 of 1000 must be
 // answered as if nothing were wrong.
@@ -45,7 +48,9 @@ using test::Operation;
 
 constexpr const char* kUsage =
     "usage: database_faults --server PATH --sessions URL --password-file FILE --directory PATH --harms NAME,NAME\n"
-    "                       [--servers N] [--cycles N] [--seconds N] [--seed N]\n"
+    "                       [--servers N] [--cycles N] [--seconds N] [--seed N] [--flag FLAG] [--heard-ms N]\n"
+    "\n"
+    "FLAG is one more for each server. --heard-ms: how long after all was written every server has heard of it.\n"
     "\n"
     "Asks for the harms on standard output; t/faults/faults_on_databases.py is who answers.\n";
 
@@ -56,22 +61,21 @@ constexpr int64_t kWrittenMicrosMax = 60'000'000;
 constexpr uint32_t kProbedKey = 4'000'000'000;  // and one for each further server; no writer's
 constexpr int64_t kProbePauseMicros = 1'000;
 constexpr int64_t kSettledMicros = 3'000'000;  // after the mending, until the server has surely noticed
-// Several servers: until all have heard of what one did, and how old what they answer may be. The promise is 0.5 s and
-// a commit, of strict sessions 2 s; a busy machine is given more. Where servers die or hang no time is promised.
-constexpr int64_t kHeardMicros = 2'000'000;
+// Several servers: how old what they answer may be. The promise is 0.5 s and a commit, of strict sessions 2 s; a busy
+// machine is given more. Where servers die or hang no time is promised: then the bound runs from kSettledMicros after
+// the mending, by when leases are over and what a journal brought is written.
 constexpr int64_t kCalmBoundMicros = 3'000'000;
 constexpr int64_t kStrictBoundMicros = 4'000'000;
+// Without harm before one and after one: long enough for the bound and, after one, for settling.
+constexpr uint32_t kCalmMicrosMin = 4'000'000;
+constexpr uint32_t kCalmMicrosMax = 6'000'000;
 constexpr const char* kCalmHarms[] = {"server stop", "server hand-over", "server flip"};
 
 struct Options : TrialOptions {
   std::string password_file, harms;
+  std::string flag;              // one more for each server; empty: none
+  int64_t heard_us = 2'000'000;  // how long after all was written everybody has heard of it
   int servers = 1;
-};
-
-// When the database could not be relied on.
-struct Outage {
-  int64_t begun_us = 0;
-  int64_t ended_us = test::kForever;
 };
 
 std::vector<std::string> Split(const std::string& text) {
@@ -105,6 +109,7 @@ class Torment final : Trial {
   bool HarmServer(const std::string& harm);
   bool Cycle(int number);
   void Traffic(int64_t micros);
+  void CalmTraffic(int64_t further_us);
   void Keep(size_t server);
   void Probe(size_t server, int64_t micros);
   bool HasWritten(int port) const;
@@ -117,8 +122,10 @@ class Torment final : Trial {
   size_t AnyServer() { return dice_.Below(static_cast<uint32_t>(servers_.size())); }
 
   const std::vector<std::string> harms_;
-  const bool is_calm_;
-  std::vector<Outage> outages_;
+  const int64_t heard_us_;
+  std::vector<test::Span> windows_;  // of all harms but the calm ones, until all has settled
+  std::vector<test::Span> outages_;  // of these, when the database could not be relied on
+  std::vector<int64_t> settled_us_;  // when all was written, and all servers had heard of it
 
   std::map<std::string, int> done_;
   uint64_t acknowledged_away_ = 0;
@@ -130,17 +137,19 @@ class Torment final : Trial {
 
 // number: from 1 on.
 std::vector<std::string> FlagsOf(const Options& options, int number) {
-  return {"--sessions=" + options.sessions, "--database-password-file=" + options.password_file,
-          "--journal=" + options.directory + "/journal" + std::to_string(number), "--sync-interval=1s",
-          "--node-lease=2s"};
+  std::vector<std::string> flags = {
+      "--sessions=" + options.sessions, "--database-password-file=" + options.password_file,
+      "--journal=" + options.directory + "/journal" + std::to_string(number), "--sync-interval=1s", "--node-lease=2s"};
+  if (!options.flag.empty()) flags.push_back(options.flag);
+  return flags;
+}
+
+bool IsCalm(const std::string& harm) {
+  return std::find(std::begin(kCalmHarms), std::end(kCalmHarms), harm) != std::end(kCalmHarms);
 }
 
 Torment::Torment(const Options& options)
-    : Trial(options, FreePort(), FlagsOf(options, 1)),
-      harms_(Split(options.harms)),
-      is_calm_(std::all_of(harms_.begin(), harms_.end(), [](const std::string& harm) {
-        return std::find(std::begin(kCalmHarms), std::end(kCalmHarms), harm) != std::end(kCalmHarms);
-      })) {
+    : Trial(options, FreePort(), FlagsOf(options, 1)), harms_(Split(options.harms)), heard_us_(options.heard_us) {
   for (int number = 2; number <= options.servers; ++number) AddServer(FreePort(), FlagsOf(options, number));
 }
 
@@ -160,6 +169,16 @@ bool Torment::Ask(const std::string& question, std::vector<std::string>* lines) 
 void Torment::Traffic(int64_t micros) {
   site_.open = true;
   ::usleep(static_cast<useconds_t>(micros));
+}
+
+// Traffic without harm: for so long that the bound is put to the test, in one case of three.
+void Torment::CalmTraffic(int64_t further_us) {
+  if (servers_.size() == 1 || !dice_.OneIn(3)) return Traffic(dice_.Between(200'000, 600'000));
+  const int64_t until_us = NowMicros() + further_us + dice_.Between(kCalmMicrosMin, kCalmMicrosMax);
+  while (NowMicros() < until_us) {
+    if (dice_.OneIn(2)) site_.ring.fetch_add(1);
+    Traffic(dice_.Between(200'000, 800'000));
+  }
 }
 
 std::string ProbedName(size_t server) { return "php:" + std::to_string(kProbedKey + server); }
@@ -193,10 +212,14 @@ void Torment::Probe(size_t server, int64_t micros) {
 }
 
 bool Torment::Harm(const std::string& harm) {
-  const bool done = harm.starts_with("server ") ? HarmServer(harm) : HarmDatabase(harm);
-  if (!done) return false;
+  const bool is_servers = harm.starts_with("server ");
+  test::Span span{NowMicros()};
+  if (!(is_servers ? HarmServer(harm) : HarmDatabase(harm))) return false;
+  span.ended_us = NowMicros() + kSettledMicros;
+  if (!IsCalm(harm)) windows_.push_back(span);
+  if (!is_servers) outages_.push_back(span);
   ++done_[harm];
-  Traffic(dice_.Between(200'000, 600'000));
+  CalmTraffic(kSettledMicros);
   return true;
 }
 
@@ -207,7 +230,6 @@ bool Torment::HarmDatabase(const std::string& harm) {
   const size_t chosen = AnyServer();
   ServerProcess& server = *servers_[chosen];
   Keep(chosen);
-  outages_.push_back({NowMicros()});
   if (!Ask("harm " + harm, nullptr)) return false;
   const uint64_t before = site_.acknowledged.load();
   Probe(chosen, dice_.Between(300'000, 2'500'000));
@@ -223,7 +245,6 @@ bool Torment::HarmDatabase(const std::string& harm) {
     Fail("the server does not start again; see its log");
     return false;
   }
-  outages_.back().ended_us = NowMicros() + kSettledMicros;
   return true;
 }
 
@@ -265,7 +286,7 @@ bool Torment::HarmServer(const std::string& harm) {
 
 bool Torment::Cycle(int number) {
   SetCycle(number, kKeysACycle);
-  Traffic(dice_.Between(200'000, 600'000));
+  CalmTraffic(0);
   const bool mended = Harm(harms_[dice_.Below(static_cast<uint32_t>(harms_.size()))]);
   CloseSite();
   for (const auto& writer : writers_) {
@@ -298,7 +319,8 @@ bool Torment::WaitUntilWritten() {
   while (NowMicros() - begun_us < kWrittenMicrosMax) {
     if (std::all_of(site_.ports.begin(), site_.ports.end(), [this](int port) { return HasWritten(port); })) {
       longest_written_us_ = std::max(longest_written_us_, NowMicros() - begun_us);
-      if (servers_.size() > 1) ::usleep(kHeardMicros);
+      if (servers_.size() > 1) ::usleep(static_cast<useconds_t>(heard_us_));
+      settled_us_.push_back(NowMicros());
       return true;
     }
     ::usleep(20'000);
@@ -361,9 +383,8 @@ bool Torment::LookAtRows() {
 // upon it, until the database has settled it. Nothing is stored provisionally of a strict session.
 void Torment::Prepare(std::vector<Operation>* operations) {
   const auto during_outage = [this](const Operation& op) {
-    return std::any_of(outages_.begin(), outages_.end(), [&op](const Outage& outage) {
-      return op.ended_us >= outage.begun_us && op.begun_us <= outage.ended_us;
-    });
+    return std::any_of(outages_.begin(), outages_.end(),
+                       [&op](const test::Span& outage) { return outage.Meets(op.begun_us, op.ended_us); });
   };
   std::set<uint32_t> keys;
   for (const Operation& op : *operations) {
@@ -377,7 +398,10 @@ void Torment::Prepare(std::vector<Operation>* operations) {
 test::JudgeRules Torment::Rules() const {
   test::JudgeRules rules = Trial::Rules();
   if (servers_.size() == 1) return rules;
-  rules.bound_us = is_calm_ ? kCalmBoundMicros : kWrittenMicrosMax;
+  rules.bound_us = kCalmBoundMicros;
+  rules.harmed_bound_us = kWrittenMicrosMax;
+  rules.harms = windows_;
+  rules.settled_us = settled_us_;
   rules.strict_bound_us = kStrictBoundMicros;
   rules.skew_us = 1'000;
   return rules;
@@ -426,6 +450,10 @@ bool Parse(int argc, char** argv, Options* options) {
       options->harms = value;
     } else if (name == "--servers") {
       options->servers = std::atoi(value.c_str());
+    } else if (name == "--flag") {
+      options->flag = value;
+    } else if (name == "--heard-ms") {
+      options->heard_us = std::atoll(value.c_str()) * 1000;
     } else if (!options->Take(name, value)) {
       return false;
     }

@@ -4,7 +4,9 @@
 
 Arranges a database of each kind and runs t/faults/database_faults on it, which asks for the harms. Without arguments the short
 run of scripts/test: some seconds of each, and of three servers on one database. With several servers these are harmed too, and
-the clients choose among them anew; --harms calm does to them only what makes nobody wait. --harms "lose rows" on mariadb is what no server can mend, and must be found.
+the clients choose among them anew; --harms calm does to them only what makes nobody wait. What no server can mend must be found:
+--harms "lose rows" on mariadb, and several servers that look for each other's changes too seldom: --servers 3 --harms "server kill"
+--flag=--poll-interval=6s --heard-ms 8000.
 """
 
 import argparse
@@ -202,6 +204,8 @@ def main():
     parser.add_argument("--seed", type=int, default=0)
     parser.add_argument("--servers", type=int, default=1)
     parser.add_argument("--harms")
+    parser.add_argument("--flag")
+    parser.add_argument("--heard-ms", type=int)
     parser.add_argument("databases", nargs="*", metavar="DATABASE")
     options = parser.parse_args()
     short = not options.databases
@@ -212,6 +216,9 @@ def main():
     seed = options.seed or random.SystemRandom().randrange(1, 1000000)
     arguments = ["--cycles", str(options.cycles), "--seconds", str(options.seconds), "--seed", str(seed)]
     kinds = {"mariadb": OnMariaDb, "postgres": OnPostgres, "galera": lambda: OnGalera(seed, short)}
+    for name, value in (("--flag", options.flag), ("--heard-ms", options.heard_ms)):
+        if value is not None:
+            arguments += [name, str(value)]
     passed = True
     for name, servers, harms in runs:
         if name not in kinds:

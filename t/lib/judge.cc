@@ -94,15 +94,30 @@ class KeyJudge {
   bool Before(const Operation& a, const Operation& b) const {
     return ::holdfast::test::Add(a.ended_us, Margin(a, b)) < b.begun_us;
   }
-  // How long after a on one node all others must know of it.
-  int64_t BoundOf(const Operation& a, const Operation& reader) const {
-    if (a.node == reader.node || reader.node == kDatabaseNode || reader.is_final) return 0;
-    if (!reader.strict) return rules_.bound_us;
-    return reader.act == Act::kGet ? rules_.strict_bound_us : 0;  // the others look into the database first
+  // From when on this reader must know of a. The others of a strict session look into the database first, but for a
+  // get.
+  int64_t KnownFrom(const Operation& a, const Operation& reader) const {
+    if (a.node == reader.node || reader.node == kDatabaseNode || reader.is_final) return a.ended_us;
+    if (!reader.strict) return KnownElsewhereFrom(a.ended_us);
+    return reader.act == Act::kGet ? ::holdfast::test::Add(a.ended_us, rules_.strict_bound_us) : a.ended_us;
   }
-  bool KnownTo(const Operation& a, const Operation& reader) const {
-    return ::holdfast::test::Add(a.ended_us, BoundOf(a, reader)) < reader.begun_us;
+  // What ended then, on one node, is known to all others after the bound in one piece without harm: a harm that begins
+  // later changes nothing in that.
+  int64_t KnownElsewhereFrom(int64_t ended_us) const {
+    int64_t since_us = ended_us;
+    auto harm = std::partition_point(rules_.harms.begin(), rules_.harms.end(),
+                                     [since_us](const Span& past) { return past.ended_us < since_us; });
+    for (; harm != rules_.harms.end(); ++harm) {
+      if (!harm->Meets(since_us, ::holdfast::test::Add(since_us, rules_.bound_us))) break;
+      since_us = harm->ended_us;
+    }
+    int64_t known_us = std::min(::holdfast::test::Add(since_us, rules_.bound_us),
+                                ::holdfast::test::Add(ended_us, std::max(rules_.bound_us, rules_.harmed_bound_us)));
+    const auto settled = std::lower_bound(rules_.settled_us.begin(), rules_.settled_us.end(), ended_us);
+    if (settled != rules_.settled_us.end()) known_us = std::min(known_us, *settled);
+    return known_us;
   }
+  bool KnownTo(const Operation& a, const Operation& reader) const { return KnownFrom(a, reader) < reader.begun_us; }
 
   // -- What a write is owed ------------------------------------------------------------------------
 
@@ -122,8 +137,8 @@ class KeyJudge {
 
   // Who was told is remembered for a writer window. What it was told on another node may have been old news.
   bool WasToldOf(const Operation& op, const Operation& del) const {
-    return op.told_us > ::holdfast::test::Add(del.ended_us, BoundOf(del, op)) &&
-           op.ended_us < ::holdfast::test::Add(op.told_us, rules_.window_us) && !IsProvisional(op.told_value);
+    return op.told_us > KnownFrom(del, op) && op.ended_us < ::holdfast::test::Add(op.told_us, rules_.window_us) &&
+           !IsProvisional(op.told_value);
   }
 
   // Was this value stored while nobody could ask the database? Then it may go, and who was told of it knows nothing.

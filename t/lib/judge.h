@@ -78,14 +78,25 @@ struct Operation {
   int64_t database_up_us = kForever;  // kRow: since when the database has answered everything
 };
 
+// A stretch of time, its ends included.
+struct Span {
+  int64_t begun_us = 0;
+  int64_t ended_us = kForever;
+
+  bool Meets(int64_t from_us, int64_t until_us) const { return from_us <= ended_us && until_us >= begun_us; }
+};
+
 struct JudgeRules {
-  int64_t bound_us = 0;               // how old a copy on another node may be
-  int64_t strict_bound_us = 0;        // the same of a strict session, for a plain read
-  int64_t skew_us = 0;                // between the clocks of two nodes
-  int64_t window_us = 30'000'000;     // the writer window
-  int64_t lag_us = kForever;          // b: how soon after it is due a change is in the database
-  int64_t interval_us = 120'000'000;  // N: when a change is due at the latest
-  int64_t grain_us = 1'100'000;       // how exact an expiry is: a second, and a little
+  int64_t bound_us = 0;                // how old a copy on another node may be, where nothing is harmed meanwhile
+  std::vector<Span> harms;             // in order, begun and ended: while one lasts, the bound does not run
+  int64_t harmed_bound_us = kForever;  // and yet a change is known everywhere after so long
+  std::vector<int64_t> settled_us;     // in order: moments by which all that had been done was known everywhere
+  int64_t strict_bound_us = 0;         // the same of a strict session, for a plain read
+  int64_t skew_us = 0;                 // between the clocks of two nodes
+  int64_t window_us = 30'000'000;      // the writer window
+  int64_t lag_us = kForever;           // b: how soon after it is due a change is in the database
+  int64_t interval_us = 120'000'000;   // N: when a change is due at the latest
+  int64_t grain_us = 1'100'000;        // how exact an expiry is: a second, and a little
 };
 
 enum class Fault : uint8_t {

@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <algorithm>
+#include <vector>
 
 namespace holdfast::test {
 namespace {
@@ -205,6 +206,57 @@ TEST(Judge, another_node_may_be_behind_by_the_bound_and_no_more) {
     h.Hit(1).node = 1;
     EXPECT_EQ(h.Clean(), within);
     EXPECT_EQ(h.Finds(Fault::kStale), !within);
+  }
+}
+
+// The second operation ends at 1002.001 s, and the read is sent at 1010 s.
+TEST(Judge, the_bound_runs_from_where_nothing_is_harmed) {
+  const auto at = [](double seconds) { return static_cast<int64_t>((1000 + seconds) * kSecond); };
+  struct Case {
+    std::vector<Span> harms;
+    int64_t settled_us;
+    bool must_know;
+  };
+  const std::vector<Case> cases = {
+      {{}, 0, true},
+      {{{at(2), at(4)}}, 0, true},      // 6 s without harm are left
+      {{{at(4), at(8)}}, 0, false},     // 2 s before, and 2 s after
+      {{{at(4), at(8)}}, at(9), true},  // and then all had been written and heard of
+      {{{at(6), at(30)}}, 0, true},     // 4 s before: what was known then stays known
+      {{{at(2), at(4)}, {at(6), at(8)}}, 0, false},
+      {{{at(-9), at(-4)}, {at(2), at(4)}}, 0, true},
+      {{{at(4), kForever}}, 0, false},
+      {{{at(4), kForever}}, at(1), false},  // it was settled before
+  };
+  for (const Case& c : cases) {
+    const auto number = &c - cases.data();
+    History h;
+    h.rules.bound_us = 3 * kSecond;
+    h.rules.harms = c.harms;
+    if (c.settled_us != 0) h.rules.settled_us = {at(-5), c.settled_us};
+    h.Login(1);
+    h.Set(2, 1);
+    h.Wait(7 * kSecond);
+    h.Hit(1).node = 1;
+    EXPECT_EQ(h.Finds(Fault::kStale), c.must_know) << number;
+    EXPECT_EQ(h.Clean(), !c.must_know) << number;
+    h.rules.harmed_bound_us = 7 * kSecond;
+    EXPECT_TRUE(h.Finds(Fault::kStale)) << number << ": harmed or not, it is too long ago";
+  }
+}
+
+TEST(Judge, a_set_of_who_was_told_of_the_logout_elsewhere_is_owed_where_nothing_was_harmed_between) {
+  for (const bool harmed : {false, true}) {
+    History h;
+    h.rules.bound_us = 3 * kSecond;
+    if (harmed) h.rules.harms = {{1003 * kSecond, 1004 * kSecond}};
+    h.Login(1).node = 1;
+    h.Delete().node = 1;
+    h.Wait(4 * kSecond);
+    h.Set(2, 0);
+    h.Quiet(0);
+    EXPECT_EQ(h.Finds(Fault::kLoginRefused), !harmed);
+    EXPECT_EQ(h.Clean(), harmed);
   }
 }
 
