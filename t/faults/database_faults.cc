@@ -27,6 +27,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <iostream>
@@ -40,6 +41,7 @@
 #include <vector>
 
 #include "faults/trial.h"
+#include "lib/disk_delay.h"
 
 namespace holdfast::faults {
 namespace {
@@ -60,6 +62,10 @@ constexpr int64_t kAnswerMicrosMax = 10'000'000;
 constexpr int64_t kWrittenMicrosMax = 60'000'000;
 constexpr uint32_t kProbedKey = 4'000'000'000;  // and one for each further server; no writer's
 constexpr int64_t kProbePauseMicros = 1'000;
+constexpr int64_t kBudgetMicrosMin = 750'000;  // the shortest of a rule
+// A commit has several syncs one after the other, of several processes: where one takes so long, it may take the
+// budget.
+constexpr int64_t kSlowMicros = 150'000;
 constexpr int64_t kSettledMicros = 3'000'000;  // after the mending, until the server has surely noticed
 // Several servers: how old what they answer may be. The promise is 0.5 s and a commit, of strict sessions 2 s; a busy
 // machine is given more. Where servers die or hang no time is promised: then the bound runs from kSettledMicros after
@@ -97,6 +103,13 @@ std::string FromHex(const std::string& hex) {
   return bytes;
 }
 
+// A server that did not run, by our doing: from the signal until it runs again.
+struct Harmed {
+  size_t server;
+  bool is_stopped;  // SIGSTOP; else it has ended
+  test::Span span;
+};
+
 class Torment final : Trial {
  public:
   explicit Torment(const Options& options);
@@ -112,6 +125,9 @@ class Torment final : Trial {
   void CalmTraffic(int64_t further_us);
   void Keep(size_t server);
   void Probe(size_t server, int64_t micros);
+  void TakeFromWriters();
+  void JudgeError(const Trouble& trouble);
+  int64_t MachineSlownessDuring(const Trouble& trouble);
   bool HasWritten(int port) const;
   bool WaitUntilWritten();
   void LookAtSessions();
@@ -125,10 +141,12 @@ class Torment final : Trial {
   const int64_t heard_us_;
   std::vector<test::Span> windows_;  // of all harms but the calm ones, until all has settled
   std::vector<test::Span> outages_;  // of these, when the database could not be relied on
+  std::vector<Harmed> harmed_;
   std::vector<int64_t> settled_us_;  // when all was written, and all servers had heard of it
 
+  test::DiskDelay disk_delay_{trial_.directory + "/sync"};
   std::map<std::string, int> done_;
-  uint64_t acknowledged_away_ = 0;
+  uint64_t acknowledged_away_ = 0, errors_ = 0, errors_of_machine_ = 0;
   uint64_t probes_ = 0, probes_answered_ = 0;
   int64_t longest_probe_us_ = 0;
   int64_t longest_written_us_ = 0;
@@ -235,6 +253,7 @@ bool Torment::HarmDatabase(const std::string& harm) {
   Probe(chosen, dice_.Between(300'000, 2'500'000));
   acknowledged_away_ += site_.acknowledged.load() - before;
   if (kills) {
+    harmed_.push_back({chosen, false, {NowMicros()}});
     server.Signal(SIGKILL);
     server.Wait();
     if (servers_.size() == 1) CloseSite();
@@ -245,13 +264,16 @@ bool Torment::HarmDatabase(const std::string& harm) {
     Fail("the server does not start again; see its log");
     return false;
   }
+  if (kills) harmed_.back().span.ended_us = NowMicros();
   return true;
 }
 
 bool Torment::HarmServer(const std::string& harm) {
-  ServerProcess& server = *servers_[AnyServer()];
+  const size_t chosen = AnyServer();
+  ServerProcess& server = *servers_[chosen];
   const auto flip = [this] { site_.ring.fetch_add(1); };
-  const bool dies = harm == "server kill" || harm == "server stop";
+  const bool dies = harm == "server kill" || harm == "server stop", hangs = harm == "server hang";
+  if (dies || hangs) harmed_.push_back({chosen, hangs, {NowMicros()}});
   if (harm == "server flip") {
     for (uint32_t flips = dice_.Between(3, 30); flips > 0; --flips) {
       flip();
@@ -259,7 +281,7 @@ bool Torment::HarmServer(const std::string& harm) {
     }
   } else if (harm == "server hand-over") {
     if (!server.HandOver(-1)) Fail("the hand-over did not come about; see the log");
-  } else if (harm == "server hang") {
+  } else if (hangs) {
     server.Signal(SIGSTOP);
     Traffic(dice_.Between(200'000, 2'000'000));
     flip();  // the clients may have given it up
@@ -281,6 +303,7 @@ bool Torment::HarmServer(const std::string& harm) {
     Fail("a server does not start again; see its log");
     return false;
   }
+  if (dies || hangs) harmed_.back().span.ended_us = NowMicros();
   return true;
 }
 
@@ -289,21 +312,59 @@ bool Torment::Cycle(int number) {
   CalmTraffic(0);
   const bool mended = Harm(harms_[dice_.Below(static_cast<uint32_t>(harms_.size()))]);
   CloseSite();
+  TakeFromWriters();
+  if (!mended || !WaitUntilWritten()) return false;
+  LookAtSessions();
+  if (!LookAtRows()) return false;
+  JudgeKeysBelow(site_.keys_first + kKeysACycle);
+  return failures_ < 10;
+}
+
+void Torment::TakeFromWriters() {
   for (const auto& writer : writers_) {
     longest_answer_us_ = std::max(longest_answer_us_, writer->longest_us);
     if (writer->longest_us > kAnswerMicrosMax) {
       Fail("an answer took " + std::to_string(writer->longest_us) + " us");
     }
     writer->longest_us = 0;
+    for (const Trouble& error : std::exchange(writer->errors, {})) JudgeError(error);
+    for (const Trouble& broken : std::exchange(writer->broken, {})) JudgeError(broken);
     acknowledged_ += writer->acknowledged_at_us.size();
     writer->acknowledged_at_us.clear();
     Collect(&writer->history);
   }
-  if (!mended || !WaitUntilWritten()) return false;
-  LookAtSessions();
-  if (!LookAtRows()) return false;
-  JudgeKeysBelow(site_.keys_first + kKeysACycle);
-  return failures_ < 10;
+}
+
+// An error, and a connection that is closed, is what a rule may have instead of an answer while the database is away. A
+// server that we stopped for longer than a budget gives it to those who had waited, and one that has ended breaks the
+// connections that were open to it. Nothing else is a reason but a machine on which the database cannot answer within
+// the shortest budget.
+void Torment::JudgeError(const Trouble& trouble) {
+  ++errors_;
+  for (const test::Span& outage : outages_) {
+    if (outage.Meets(trouble.begun_us, trouble.ended_us)) return;
+  }
+  for (const Harmed& harmed : harmed_) {
+    if (harmed.server != trouble.node) continue;
+    const int64_t since_us = harmed.is_stopped ? trouble.begun_us : trouble.opened_us;
+    if ((harmed.is_stopped || trouble.line.empty()) && harmed.span.Meets(since_us, trouble.ended_us)) return;
+  }
+  const int64_t slow_us = MachineSlownessDuring(trouble);
+  if (trouble.ended_us - trouble.begun_us > kBudgetMicrosMin && slow_us > kSlowMicros) {
+    ++errors_of_machine_;
+    return;
+  }
+  Fail("an error although nothing was harmed, syncs and waking took up to " + std::to_string(slow_us) +
+       " us: " + Describe(trouble));
+}
+
+// How long a sync of the disk and a thread that was to wake took meanwhile, at worst.
+int64_t Torment::MachineSlownessDuring(const Trouble& trouble) {
+  using Clock = test::DiskDelay::Clock;
+  const Clock::time_point begun{std::chrono::microseconds(trouble.begun_us)};
+  const Clock::time_point ended{std::chrono::microseconds(trouble.ended_us)};
+  const auto slow = disk_delay_.WorstDuring(begun, ended) + site_.lateness.WorstDuring(begun, ended);
+  return std::chrono::microseconds(slow).count();
 }
 
 bool Torment::HasWritten(int port) const {
@@ -418,6 +479,8 @@ void Torment::Report() const {
   std::printf(
       "  operations %llu, acknowledged %llu, of these while harmed %llu; looks at sessions %llu, at rows %llu\n",
       big(operations_), big(acknowledged_), big(acknowledged_away_), big(looks_), big(rows_));
+  std::printf("  errors answered and connections broken %llu, of these because the machine was slow %llu\n",
+              big(errors_), big(errors_of_machine_));
   std::printf("  longest answer %.3f s, longest until all was written %.3f s\n",
               static_cast<double>(longest_answer_us_) / 1e6, static_cast<double>(longest_written_us_) / 1e6);
   std::printf("  probes of a cache key and of a session in memory while harmed %llu, answered %llu, longest %.3f s\n",

@@ -12,6 +12,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <utility>
 
 namespace holdfast::faults {
 
@@ -53,6 +54,14 @@ std::string ValueOf(uint32_t key, uint32_t value) {
   return bytes;
 }
 
+std::string Describe(const Trouble& trouble) {
+  char text[256];
+  std::snprintf(text, sizeof text, "%s to node %u, %.6f to %.6f: %s", trouble.request.c_str(), trouble.node,
+                static_cast<double>(trouble.begun_us) / 1e6, static_cast<double>(trouble.ended_us) / 1e6,
+                trouble.line.empty() ? "the connection broke" : trouble.line.c_str());
+  return text;
+}
+
 uint32_t Site::NodeOf(uint32_t key) const {
   constexpr uint32_t kMix = 2'654'435'761;
   const uint32_t mixed = (key * kMix) ^ (ring.load(std::memory_order_relaxed) * 40'503);
@@ -72,6 +81,7 @@ bool Connection::Open(int port) {
   const int one = 1;
   ::setsockopt(socket_, SOL_SOCKET, SO_RCVTIMEO, &timeout, sizeof timeout);
   ::setsockopt(socket_, IPPROTO_TCP, TCP_NODELAY, &one, sizeof one);
+  opened_us = NowMicros();
   if (::connect(socket_, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0) return true;
   Close();
   return false;
@@ -130,16 +140,29 @@ std::string Connection::NextLine() {
 
 // -- Operations -----------------------------------------------------------------------------------
 
+void Writer::NoteTrouble(const Connection& connection, const std::string& request, const std::string& line,
+                         bool is_error, int64_t begun_us) {
+  const int64_t now_us = NowMicros();
+  Trouble trouble{begun_us, now_us, connection.opened_us, connection.node, request.substr(0, request.find('\r')), line};
+  if (line.empty()) return broken.push_back(std::move(trouble));
+  longest_us = std::max(longest_us, now_us - begun_us);
+  if (is_error) errors.push_back(std::move(trouble));
+}
+
+std::string Writer::AskForLock(Connection& connection, const std::string& request) {
+  const int64_t begun_us = NowMicros();
+  const std::string line = connection.Ask(request, false).line;
+  const bool is_known = line == "STORED" || line == "NOT_STORED" || line == "DELETED" || line == "NOT_FOUND";
+  NoteTrouble(connection, request, line, !is_known, begun_us);
+  return line;
+}
+
 Connection::Answer Writer::Send(Connection& connection, const std::string& request, Operation* op) {
   op->begun_us = NowMicros();
   const Connection::Answer answer = connection.Ask(request, op->act == Act::kGet);
   op->said = SaidOf(answer.line, op->act);
+  NoteTrouble(connection, request, answer.line, op->said == Said::kNothing, op->begun_us);
   const int64_t now_us = NowMicros();
-  if (!answer.line.empty()) longest_us = std::max(longest_us, now_us - op->begun_us);
-  if (answer.line.starts_with("SERVER_ERROR")) {
-    ++errors;
-    error = answer.line;
-  }
   if (op->said == Said::kNothing) return answer;
   op->ended_us = now_us;
   acknowledged_at_us.push_back(now_us);
@@ -244,8 +267,7 @@ void Writer::PhpPage(uint32_t key) {
   const bool locks = dice_.OneIn(3);
   const std::string lock = "php:lock." + NameOf(key);
   if (locks) {
-    const Connection::Answer answer = connection.Ask("add " + lock + " 0 2 1\r\n1\r\n", false);
-    if (answer.line != "STORED") return;
+    if (AskForLock(connection, "add " + lock + " 0 2 1\r\n1\r\n") != "STORED") return;
   }
   const Knowledge knowledge = Get(connection, key);
   if (knowledge.said == Said::kNothing) return;
@@ -257,7 +279,7 @@ void Writer::PhpPage(uint32_t key) {
   } else {
     Store(connection, key, Act::kSet, knowledge, what == 2);
   }
-  if (locks) connection.Ask("delete " + lock + "\r\n", false);
+  if (locks && connection.is_open()) AskForLock(connection, "delete " + lock + "\r\n");
 }
 
 void Writer::WebPage(uint32_t key) {

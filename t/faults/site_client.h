@@ -14,6 +14,7 @@
 #include <vector>
 
 #include "lib/judge.h"
+#include "lib/lateness.h"
 #include "sim/dice.h"
 
 namespace holdfast::faults {
@@ -31,6 +32,7 @@ struct Site {
   std::atomic<uint64_t> acknowledged{0};
   std::atomic<int> writing{0};  // writers in the middle of a page
   int64_t pause_us = 3'000;     // of a writer between two operations
+  test::Lateness lateness;      // of this machine's threads
 
   // The server that the clients ask for this key now.
   uint32_t NodeOf(uint32_t key) const;
@@ -67,12 +69,24 @@ class Connection {
   };
   std::map<uint32_t, Told> told;
   uint32_t node = 0;  // whose it is, as numbered by the site
+  int64_t opened_us = 0;
 
  private:
   bool Fill();
   int socket_ = -1;
   std::string input_;
 };
+
+// What became of a request that was not answered as its command is.
+struct Trouble {
+  int64_t begun_us = 0;
+  int64_t ended_us = 0;
+  int64_t opened_us = 0;  // the connection
+  uint32_t node = 0;
+  std::string request;  // its first line
+  std::string line;     // the answer's; empty: the connection broke
+};
+std::string Describe(const Trouble& trouble);
 
 class Writer {
  public:
@@ -84,9 +98,9 @@ class Writer {
 
   std::vector<test::Operation> history;
   std::vector<int64_t> acknowledged_at_us;
-  int64_t longest_us = 0;  // that an operation has waited for its answer
-  uint64_t errors = 0;     // answers that were SERVER_ERROR
-  std::string error;       // the latest
+  int64_t longest_us = 0;       // that an operation has waited for its answer
+  std::vector<Trouble> errors;  // answers that are none of the command's own, SERVER_ERROR above all
+  std::vector<Trouble> broken;  // the connection broke before the answer
 
  private:
   struct Knowledge {
@@ -107,6 +121,10 @@ class Writer {
   void Touch(Connection& connection, uint32_t key);
   void Delete(Connection& connection, uint32_t key);
   Connection::Answer Send(Connection& connection, const std::string& request, test::Operation* op);
+  // Of the lock, which is no session: its answer is all that counts.
+  std::string AskForLock(Connection& connection, const std::string& request);
+  void NoteTrouble(const Connection& connection, const std::string& request, const std::string& line, bool is_error,
+                   int64_t begun_us);
   void Record(Connection& connection, test::Operation op);
   int Ttl() { return static_cast<int>(dice_.OneIn(8) ? dice_.Between(1, 4) : dice_.Between(300, 3000)); }
 

@@ -12,6 +12,7 @@
 #ifndef HOLDFAST_T_LIB_LATENESS_H_
 #define HOLDFAST_T_LIB_LATENESS_H_
 
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <cstdint>
@@ -38,11 +39,14 @@ class Lateness {
   }
 
   // The worst of the sleeps that ended since then, or should have ended by now.
-  std::chrono::milliseconds WorstSince(Clock::time_point begin) {
+  std::chrono::milliseconds WorstSince(Clock::time_point begin) { return WorstDuring(begin, Clock::now()); }
+
+  // The worst of those that ended late or should have ended between.
+  std::chrono::milliseconds WorstDuring(Clock::time_point begin, Clock::time_point end) {
     std::lock_guard lock(mutex_);
-    Clock::duration worst = Clock::now() - due_;
+    Clock::duration worst = due_ <= end ? Clock::now() - due_ : Clock::duration::zero();
     for (const Sleep& sleep : sleeps_) {
-      if (sleep.ended >= begin && sleep.late > worst) worst = sleep.late;
+      if (sleep.ended >= begin && sleep.ended - sleep.late <= end) worst = std::max(worst, sleep.late);
     }
     return std::chrono::ceil<std::chrono::milliseconds>(std::max(worst, Clock::duration::zero()));
   }
