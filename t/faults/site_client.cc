@@ -10,6 +10,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <utility>
@@ -143,9 +144,15 @@ std::string Connection::NextLine() {
 void Writer::NoteTrouble(const Connection& connection, const std::string& request, const std::string& line,
                          bool is_error, int64_t begun_us) {
   const int64_t now_us = NowMicros();
-  Trouble trouble{begun_us, now_us, connection.opened_us, connection.node, request.substr(0, request.find('\r')), line};
+  Trouble trouble{begun_us, now_us, connection.opened_us, 0, connection.node, request.substr(0, request.find('\r')),
+                  line};
   if (line.empty()) return broken.push_back(std::move(trouble));
   longest_us = std::max(longest_us, now_us - begun_us);
+  if (now_us - begun_us > kAnswerMicrosMax) {
+    const test::Lateness::Clock::time_point begun{std::chrono::microseconds(begun_us)};
+    trouble.lateness_us = std::chrono::microseconds(site_.lateness.WorstSince(begun)).count();
+    late.push_back(trouble);
+  }
   if (is_error) errors.push_back(std::move(trouble));
 }
 

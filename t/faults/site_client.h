@@ -77,11 +77,15 @@ class Connection {
   std::string input_;
 };
 
+// The longest budget of a rule, and half a second: no answer takes longer.
+inline constexpr int64_t kAnswerMicrosMax = 4'500'000;
+
 // What became of a request that was not answered as its command is.
 struct Trouble {
   int64_t begun_us = 0;
   int64_t ended_us = 0;
-  int64_t opened_us = 0;  // the connection
+  int64_t opened_us = 0;    // the connection
+  int64_t lateness_us = 0;  // late ones: how late a thread of ours woke meanwhile, at worst
   uint32_t node = 0;
   std::string request;  // its first line
   std::string line;     // the answer's; empty: the connection broke
@@ -101,6 +105,7 @@ class Writer {
   int64_t longest_us = 0;       // that an operation has waited for its answer
   std::vector<Trouble> errors;  // answers that are none of the command's own, SERVER_ERROR above all
   std::vector<Trouble> broken;  // the connection broke before the answer
+  std::vector<Trouble> late;    // answers after more than kAnswerMicrosMax
 
  private:
   struct Knowledge {

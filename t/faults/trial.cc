@@ -117,6 +117,12 @@ void Trial::CloseSite() {
   for (int quiet = 0; quiet < 2; ::usleep(500)) quiet = site_.writing.load() > 0 ? 0 : quiet + 1;
 }
 
+void Trial::JudgeLate(const Trouble& late, int64_t stopped_us) {
+  if (late.ended_us - late.begun_us <= kAnswerMicrosMax + stopped_us + late.lateness_us) return;
+  Fail("an answer took " + std::to_string(late.ended_us - late.begun_us) + " us, threads woke up to " +
+       std::to_string(late.lateness_us) + " us late: " + Describe(late));
+}
+
 void Trial::Collect(std::vector<test::Operation>* from) {
   operations_ += from->size();
   history_.insert(history_.end(), from->begin(), from->end());

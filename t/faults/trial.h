@@ -51,6 +51,9 @@ class Trial {
   void Fail(const std::string& what);
   // Each cycle has keys of its own; the writers work on those of this one and of the one before.
   void SetCycle(int number, uint32_t keys);
+  // An answer later than kAnswerMicrosMax: right only where we had stopped the server for so long, or where threads of
+  // this machine woke so late, ours as well as the server's.
+  void JudgeLate(const Trouble& late, int64_t stopped_us);
   void CloseSite();
   void Collect(std::vector<test::Operation>* from);
   // The servers have no traffic now: what each says of the keys of both cycles is what stays.
