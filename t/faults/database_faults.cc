@@ -6,7 +6,8 @@
 //
 //   harm NAME         the database is to be harmed in this way, and
 //   mend NAME         whole again
-//   rows FIRST END    a line "NODE KEY FLAGS HEX" for each live row on each node whose key has a number in this range
+//   rows FIRST END    a line "NODE KEY FLAGS LEFT HEX" for each live row on each node whose key has a number in this
+//                     range; LEFT is how long it lives, in microseconds
 //
 // With --servers there are so many on the same database, among which the clients choose by the key. Harms whose name
 // begins with "server" are done here, to one of them: killed, stopped with SIGTERM, hanging (SIGSTOP) for longer than
@@ -406,14 +407,15 @@ bool Torment::LookAtRows() {
   std::map<std::pair<std::string, uint32_t>, Operation> found;
   for (const std::string& line : lines) {
     std::istringstream words(line);
-    std::string node, name, flags, hex;
-    words >> node >> name >> flags >> hex;
+    std::string node, name, flags, left_us, hex;
+    words >> node >> name >> flags >> left_us >> hex;
     nodes.insert(node);
     if (name.empty()) continue;  // a node, and no row
     const uint32_t key = NumberOf(name);
     Operation& op = found[{node, key}];
     op.said = test::Said::kHit;
     op.value = static_cast<uint32_t>(std::strtoul(flags.c_str(), nullptr, 10));
+    op.ttl_us = std::strtoll(left_us.c_str(), nullptr, 10);
     const std::string data = FromHex(hex);
     op.foreign = name != NameOf(key) || (!data.empty() && data != ValueOf(key, op.value));
   }
@@ -437,7 +439,7 @@ bool Torment::LookAtRows() {
 }
 
 // A set without a read before it may have been provisional when the database was away, and so may be what was built
-// upon it, until the database has settled it. Nothing is stored provisionally of a strict session.
+// upon it, touches included, until the database has settled it. Nothing is stored provisionally of a strict session.
 void Torment::Prepare(std::vector<Operation>* operations) {
   const auto during_outage = [this](const Operation& op) {
     return std::any_of(outages_.begin(), outages_.end(),
@@ -448,7 +450,8 @@ void Torment::Prepare(std::vector<Operation>* operations) {
     if (op.act == test::Act::kSet && !op.strict && op.based_on == 0 && during_outage(op)) keys.insert(op.key);
   }
   for (Operation& op : *operations) {
-    if (op.act == test::Act::kSet && keys.contains(op.key) && during_outage(op)) op.uncertain = true;
+    const bool may_build = op.act == test::Act::kSet || op.act == test::Act::kTouch;
+    if (may_build && keys.contains(op.key) && during_outage(op)) op.uncertain = true;
   }
 }
 

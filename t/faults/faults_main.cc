@@ -346,9 +346,10 @@ void Torment::LookIntoDatabase() {
   const std::string path = data_.path() + "/s.db";
   if (sqlite3_open_v2(path.c_str(), &database, SQLITE_OPEN_READONLY, nullptr) != SQLITE_OK ||
       sqlite3_prepare_v2(database,
-                         "SELECT flags, data FROM sessions WHERE sid = ?1 AND state = 0 AND expires_at + "
-                         "(SELECT value FROM meta WHERE name = 'clock_shift_us') > ?2 + "
-                         "(julianday('now') - 2440587.5) * 86400000000",
+                         "SELECT flags, data, left_us FROM (SELECT flags, data, expires_at + "
+                         "(SELECT value FROM meta WHERE name = 'clock_shift_us') - ?2 - "
+                         "CAST((julianday('now') - 2440587.5) * 86400000000 AS INTEGER) AS left_us "
+                         "FROM sessions WHERE sid = ?1 AND state = 0) WHERE left_us > 0",
                          -1, &statement, nullptr) != SQLITE_OK) {
     Fail("the database cannot be read");
   }
@@ -367,10 +368,12 @@ void Torment::LookIntoDatabase() {
     if (sqlite3_step(statement) == SQLITE_ROW) {
       op.said = test::Said::kHit;
       op.value = static_cast<uint32_t>(sqlite3_column_int64(statement, 0));
+      op.ttl_us = sqlite3_column_int64(statement, 2);
       const std::string data(static_cast<const char*>(sqlite3_column_blob(statement, 1)),
                              static_cast<size_t>(sqlite3_column_bytes(statement, 1)));
       op.foreign = !data.empty() && data != ValueOf(key, op.value);
     }
+    op.ended_us = NowMicros();
     sqlite3_reset(statement);
     history_.push_back(op);
     ++rows_;
@@ -399,11 +402,8 @@ void Torment::ForgetLostTime(std::vector<Operation>* done) const {
 void Torment::Prepare(std::vector<Operation>* done) {
   ForgetLostTime(done);
   if (!losses_.Concern(*done)) return;
-  losses_.Measure(*done, [this](const std::vector<Operation>& doubted) {
-    const std::vector<test::Finding> findings = test::Judge(doubted, Rules());
-    return std::any_of(findings.begin(), findings.end(),
-                       [&](const auto& finding) { return IsJudged(finding, doubted); });
-  });
+  losses_.Measure(*done,
+                  [this](const std::vector<Operation>& doubted) { return !test::Judge(doubted, Rules()).empty(); });
   *done = losses_.Doubted(std::move(*done), PowerLosses::kMicrosMax);
 }
 

@@ -5,7 +5,7 @@
 Arranges a database of each kind and runs t/faults/database_faults on it, which asks for the harms. Without arguments the short
 run of scripts/test: some seconds of each, and of three servers on one database. With several servers these are harmed too, and
 the clients choose among them anew; --harms calm does to them only what makes nobody wait. What no server can mend must be found:
---harms "lose rows" on mariadb, and several servers that look for each other's changes too seldom: --servers 3 --harms "server kill"
+--harms "lose rows" and --harms "shorten rows" on mariadb, and several servers that look for each other's changes too seldom: --servers 3 --harms "server kill"
 --flag=--poll-interval=6s --heard-ms 8000.
 """
 
@@ -22,11 +22,14 @@ from database_servers import DATABASE, PASSWORD, USER, GaleraCluster, MariaDb, P
 from holdfast_test import SANITIZER_WORDS, die_with_parent, server_program, wait_until
 
 NUMBER = "CAST(SUBSTRING_INDEX(CONVERT(sid USING utf8mb4), ':', -1) AS UNSIGNED)"
-MYSQL_ROWS = ("SELECT CONVERT(sid USING utf8mb4), flags, HEX(data) FROM sessions WHERE state = 0 AND "
-              "expires_at > UNIX_TIMESTAMP(NOW(6)) * 1000000 AND " + NUMBER + " >= {} AND " + NUMBER + " < {}")
-POSTGRES_ROWS = ("SELECT convert_from(sid, 'UTF8'), flags, encode(data, 'hex') FROM sessions WHERE state = 0 AND "
-                 "expires_at > extract(epoch FROM clock_timestamp()) * 1000000 AND "
-                 "split_part(convert_from(sid, 'UTF8'), ':', 2)::bigint >= {} AND split_part(convert_from(sid, 'UTF8'), ':', 2)::bigint < {}")
+# The third column is how long the row lives, in microseconds.
+MYSQL_NOW = "UNIX_TIMESTAMP(NOW(6)) * 1000000"
+MYSQL_ROWS = (f"SELECT CONVERT(sid USING utf8mb4), flags, CAST(expires_at - {MYSQL_NOW} AS SIGNED), HEX(data) FROM sessions WHERE state = 0 "
+              f"AND expires_at > {MYSQL_NOW} AND {NUMBER} >= {{}} AND {NUMBER} < {{}}")
+POSTGRES_NUMBER = "split_part(convert_from(sid, 'UTF8'), ':', 2)::bigint"
+POSTGRES_NOW = "extract(epoch FROM clock_timestamp()) * 1000000"
+POSTGRES_ROWS = (f"SELECT convert_from(sid, 'UTF8'), flags, (expires_at - {POSTGRES_NOW})::bigint, encode(data, 'hex') FROM sessions "
+                 f"WHERE state = 0 AND expires_at > {POSTGRES_NOW} AND {POSTGRES_NUMBER} >= {{}} AND {POSTGRES_NUMBER} < {{}}")
 
 
 CALM_HARMS = ["server stop", "server hand-over", "server flip"]
@@ -74,6 +77,8 @@ class OnMariaDb(Single):
         super().mend(name)
         if name == "small packets":
             self.packets(1 << 24)
+        if name == "shorten rows":  # as if a touch had been lost
+            self.database.sql("UPDATE sessions SET expires_at = expires_at - 60000000 WHERE state = 0 LIMIT 20", DATABASE)
         if name == "lose rows":
             self.database.sql("DELETE FROM sessions WHERE state = 0 LIMIT 20", DATABASE)
 

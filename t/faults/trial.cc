@@ -146,7 +146,6 @@ void Trial::JudgeKeysBelow(uint32_t key) {
   history_.erase(history_.begin(), kept);
   Prepare(&done);
   for (const test::Finding& finding : test::Judge(done, Rules())) {
-    if (!IsJudged(finding, done)) continue;
     ++faults_[static_cast<size_t>(finding.fault)];
     Fail(Describe(finding, done));
     if (failures_ > kFailuresShown) continue;
@@ -154,10 +153,6 @@ void Trial::JudgeKeysBelow(uint32_t key) {
       if (op.key == done[finding.operation].key) std::printf("    %s\n", Describe(op).c_str());
     }
   }
-}
-
-bool Trial::IsJudged(const test::Finding& finding, const std::vector<test::Operation>&) {
-  return finding.fault != test::Fault::kLostTouch;
 }
 
 test::JudgeRules Trial::Rules() const {

@@ -62,8 +62,6 @@ class Trial {
   void JudgeKeysBelow(uint32_t key);
   // What a program knows that the judge must know, before it judges these.
   virtual void Prepare(std::vector<test::Operation>*) {}
-  // Does this finding count? A row does not say here how long it lives: by default only presence and value do.
-  virtual bool IsJudged(const test::Finding& finding, const std::vector<test::Operation>& done);
   virtual test::JudgeRules Rules() const;
   // SIGTERM to each server, and an end without complaint.
   void StopServers();

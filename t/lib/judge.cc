@@ -421,9 +421,11 @@ class KeyJudge {
     const Operation& op = At(i);
     int64_t earliest, latest;
     Expiry(op, &earliest, &latest);
-    const int64_t ends_us = ::holdfast::test::Add(op.begun_us, op.ttl_us);
-    const bool too_early = earliest != kForever ? ends_us < earliest - rules_.grain_us : ends_us != kForever;
-    const bool too_late = latest != kForever && (ends_us == kForever || ends_us > latest + rules_.grain_us);
+    // The row was looked at at some time between.
+    const int64_t soonest_us = ::holdfast::test::Add(op.begun_us, op.ttl_us);
+    const int64_t latest_us = ::holdfast::test::Add(op.ended_us, op.ttl_us);
+    const bool too_early = earliest != kForever ? latest_us < earliest - rules_.grain_us : latest_us != kForever;
+    const bool too_late = latest != kForever && (soonest_us == kForever || soonest_us > latest + rules_.grain_us);
     if (too_early || too_late) Find(Fault::kLostTouch, i, i);
   }
 
