@@ -123,6 +123,7 @@ class Torment final : Trial {
   void CalmTraffic(int64_t further_us);
   void TakeProbes(const std::string& when);
   void TakeFromWriters();
+  size_t ServersEnded() const;
   int64_t StoppedDuring(const Trouble& trouble) const;
   void JudgeError(const Trouble& trouble);
   int64_t MachineSlownessDuring(const Trouble& trouble);
@@ -299,6 +300,9 @@ bool Torment::HarmServer(const std::string& harm) {
 
 bool Torment::Cycle(int number) {
   SetCycle(number, kKeysACycle);
+  const size_t ended_before = ServersEnded();
+  const int64_t begun_us = NowMicros();
+  const uint64_t counted_before = SetsDroppedByServers();
   CalmTraffic(0);
   const bool mended = Harm(harms_[dice_.Below(static_cast<uint32_t>(harms_.size()))]);
   CloseSite();
@@ -306,6 +310,7 @@ bool Torment::Cycle(int number) {
   if (!mended || !WaitUntilWritten()) return false;
   LookAtSessions();
   if (!LookAtRows()) return false;
+  if (ServersEnded() == ended_before) JudgeDroppedSets(begun_us, SetsDroppedByServers() - counted_before);
   JudgeKeysBelow(site_.keys_first + kKeysACycle);
   return failures_ < 10;
 }
@@ -320,6 +325,13 @@ void Torment::TakeFromWriters() {
     writer->acknowledged_at_us.clear();
     Collect(&writer->history);
   }
+}
+
+// Those whose counters began at zero again.
+size_t Torment::ServersEnded() const {
+  const auto ended = std::count_if(harmed_.begin(), harmed_.end(), [](const Harmed& h) { return !h.is_stopped; });
+  const auto followed = done_.find("server hand-over");
+  return static_cast<size_t>(ended) + static_cast<size_t>(followed != done_.end() ? followed->second : 0);
 }
 
 int64_t Torment::StoppedDuring(const Trouble& trouble) const {
@@ -365,11 +377,9 @@ int64_t Torment::MachineSlownessDuring(const Trouble& trouble) {
 }
 
 bool Torment::HasWritten(int port) const {
-  Connection connection;
-  std::string line;
-  if (connection.Open(port)) line = connection.Ask("stats sessions\r\n", false).line;
-  while (line.starts_with("STAT ") && !line.starts_with("STAT dirty_items ")) line = connection.NextLine();
-  return line == "STAT dirty_items 0";
+  const std::map<std::string, uint64_t> counters = CountersOf(port);
+  const auto dirty = counters.find("dirty_items");
+  return dirty != counters.end() && dirty->second == 0;
 }
 
 bool Torment::WaitUntilWritten() {
@@ -478,6 +488,8 @@ void Torment::Report() const {
   std::printf(
       "  operations %llu, acknowledged %llu, of these while harmed %llu; looks at sessions %llu, at rows %llu\n",
       big(operations_), big(acknowledged_), big(acknowledged_away_), big(looks_), big(rows_));
+  std::printf("  sets answered STORED and dropped %llu or more, by the servers' own counters %llu\n", big(dropped_),
+              big(dropped_by_servers_));
   std::printf("  errors answered and connections broken %llu, of these because the machine was slow %llu\n",
               big(errors_), big(errors_of_machine_));
   std::printf("  longest answer %.3f s, longest until all was written %.3f s\n",

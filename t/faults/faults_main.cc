@@ -293,6 +293,8 @@ bool Torment::Cycle(int number) {
   site_.open = true;
   const Hit hit = Choose();
   if (hit == Hit::kOlderDatabase) KeepCopyOfDatabase();
+  const int64_t begun_us = NowMicros();
+  const uint64_t counted_before = SetsDroppedByServers();
   WaitForTraffic();
   ++hits_[static_cast<size_t>(hit)];
   const int64_t struck_us = NowMicros();
@@ -303,6 +305,9 @@ bool Torment::Cycle(int number) {
   if (!back) return false;
   Look(false);
   Collect(&checker_.history);
+  const bool is_same_process =
+      !kHitKinds[static_cast<size_t>(hit)].ends_server && hit != Hit::kHandOver && hit != Hit::kFailedHandOver;
+  if (is_same_process) JudgeDroppedSets(begun_us, SetsDroppedByServers() - counted_before);
   JudgeKeysBelow(site_.keys_first + kKeysACycle);
   return failures_ < 10;
 }
@@ -427,6 +432,8 @@ void Torment::Report() const {
   }
   std::printf("  errors answered %llu, syncs of the journal that failed %llu\n",
               static_cast<unsigned long long>(errors_), static_cast<unsigned long long>(machine_.failures()));
+  std::printf("  sets answered STORED and dropped %llu or more, by the server's own counters %llu\n",
+              static_cast<unsigned long long>(dropped_), static_cast<unsigned long long>(dropped_by_servers_));
   losses_.Report();
   std::printf("  longest start %.3f s, longest answer %.3f s\n", static_cast<double>(longest_start_us_) / 1e6,
               static_cast<double>(longest_answer_us_) / 1e6);

@@ -155,6 +155,41 @@ void Trial::JudgeKeysBelow(uint32_t key) {
   }
 }
 
+std::map<std::string, uint64_t> Trial::CountersOf(int port) {
+  std::map<std::string, uint64_t> counters;
+  Connection connection;
+  if (!connection.Open(port)) return counters;
+  std::string line = connection.Ask("stats sessions\r\n", false).line;
+  for (; line.starts_with("STAT "); line = connection.NextLine()) {
+    const size_t space = line.find(' ', 5);
+    if (space == std::string::npos) continue;
+    counters[line.substr(5, space - 5)] = std::strtoull(line.c_str() + space, nullptr, 10);
+  }
+  return counters;
+}
+
+uint64_t Trial::SetsDroppedByServers() const {
+  uint64_t sum = 0;
+  for (const int port : site_.ports) {
+    for (const auto& [name, count] : CountersOf(port)) {
+      const bool counts =
+          name == "resurrections_refused" || name == "superseded" || name.starts_with("provisional_lost_");
+      if (counts) sum += count;
+    }
+  }
+  return sum;
+}
+
+void Trial::JudgeDroppedSets(int64_t since_us, uint64_t counted) {
+  const std::vector<size_t> dropped = test::DroppedSets(history_, since_us, Rules());
+  dropped_ += dropped.size();
+  dropped_by_servers_ += counted;
+  if (dropped.size() <= counted) return;
+  Fail(std::to_string(dropped.size()) + " sets were answered STORED and dropped, the servers have counted " +
+       std::to_string(counted));
+  for (const size_t set : dropped) std::printf("    %s\n", Describe(history_[set]).c_str());
+}
+
 test::JudgeRules Trial::Rules() const {
   test::JudgeRules rules;
   rules.grain_us = 2'100'000;  // each process counts whole seconds from its own beginning

@@ -11,6 +11,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <string>
 #include <thread>
@@ -60,6 +61,13 @@ class Trial {
   void Look(bool is_final);
   // Operations on the keys below, which nobody works on any more, are judged and forgotten.
   void JudgeKeysBelow(uint32_t key);
+  // What `stats sessions` says; empty when the server does not answer.
+  static std::map<std::string, uint64_t> CountersOf(int port);
+  // How many sets the servers themselves say to have answered STORED, and dropped.
+  uint64_t SetsDroppedByServers() const;
+  // All is quiet, has been looked at, and no server has ended since: their counters have every set of this time that
+  // was.
+  void JudgeDroppedSets(int64_t since_us, uint64_t counted);
   // What a program knows that the judge must know, before it judges these.
   virtual void Prepare(std::vector<test::Operation>*) {}
   virtual test::JudgeRules Rules() const;
@@ -80,6 +88,7 @@ class Trial {
 
   std::array<uint64_t, test::kFaults> faults_{};
   uint64_t operations_ = 0, acknowledged_ = 0, looks_ = 0, rows_ = 0;
+  uint64_t dropped_ = 0, dropped_by_servers_ = 0;
   int64_t longest_answer_us_ = 0;
   int failures_ = 0;
 

@@ -474,6 +474,60 @@ std::vector<Finding> Judge(std::span<const Operation> history, const JudgeRules&
   return findings;
 }
 
+namespace {
+
+// What one key has of this: all that was done to it.
+using OfKey = std::vector<const Operation*>;
+
+bool MayEnd(const Operation& op, int64_t until_us, const JudgeRules& rules) {
+  return MayDelete(op) || (SetsExpiry(op) && Add(op.begun_us, op.ttl_us) - rules.grain_us <= until_us);
+}
+
+// `seen` was read after the set; does it show that the set did not take effect?
+bool WasDropped(const Operation& set, const Operation& seen, const OfKey& all, const JudgeRules& rules) {
+  if (seen.said == Said::kHit) {
+    return std::any_of(all.begin(), all.end(), [&](const Operation* op) {
+      return Writes(*op) && op->value == seen.value && Add(op->ended_us, rules.skew_us) < set.begun_us;
+    });
+  }
+  return std::none_of(all.begin(), all.end(), [&](const Operation* op) {
+    const bool is_between = Add(op->ended_us, rules.skew_us) >= set.begun_us && op->begun_us <= seen.ended_us;
+    return is_between && MayEnd(*op, seen.ended_us, rules);
+  });
+}
+
+bool MayBeDropped(const Operation& op, int64_t since_us) {
+  return op.act == Act::kSet && op.said == Said::kStored && !op.strict && !op.empty && op.ttl_us > 0 &&
+         op.begun_us >= since_us;
+}
+
+}  // namespace
+
+// Only the first that was read on the same node after the set tells of it, or what was there in the end: what comes
+// later may be of other writes.
+std::vector<size_t> DroppedSets(std::span<const Operation> history, int64_t since_us, const JudgeRules& rules) {
+  std::unordered_map<uint32_t, OfKey> keys;
+  for (const Operation& op : history) keys[op.key].push_back(&op);
+  std::vector<size_t> dropped;
+  for (auto& [key, all] : keys) {
+    std::sort(all.begin(), all.end(), [](const auto* a, const auto* b) { return a->begun_us < b->begun_us; });
+    int64_t told_us = 0;
+    for (auto at = all.begin(); at != all.end(); ++at) {
+      const Operation& set = **at;
+      if (!MayBeDropped(set, since_us) || set.begun_us <= told_us) continue;
+      const auto seen = std::find_if(at, all.end(), [&set](const Operation* op) {
+        const bool reads = op->act == Act::kGet || op->act == Act::kRow;
+        return reads && op->said != Said::kNothing && op->begun_us > set.ended_us &&
+               (op->node == set.node || op->is_final);
+      });
+      if (seen == all.end() || !WasDropped(set, **seen, all, rules)) continue;
+      dropped.push_back(static_cast<size_t>(&set - history.data()));
+      told_us = (*seen)->ended_us;
+    }
+  }
+  return dropped;
+}
+
 const char* NameOf(Fault fault) {
   static const char* const kNames[kFaults] = {"lost session", "login refused", "lost update", "lost touch", "stale",
                                               "resurrected",  "foreign",       "over-alive",  "lag"};

@@ -123,6 +123,11 @@ struct Finding {
 // Operations in any order; those of a key are judged together.
 std::vector<Finding> Judge(std::span<const Operation> history, const JudgeRules& rules);
 
+// Sets from this time on that were answered STORED and surely did not take effect, by what was read after them: a value
+// from before, or nothing although nothing can have ended the session. The rules may allow that; the server must count
+// it. Of those that were not followed by such a read before the next one is none, for one count may be of several.
+std::vector<size_t> DroppedSets(std::span<const Operation> history, int64_t since_us, const JudgeRules& rules);
+
 // "get key 3 by node 0 at 1.234567-1.234600: hit, value 17".
 std::string Describe(const Operation& operation);
 std::string Describe(const Finding& finding, std::span<const Operation> history);

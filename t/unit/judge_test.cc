@@ -63,6 +63,8 @@ class History {
     return !faults.empty() && std::all_of(faults.begin(), faults.end(), [fault](Fault f) { return f == fault; });
   }
 
+  const std::vector<Operation>& operations() const { return operations_; }
+
   JudgeRules rules;
 
  private:
@@ -520,6 +522,56 @@ TEST(Judge, a_login_may_be_replaced_by_another_that_a_third_server_had_deleted) 
     h.Set(3, 1).node = 1;
     h.Quiet(0);
     EXPECT_EQ(h.Clean(), !knew);
+  }
+}
+
+// -- What was dropped -----------------------------------------------------------------------------
+
+size_t Dropped(const History& h) { return DroppedSets(h.operations(), 0, h.rules).size(); }
+
+TEST(Judge, a_set_was_dropped_when_what_was_there_before_it_is_read_after_it) {
+  for (const uint32_t read : {1u, 2u, 3u}) {
+    for (const bool is_final : {true, false}) {
+      History h;
+      h.Login(1);
+      h.Set(2, 1);
+      h.Set(3, 1).begun_us -= kSecond;  // at the same time
+      h.Hit(read).is_final = is_final;
+      h.Hit(1);
+      EXPECT_EQ(Dropped(h), read == 1 ? 1u : 0u) << "one of both, and only by what was read first";
+      h.Set(4, 1);
+      h.Hit(1);
+      EXPECT_EQ(Dropped(h), read == 1 ? 2u : 1u);
+    }
+  }
+}
+
+TEST(Judge, another_node_that_is_behind_does_not_tell_that_a_set_was_dropped) {
+  for (const bool is_final : {true, false}) {
+    History h;
+    h.Login(1);
+    h.Set(2, 1);
+    h.Hit(1).node = 1;
+    h.Last().is_final = is_final;
+    EXPECT_EQ(Dropped(h), is_final ? 1u : 0u);
+  }
+}
+
+TEST(Judge, a_set_was_dropped_when_nothing_is_there_and_nothing_can_have_ended_it) {
+  enum class Case { kDropped, kDeleted, kMayBeDeleted, kOver, kShortened, kEmpty };
+  for (const Case c :
+       {Case::kDropped, Case::kDeleted, Case::kMayBeDeleted, Case::kOver, Case::kShortened, Case::kEmpty}) {
+    History h;
+    h.Login(1);
+    h.Delete();
+    Operation& late = h.Set(2, 1);
+    late.empty = c == Case::kEmpty;
+    if (c == Case::kOver) late.ttl_us = kSecond;
+    if (c == Case::kDeleted) h.Delete();
+    if (c == Case::kMayBeDeleted) h.Then(Act::kDelete, Said::kNothing);
+    if (c == Case::kShortened) h.Then(Act::kTouch, Said::kNothing).ttl_us = kSecond;
+    h.Miss();
+    EXPECT_EQ(Dropped(h), c == Case::kDropped ? 1u : 0u) << static_cast<int>(c);
   }
 }
 
