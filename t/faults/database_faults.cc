@@ -64,6 +64,7 @@ constexpr int64_t kBudgetMicrosMin = 750'000;  // the shortest of a rule
 // A commit has several syncs one after the other, of several processes: where one takes so long, it may take the
 // budget.
 constexpr int64_t kSlowMicros = 150'000;
+constexpr int64_t kAroundMicros = 1'000'000;   // of the session's history, shown beside an error
 constexpr int64_t kSettledMicros = 3'000'000;  // after the mending, until the server has surely noticed
 // Several servers: how old what they answer may be. The promise is 0.5 s and a commit, of strict sessions 2 s; a busy
 // machine is given more. Where servers die or hang no time is promised: then the bound runs from kSettledMicros after
@@ -316,15 +317,18 @@ bool Torment::Cycle(int number) {
 }
 
 void Torment::TakeFromWriters() {
+  std::vector<Trouble> errors;
   for (const auto& writer : writers_) {
     longest_answer_us_ = std::max(longest_answer_us_, std::exchange(writer->longest_us, 0));
     for (const Trouble& late : std::exchange(writer->late, {})) JudgeLate(late, StoppedDuring(late));
-    for (const Trouble& error : std::exchange(writer->errors, {})) JudgeError(error);
-    for (const Trouble& broken : std::exchange(writer->broken, {})) JudgeError(broken);
+    for (auto* from : {&writer->errors, &writer->broken}) {
+      for (const Trouble& error : std::exchange(*from, {})) errors.push_back(error);
+    }
     acknowledged_ += writer->acknowledged_at_us.size();
     writer->acknowledged_at_us.clear();
     Collect(&writer->history);
   }
+  for (const Trouble& error : errors) JudgeError(error);
 }
 
 // Those whose counters began at zero again.
@@ -365,6 +369,15 @@ void Torment::JudgeError(const Trouble& trouble) {
   }
   Fail("an error although nothing was harmed, syncs and waking took up to " + std::to_string(slow_us) +
        " us: " + Describe(trouble));
+  const std::string name = trouble.request.substr(trouble.request.find(' ') + 1);
+  std::vector<Operation> around;
+  for (const Operation& op : history_) {
+    const bool is_near =
+        op.ended_us > trouble.begun_us - kAroundMicros && op.begun_us - kAroundMicros < trouble.ended_us;
+    if (is_near && op.key == NumberOf(name)) around.push_back(op);
+  }
+  std::sort(around.begin(), around.end(), [](const auto& a, const auto& b) { return a.begun_us < b.begun_us; });
+  for (const Operation& op : around) std::printf("    %s\n", Describe(op).c_str());
 }
 
 // How long a sync of the disk and a thread that was to wake took meanwhile, at worst.
