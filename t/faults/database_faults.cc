@@ -369,6 +369,11 @@ void Torment::JudgeError(const Trouble& trouble) {
   }
   Fail("an error although nothing was harmed, syncs and waking took up to " + std::to_string(slow_us) +
        " us: " + Describe(trouble));
+  for (const auto& [counter, count] : CountersOf(site_.ports[trouble.node])) {
+    if (counter.starts_with("database_") && counter.ends_with("_us_max")) {
+      std::printf("    since its start %s %llu\n", counter.c_str(), static_cast<unsigned long long>(count));
+    }
+  }
   const std::string name = trouble.request.substr(trouble.request.find(' ') + 1);
   std::vector<Operation> around;
   for (const Operation& op : history_) {
