@@ -95,6 +95,7 @@ std::span<const OwnerChange> ReadThrough::NextClaims() {
   const std::lock_guard lock(mutex_);
   if (!claims_.empty() || to_claim_.empty()) return {};
   claimed_keys_ = std::exchange(to_claim_, {});
+  std::sort(claimed_keys_.begin(), claimed_keys_.end());  // the order in which all lock rows: nobody waits in a circle
   const uint32_t node = sessions_.stamp_clock().node();
   for (const std::string& key : claimed_keys_) claims_.push_back({key, pending_.find(key)->second.owner, node});
   return claims_;

@@ -7,6 +7,8 @@
 
 #include "session/yields.h"
 
+#include <algorithm>
+
 #include "session/marks.h"
 #include "session/session.h"
 
@@ -96,6 +98,7 @@ std::span<const OwnerChange> Yields::NextClaims() {
     claimed_keys_.push_back(key);
     if (claimed_keys_.size() == sessions_.settings().batch_rows_max) break;
   }
+  std::sort(claimed_keys_.begin(), claimed_keys_.end());  // the order in which all lock rows: nobody waits in a circle
   const uint32_t node = sessions_.stamp_clock().node();
   for (const std::string& key : claimed_keys_) claims_.push_back({key, node, 0});
   return claims_;

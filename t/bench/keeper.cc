@@ -152,7 +152,7 @@ class DatabaseConnection {
   uint64_t NewVersion() const { return static_cast<uint64_t>(place_.clock.WallMicros()) << 10; }
 
   void Write(session::ChangeKind kind, const std::string& id) {
-    session::Change change{kind, row_.version, row_};
+    session::Change change{.kind = kind, .base_version = row_.version, .row = row_};
     change.row.key = id;
     change.row.touched = NewVersion();
     change.row.expires_us = place_.clock.SteadyMicros() + place_.life_us;
