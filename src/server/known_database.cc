@@ -11,6 +11,8 @@
 #include <memory>
 #include <string_view>
 
+#include "session/stamp.h"
+
 namespace holdfast::server {
 
 namespace {
@@ -51,7 +53,8 @@ std::optional<Remembered> RecallDatabase(const std::string& path, const std::str
                      Take(file, "generation", &identity.generation) &&
                      Take(file, "value_bytes_max", &known.database.value_bytes_max) &&
                      Take(file, "node", &known.lease.number) && Take(file, "node_since", &known.lease.started_us);
-  if (!whole || known_place != place) return std::nullopt;
+  const bool is_number = known.lease.number > 0 && known.lease.number < session::kNodesMax;
+  if (!whole || !is_number || known_place != place) return std::nullopt;
   return known;
 }
 

@@ -180,6 +180,7 @@ base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Setting
     return take(session::Database::Open(url, clock, lock, database_password));
   };
   base::Status asked = wait.For(open);
+  if (asked.ok() && known && service->database_->identity().uuid != known->database.identity.uuid) known.reset();
   const auto can_begin_without = [&] { return known && asked.kind() == base::ErrorKind::kUnavailable; };
   if (!asked.ok()) {
     if (!can_begin_without()) return asked;
@@ -216,6 +217,7 @@ base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Setting
     service->sessions_->nodes().Resume(known->database.identity, known->lease);
   } else {
     wait.Answered();
+    service->Remember();
   }
   if (base::Status status = service->Replay(); !status.ok()) return status;
   service->threads_ =
@@ -244,14 +246,17 @@ session::Failure SessionService::JoinLate(session::Driver& driver) {
   }
   if (failure.ok()) failure = driver.Check();
   if (failure.ok()) failure = sessions_->nodes().RenewNow(driver);
-  if (failure.ok() && journal_ != nullptr) failure = journal_->WriteRest(*sessions_, driver);
+  if (failure.ok() && journal_ != nullptr) {
+    failure = journal_->WriteRest(*sessions_, driver, [this] { return is_stopping_.load(); });
+  }
   if (failure.ok()) Remember();
   return failure;
 }
 
 void SessionService::Remember() const {
   if (known_path_.empty()) return;
-  const Remembered known{{database_->identity(), database_->value_bytes_max()}, sessions_->nodes().lease()};
+  const session::Nodes& nodes = sessions_->nodes();
+  const Remembered known{{nodes.identity(), database_->value_bytes_max()}, nodes.lease()};
   const base::Status status = RememberDatabase(known_path_, database_->Describe(), known);
   if (!status.ok()) {
     log_.Warning(status.message() + ": while the database is away this server cannot be started again");
@@ -380,7 +385,6 @@ base::Status SessionService::OpenJournal(const base::Clock& clock, Inherited* in
 
 base::Status SessionService::Start() {
   replaying_.reset();
-  if (!is_away_) Remember();
   using Phase = session::LossRecord::Phase;
   losses_->SetPhase(journal_ != nullptr ? Phase::kRunningWithJournal : Phase::kRunning);
   if (journal_ != nullptr) journal_->Start(*sessions_);
@@ -404,6 +408,7 @@ bool SessionService::Stop(const std::function<bool()>& hurried) {
                 static_cast<unsigned long long>(unsynced), WhatBecomesOfThem());
     return false;
   }
+  is_stopping_.store(true);
   threads_->Stop();
   const uint64_t left = Unsynced();
   if (journal_ != nullptr) journal_->Stop(left == 0);

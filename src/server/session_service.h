@@ -103,6 +103,7 @@ class SessionService {
 
   std::string known_path_;  // what is remembered of the database; empty: nothing
   bool is_away_ = false;    // the database could not be asked at the start
+  std::atomic<bool> is_stopping_{false};
   std::unique_ptr<session::LossRecord> losses_;
   session::NullJournal no_journal_;
   std::unique_ptr<session::Database> database_;

@@ -22,6 +22,7 @@ namespace holdfast::session {
 namespace {
 constexpr int kRoundMillis = 10;
 constexpr int kForwardTries = 100;
+constexpr uint64_t kQuiesceRecords = 1000;
 constexpr int64_t kProgressMicros = 1'000'000;
 constexpr uint64_t kProgressRecords = 1024;         // between looks at the clock
 constexpr int64_t kRetirePauseMicros = 1'000'000;   // after a segment could not be removed
@@ -100,8 +101,9 @@ class ReplayProgress {
 };
 }  // namespace
 
-Failure FileJournal::WriteRest(Sessions& sessions, Driver& driver) {
+Failure FileJournal::WriteRest(Sessions& sessions, Driver& driver, const std::function<bool()>& is_stopping) {
   const auto send = [&](std::span<Change> batch, std::vector<ChangeOutcome>* outcomes) {
+    if (is_stopping && is_stopping()) return Failure{FailureClass::kRetry, "the server is told to end"};
     for (Change& change : batch) {
       change.row.owner = sessions.stamp_clock().node();
       if (change.kind != ChangeKind::kValue && change.kind != ChangeKind::kCompared) continue;
@@ -389,6 +391,7 @@ bool FileJournal::CopyDirty(store::Access& access, std::optional<uint64_t> mark,
 // Of which nobody knows when it was stamped: all of it.
 bool FileJournal::CopyRest(store::Access& access, uint64_t* copied) {
   return rest_.ForEach([&](const Change& change) {
+    if (*copied % kQuiesceRecords == 0) access.Quiesce();
     const auto copy = [&] {
       return can_write_ && ring_->Append(RecordOf(change)) ? Copied::kCopied : Copied::kRefused;
     };
@@ -487,7 +490,8 @@ size_t FileJournal::SegmentsDue() const {
   if (count > 0 && now_us - segments_->begun_us(0) >= keep_us / 4 * 5) {
     while (due < count && now_us - segments_->begun_us(due) >= keep_us) ++due;
   }
-  const int64_t unsynced = std::max<int64_t>(sessions_->write_behind().dirty_bytes(), 0);
+  const int64_t unsynced =
+      std::max<int64_t>(sessions_->write_behind().dirty_bytes(), 0) + static_cast<int64_t>(rest_.bytes());
   const uint64_t bytes = segments_->bytes();
   if (count > 1 && bytes > settings_.bytes_max + 2 * static_cast<uint64_t>(unsynced)) {
     uint64_t older = 0;

@@ -78,8 +78,8 @@ class FileJournal final : public Journal {
   // Once, before Start: brings back what the process before left behind. driver: null while the database cannot be
   // asked; what has no place in memory then stays in the journal until WriteRest.
   base::Status Replay(Sessions& sessions, Driver* driver);
-  // From one thread at a time. No-op when nothing was left.
-  Failure WriteRest(Sessions& sessions, Driver& driver);
+  // From one thread at a time. No-op when nothing was left. is_stopping: asked between batches; true leaves the others.
+  Failure WriteRest(Sessions& sessions, Driver& driver, const std::function<bool()>& is_stopping = {});
   // What WriteRest has still to write. Until that is done, an end leaves the journal.
   size_t rest() const { return rest_.size(); }
   void Start(Sessions& sessions);

@@ -85,13 +85,19 @@ void JournalReplay::ApplyValue(const DecodedRecord& record, const Key& key) {
   const base::Clock& clock = sessions_.clock();
   const Seconds now = clock.Now();
   SessionStamps before;
+  bool is_unsettled = false;  // what may lose to this yet
   {
     const Slot slot = access_.Lock(key, now);
     if (slot.item() && slot.item().is_session()) before = slot.item().stamps();
+    is_unsettled = IsProvisional(slot.item()) && !Has(record.stamps, kMarkProvisional);
   }
   // Written down again, perhaps with a later expiry in place of a record of that alone.
   if (before.version == record.stamps.version) return ApplyExpiry(record, key);
-  if (before.version > record.stamps.version || before.floor >= record.stamps.born) return;
+  if (before.floor >= record.stamps.born) return;
+  if (before.version > record.stamps.version) {
+    if (is_unsettled) KeepDirect(ChangeKind::kValue, record, before.floor);
+    return;
+  }
   if (rest_.VersionOf(std::string(record.key)) > record.stamps.version) return;
   const Rule* const rule = sessions_.Match(record.key);
   store::DraftShape shape{.key = key, .value_size = record.value.size(), .client_flags = record.client_flags};
@@ -110,7 +116,8 @@ void JournalReplay::ApplyValue(const DecodedRecord& record, const Key& key) {
   stamps.rule = rule->number;
   stamps.floor = std::max(stamps.floor, before.floor);
   stamps.allowance = static_cast<uint8_t>(sessions_.settings().immediate_writes);
-  rest_.Forget(std::string(record.key));
+  // Whether that value counts is not known before the database has this one.
+  if (!Has(record.stamps, kMarkProvisional)) rest_.Forget(std::string(record.key));
   Slot slot = access_.Lock(key, now);
   Publish(slot, std::move(draft), stamps, record, key);
 }
@@ -124,8 +131,10 @@ void JournalReplay::ApplyExpiry(const DecodedRecord& record, const Key& key) {
     return WriteDirectly(ChangeKind::kExpiry, record, key);
   }
   SessionStamps stamps = slot.item().stamps();
-  if (stamps.version < record.stamps.version && stamps.floor < record.stamps.born) {
-    // Of a value that another server wrote later, and that was read from the database: it has this value, too.
+  const bool is_of_another = stamps.version < record.stamps.version || IsProvisional(slot.item());
+  if (is_of_another && stamps.version != record.stamps.version && stamps.floor < record.stamps.born) {
+    // Of a value that another server wrote later, and that was read from the database: it has this value, too. Or of
+    // one that what was stored provisionally may lose to.
     { const Slot gone = std::move(slot); }
     return KeepDirect(ChangeKind::kExpiry, record, stamps.floor);
   }

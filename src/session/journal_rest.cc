@@ -10,6 +10,7 @@ namespace holdfast::session {
 
 namespace {
 constexpr size_t kBatch = 200;
+constexpr size_t kRecordBytesAbout = 128;  // beside the value
 }  // namespace
 
 void JournalRest::Keep(Change change) {
@@ -17,6 +18,8 @@ void JournalRest::Keep(Change change) {
   const Row& row = change.row;
   Change& known = changes_[row.key];
   if (known.row.version > row.version || known.row.touched > row.touched) return;
+  const bool is_certain = known.row.touched != 0 && known.kind != ChangeKind::kCompared;
+  if (is_certain && change.kind == ChangeKind::kCompared) return;
   // A touch of a value that goes this way too belongs to it.
   if (change.kind == ChangeKind::kExpiry && known.kind == ChangeKind::kValue && known.row.version == row.version &&
       known.row.version != 0) {
@@ -24,12 +27,21 @@ void JournalRest::Keep(Change change) {
     known.row.expires_us = row.expires_us;
     return;
   }
+  value_bytes_ += row.data.size() - known.row.data.size();
   known = std::move(change);
 }
 
 void JournalRest::Forget(const std::string& key) {
   const std::lock_guard lock(mutex_);
-  changes_.erase(key);
+  Erase(key);
+}
+
+// Under the lock.
+void JournalRest::Erase(const std::string& key) {
+  const auto found = changes_.find(key);
+  if (found == changes_.end()) return;
+  value_bytes_ -= found->second.row.data.size();
+  changes_.erase(found);
 }
 
 uint64_t JournalRest::VersionOf(const std::string& key) const {
@@ -41,6 +53,11 @@ uint64_t JournalRest::VersionOf(const std::string& key) const {
 size_t JournalRest::size() const {
   const std::lock_guard lock(mutex_);
   return changes_.size();
+}
+
+size_t JournalRest::bytes() const {
+  const std::lock_guard lock(mutex_);
+  return value_bytes_ + changes_.size() * kRecordBytesAbout;
 }
 
 std::vector<Change> JournalRest::Some() const {
@@ -63,7 +80,7 @@ Failure JournalRest::Write(const Send& send, Written* written) {
       written->without_row += outcome == ChangeOutcome::kNoRow ? 1 : 0;
     }
     const std::lock_guard lock(mutex_);
-    for (const Change& change : batch) changes_.erase(change.row.key);
+    for (const Change& change : batch) Erase(change.row.key);
   }
   return {};
 }

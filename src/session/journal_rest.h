@@ -33,12 +33,13 @@ class JournalRest {
   // Driver::Write. What still depends on the moment is filled in before.
   using Send = std::function<Failure(std::span<Change> batch, std::vector<ChangeOutcome>* outcomes)>;
 
-  // The latest for each key stays.
+  // The latest for each key stays, but a provisional value takes the place of nothing that is certain.
   void Keep(Change change);
   void Forget(const std::string& key);
   // 0: nothing is kept for it.
   uint64_t VersionOf(const std::string& key) const;
   size_t size() const;
+  size_t bytes() const;  // as records, about
 
   // written counts what is kept no longer, also when it fails.
   Failure Write(const Send& send, Written* written);
@@ -47,9 +48,11 @@ class JournalRest {
 
  private:
   std::vector<Change> Some() const;
+  void Erase(const std::string& key);
 
   mutable std::mutex mutex_;  // guards changes_
   std::unordered_map<std::string, Change> changes_;
+  size_t value_bytes_ = 0;  // of their rows
 };
 
 }  // namespace holdfast::session

@@ -121,6 +121,9 @@ void Nodes::Resume(const DatabaseIdentity& identity, const NodeLease& lease) {
   knows_identity_ = true;
   lease_ = lease;
   lease_.until_us = 0;
+  is_resumed_ = true;
+  const base::Moment now = sessions_.clock().ReadBoth();
+  resumed_offset_us_ = now.wall_us - now.steady_us;
   sessions_.stamp_clock().SetNode(lease.number);
 }
 
@@ -138,6 +141,15 @@ Failure Nodes::RenewNow(Driver& driver) {
   const auto ours =
       std::find_if(nodes.begin(), nodes.end(), [&](const NodeLease& node) { return node.number == lease_.number; });
   const bool is_ours = ours != nodes.end() && ours->started_us == lease_.started_us;
+  if (is_resumed_) {
+    if (Failure failure = CheckStamps(database_now_us); !failure.ok()) return failure;
+    // Who has it still is the process before us, or the one that ours was copied from.
+    if (!is_ours || ours->until_us > database_now_us) {
+      is_resumed_ = false;
+      sessions_.OnStopped(LifeMicros(sessions_.settings()));
+      return Join(driver);
+    }
+  }
   if (!is_ours || ours->until_us < lease_.until_us) {
     // Older than we left it, or gone: the database is another one now. Another's: we were away too long.
     if (is_ours || ours == nodes.end() || ours->started_us < lease_.started_us) {
@@ -149,13 +161,32 @@ Failure Nodes::RenewNow(Driver& driver) {
   }
   NodeLease longer = lease_;
   longer.address = OwnAddress();
+  if (is_resumed_) {
+    // Another copy of us finds another start.
+    longer.started_us = database_now_us;
+    longer.name = sessions_.settings().node_name;
+  }
   longer.until_us = std::max(database_now_us + LifeMicros(sessions_.settings()), ours->until_us);
   bool done = false;
   if (Failure failure = driver.PutNode(longer, &*ours, &done); !failure.ok()) return failure;
   if (!done) return {FailureClass::kRetry, "this server's row in the table nodes changed under it"};
   lease_ = longer;
+  is_resumed_ = false;
   next_due_us_.store(now_us + LifeMicros(sessions_.settings()) / 3);
   return {};
+}
+
+// A clock that was ahead when this process began has been set meanwhile, perhaps. What was stamped by it would win over
+// later writes of others.
+Failure Nodes::CheckStamps(int64_t database_now_us) const {
+  const int64_t database_offset_us = database_now_us - sessions_.clock().SteadyMicros();
+  if (resumed_offset_us_ - database_offset_us <= kClockAheadMax) return {};
+  const int64_t ahead_us = static_cast<int64_t>(sessions_.stamp_clock().Mark()) - database_now_us;
+  if (ahead_us <= kClockAheadMax) return {};
+  return {FailureClass::kConfiguration,
+          "the clock of this machine was ahead of the database's when sessions were stamped without it, and they would "
+          "win over later ones of others: they are kept and written in " +
+              std::to_string(ahead_us / 1'000'000 + 1) + " s, when the database's clock has come there"};
 }
 
 void Nodes::Leave(Driver& driver) {

@@ -7,7 +7,7 @@
 // The renewed row is also a mark in the database: if it stands there older than we have left it, or not at all, the
 // database has been replaced or restored from a copy, and what memory took for written is not.
 //
-// Threads: Join, Resume, lease, Renew, RenewNow, Leave, Refresh from one thread at a time, each with its own driver; the rest from any.
+// Threads: Join, Resume, Renew, RenewNow, Leave, Refresh, identity, lease from one thread at a time, each with its own driver; the rest from any.
 // Owns:    the table of peers. Borrows Sessions.
 // Errors:  Join: the clock is ahead, no number is free, the database cannot be asked. Renew: as the driver says.
 // Limits:  kNodesMax numbers; 0 is the server that has its database to itself.
@@ -48,9 +48,11 @@ class Nodes {
   Failure RenewNow(Driver& driver);
   int64_t NextDue() const { return next_due_us_.load(std::memory_order_relaxed); }
   // In place of Join, while the database cannot be asked: what was known of it and of our lease when we last could.
-  // RenewNow goes on with that lease if it is still ours, and else joins.
+  // RenewNow goes on with that lease if nobody has it, and else joins. It does neither while our stamps are ahead of the
+  // database's clock.
   void Resume(const DatabaseIdentity& identity, const NodeLease& lease);
-  // Number and start of it are for Resume.
+  // For Resume; of the lease number and start.
+  const DatabaseIdentity& identity() const { return identity_; }
   const NodeLease& lease() const { return lease_; }
   // Gives the number back.
   void Leave(Driver& driver);
@@ -84,6 +86,7 @@ class Nodes {
 
   Failure Read(Driver& driver, std::vector<NodeLease>* nodes, int64_t* database_now_us);
   Failure Take(Driver& driver, const std::vector<NodeLease>& nodes, int64_t database_now_us, bool* done);
+  Failure CheckStamps(int64_t database_now_us) const;
   std::string OwnAddress() const;
 
   Sessions& sessions_;
@@ -93,6 +96,8 @@ class Nodes {
   NodeLease lease_;            // as the database has acknowledged it; of the thread that renews
   DatabaseIdentity identity_;  // the same
   bool knows_identity_ = false;
+  bool is_resumed_ = false;        // lease_ was not acknowledged to this process
+  int64_t resumed_offset_us_ = 0;  // the wall clock's to the steady one, at Resume
 
   std::mutex mutex_;  // guards all below
   std::map<uint32_t, Known> known_;

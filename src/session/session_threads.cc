@@ -16,7 +16,7 @@ namespace holdfast::session {
 namespace {
 
 constexpr int64_t kReopenMicros = 200'000;
-constexpr int64_t kJoinMicros = 1'000'000;
+constexpr int64_t kJoinMicros = 500'000;
 constexpr int64_t kIdleMicros = 1'000'000;  // without a write, before the database may tidy up
 constexpr int64_t kSleepMicrosMax = 60'000'000;
 constexpr int64_t kDrainLookMicros = 10'000;
@@ -68,6 +68,9 @@ class Line {
     reopened_ = open_;
     return failure;
   }
+
+  // The next use opens it anew.
+  void Drop() { open_ = false; }
 
   // Has it been opened since this was asked last?
   bool TakeReopened() { return std::exchange(reopened_, false); }
@@ -449,7 +452,10 @@ bool SessionThreads::Loops::Join() {
   if (!polling_.Ready(Now())) return false;
   const Failure failure = join_(polling_.driver());
   polling_.Note(failure, Now());
-  if (!failure.ok()) return false;
+  if (!failure.ok()) {
+    polling_.Drop();  // another host may be the right one
+    return false;
+  }
   joined_.store(true);
   for (Alarm* alarm : {&read_alarm_, &write_alarm_}) alarm->Ring();
   return true;
@@ -457,7 +463,7 @@ bool SessionThreads::Loops::Join() {
 
 void SessionThreads::Loops::Poll() {
   while (!joined_.load() && !stopping_.load()) {
-    if (!Join()) poll_alarm_.SleepUntil(Now() + (polling_.is_open() ? kJoinMicros : kReopenMicros), sessions_.clock());
+    if (!Join()) poll_alarm_.SleepUntil(Now() + kJoinMicros, sessions_.clock());
   }
   store::Access access(sessions_.store());
   access.Offline();

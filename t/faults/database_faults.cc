@@ -127,6 +127,7 @@ class Torment final : Trial {
   bool Ask(const std::string& question, std::vector<std::string>* lines);
   bool Harm(const std::string& harm);
   bool HarmDatabase(const std::string& harm);
+  bool StartAgain(size_t chosen);
   bool HarmServer(const std::string& harm);
   bool Cycle(int number);
   void Traffic(int64_t micros);
@@ -160,7 +161,7 @@ class Torment final : Trial {
   uint64_t probes_ = 0, probes_answered_ = 0;
   int64_t longest_probe_us_ = 0;
   int64_t longest_written_us_ = 0;
-  int kills_ = 0;
+  int kills_ = 0, starts_without_ = 0;
 };
 
 // number: from 1 on.
@@ -233,8 +234,8 @@ bool Torment::Harm(const std::string& harm) {
   return true;
 }
 
-// With the database away a server does not start, so one that is killed meanwhile comes back when all is mended: in the
-// very moment, in which a cluster need not be ready yet.
+// A server that is killed meanwhile comes back when all is mended, in the very moment, in which a cluster need not be
+// ready yet; or before, without the database.
 bool Torment::HarmDatabase(const std::string& harm) {
   const bool kills = dice_.OneIn(3);
   const size_t chosen = AnyServer();
@@ -251,15 +252,24 @@ bool Torment::HarmDatabase(const std::string& harm) {
     if (servers_.size() == 1) CloseSite();
     ++kills_;
   }
+  const bool starts_before = kills && dice_.OneIn(2);
+  if (starts_before) {
+    if (!StartAgain(chosen)) return false;
+    ++starts_without_;
+    Traffic(dice_.Between(300'000, 2'500'000));
+  }
   if (!Ask("mend " + harm, nullptr)) return false;
-  if (kills && !server.Start()) {
+  if (kills && !starts_before && !StartAgain(chosen)) return false;
+  if (kills) prober_.Return(chosen);
+  return true;
+}
+
+bool Torment::StartAgain(size_t chosen) {
+  if (!servers_[chosen]->Start()) {
     Fail("the server does not start again; see its log");
     return false;
   }
-  if (kills) {
-    harmed_.back().span.ended_us = NowMicros();
-    prober_.Return(chosen);
-  }
+  harmed_.back().span.ended_us = NowMicros();
   return true;
 }
 
@@ -297,14 +307,9 @@ bool Torment::HarmServer(const std::string& harm) {
     Fail("there is no harm of the name " + harm);
     return false;
   }
-  if (dies && !server.Start()) {
-    Fail("a server does not start again; see its log");
-    return false;
-  }
-  if (dies || hangs) {
-    harmed_.back().span.ended_us = NowMicros();
-    prober_.Return(chosen);
-  }
+  if (dies && !StartAgain(chosen)) return false;
+  if (hangs) harmed_.back().span.ended_us = NowMicros();
+  if (dies || hangs) prober_.Return(chosen);
   return true;
 }
 
@@ -512,7 +517,8 @@ void Torment::Report() const {
   std::printf("%d cycles in %.0f s, seed %llu\n", cycles, static_cast<double>(NowMicros() - begun_us_) / 1e6,
               big(trial_.seed));
   for (const auto& [harm, count] : done_) std::printf("  %-20s %d\n", harm.c_str(), count);
-  std::printf("  and kill -9 of the server meanwhile: %d\n", kills_);
+  std::printf("  and kill -9 of the server meanwhile: %d, started again before the database was back: %d\n", kills_,
+              starts_without_);
   std::printf(
       "  operations %llu, acknowledged %llu, of these while harmed %llu; looks at sessions %llu, at rows %llu\n",
       big(operations_), big(acknowledged_), big(acknowledged_away_), big(looks_), big(rows_));

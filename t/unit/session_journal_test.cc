@@ -1303,6 +1303,46 @@ TEST(FileJournal, what_has_no_place_in_memory_stays_in_the_journal_until_the_dat
   EXPECT_EQ(node.Load("s:taken").data, "v");
 }
 
+// The journal has a touch, and a value stored while nobody could ask the database, which may lose yet.
+TEST(FileJournal, what_is_stored_provisionally_takes_the_place_of_nothing_that_is_certain) {
+  for (const bool is_rewritten : {false, true}) {
+    Folder folder;
+    test::VirtualClock clock;
+    {
+      Node node(folder, clock);
+      node.Set("s:one", "v", clock.Now() + 1000);
+      node.Sync();
+      node.journal->Stop(true);
+    }
+    {
+      Node node(folder, clock);
+      node.TakeRow("s:one");
+      node.Touch("s:one", clock.Now() + 5000);
+    }
+    Node::Options away;
+    away.is_away = true;
+    {
+      Node node(folder, clock, away);
+      EXPECT_EQ(node.journal->rest(), 1u);
+      clock.AdvanceSeconds(1);
+      node.Set("s:one", "blind", clock.Now() + 1000, true);
+      if (is_rewritten) {  // the touch stands behind the value then
+        node.journal->Start(*node.sessions);
+        clock.AdvanceSeconds(10);
+        EXPECT_TRUE(WaitFor([&] { return node.sessions->stats().journal_forwarded.value() >= 2; }));
+      }
+    }
+    {
+      Node node(folder, clock, away);
+      EXPECT_EQ(node.journal->rest(), 1u) << is_rewritten;
+      EXPECT_EQ(node.Get("s:one"), "blind");
+    }
+    Node node(folder, clock);
+    EXPECT_GT(node.Load("s:one").expires_us - clock.SteadyMicros(), 4'900'000'000) << is_rewritten;
+    EXPECT_EQ(node.Load("s:one").data, "v");
+  }
+}
+
 TEST(FileJournal, old_segments_go_while_writes_never_pause) {
   Folder folder;
   test::VirtualClock clock;

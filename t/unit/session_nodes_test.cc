@@ -708,6 +708,63 @@ TEST_F(Nodes, that_start_without_the_database_take_another_number_if_theirs_is_a
   EXPECT_EQ(c.Value("php:1"), "unseen");
 }
 
+// A state directory was copied with its machine: both know the same lease.
+TEST_F(Nodes, that_are_copies_of_one_another_and_start_without_the_database_do_not_share_a_number) {
+  const NodeLease lease = a_.sessions().nodes().lease();
+  for (const bool is_running : {true, false}) {
+    SessionSite copy(ground_, "copy");
+    copy.Kill();
+    if (!is_running) {
+      a_.Kill();
+      ground_->clock.AdvanceSeconds(600);
+      a_.Start(&lease);
+    }
+    copy.Start(&lease);
+    ASSERT_EQ(copy.number(), a_.number());
+    ground_->clock.AdvanceMicros(1);
+    ASSERT_TRUE(copy.sessions().nodes().RenewNow(copy.driver()).ok());
+    ground_->clock.AdvanceMicros(1);
+    ASSERT_TRUE(a_.sessions().nodes().RenewNow(a_.driver()).ok());
+    EXPECT_NE(copy.number(), a_.number()) << is_running;
+    EXPECT_EQ(copy.sessions().stats().database_replaced.value(), 0u);
+    EXPECT_EQ(a_.sessions().stats().database_replaced.value(), 0u);
+  }
+}
+
+TEST_F(Nodes, whose_row_is_gone_when_they_start_without_the_database_do_not_take_it_for_another_one) {
+  const NodeLease lease = a_.sessions().nodes().lease();
+  a_.Kill();
+  Sql("DELETE FROM nodes WHERE number = " + std::to_string(lease.number));
+  a_.Start(&lease);
+  ASSERT_TRUE(a_.sessions().nodes().RenewNow(a_.driver()).ok());
+  EXPECT_EQ(a_.sessions().stats().database_replaced.value(), 0u);
+  EXPECT_NE(a_.number(), b_.number());
+}
+
+// The clock was set between: what is in memory has stamps of before.
+TEST_F(Nodes, that_stamped_with_a_clock_ahead_while_the_database_was_away_wait_until_its_clock_is_there) {
+  for (const int64_t ahead_us : {int64_t{999'000}, int64_t{3'600'000'000}}) {
+    const NodeLease lease = a_.sessions().nodes().lease();
+    a_.Kill();
+    ground_->clock.AdvanceSeconds(600);
+    ground_->clock.SetWallMicros(ground_->clock.WallMicros() + ahead_us);
+    a_.Start(&lease);
+    Away();
+    EXPECT_EQ(a_.Set("php:" + std::to_string(ahead_us), "unseen", 1), Answer::kStored);
+    a_.driver().fault = FaultyDriver::Fault::kNone;
+    ground_->clock.SetWallMicros(ground_->clock.WallMicros() - ahead_us);
+    const bool waits = ahead_us > kSecond;
+    const Failure failure = a_.sessions().nodes().RenewNow(a_.driver());
+    EXPECT_EQ(failure.kind, waits ? FailureClass::kConfiguration : FailureClass::kNone);
+    if (!waits) continue;
+    EXPECT_NE(failure.detail.find("clock"), std::string::npos);
+    ground_->clock.AdvanceSeconds(3590);
+    EXPECT_FALSE(a_.sessions().nodes().RenewNow(a_.driver()).ok());
+    ground_->clock.AdvanceSeconds(10);
+    EXPECT_TRUE(a_.sessions().nodes().RenewNow(a_.driver()).ok());
+  }
+}
+
 // -- Databases that change ------------------------------------------------------------------------
 
 TEST_F(Nodes, write_everything_anew_when_the_database_is_restored_from_an_older_copy) {
