@@ -8,7 +8,8 @@ from holdfast_test import main
 
 
 class Strict(php_traffic.PhpTraffic, unittest.TestCase):
-    settings = (php_traffic.PhpTraffic.life, "memcached.sess_lock_retries=100", "session.use_strict_mode=1")
+    settings = (php_traffic.PhpTraffic.life, php_traffic.PhpTraffic.lock_life, "memcached.sess_lock_retries=100",
+                "session.use_strict_mode=1")
 
 
 class PeclMemcache(php_traffic.PhpTraffic, unittest.TestCase):
