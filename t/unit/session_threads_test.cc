@@ -447,8 +447,7 @@ TEST(SessionRaces, WhatIsWrittenWhileTheDatabaseIsAskedIsNotCalledMissing) {
   std::thread writer([&] {
     store::Access access(site.store());
     for (uint64_t round = 1; round <= kRounds; ++round) {
-      while (begun.load() < round) {
-      }
+      while (begun.load() < round) std::this_thread::yield();
       for (uint64_t pause = round % 64; pause > 0; --pause) done.load();  // so they meet anywhere
       sessions.write_behind().OnOutcomes(access, outcomes);
       done.store(round);
@@ -465,8 +464,7 @@ TEST(SessionRaces, WhatIsWrittenWhileTheDatabaseIsAskedIsNotCalledMissing) {
     site.woken.clear();
     begun.store(round);
     sessions.read_through().OnRows(site.access(), {});
-    while (done.load() < round) {
-    }
+    while (done.load() < round) std::this_thread::yield();
     for (const auto& [waiter, outcome] : site.woken) {
       if (waiter.connection == round && outcome == LoadOutcome::kAbsent) ++missing;
     }

@@ -139,11 +139,11 @@ class Activation(unittest.TestCase):
                 with service.connect() as connection:
                     connection.ask(b"set s:1 0 100000 1\r\nv\r\n", b"STORED\r\n")
                 service.stop()
-            self.assertIn(self.times_asked(service), (3, 4, 5))
+            self.assertGreaterEqual(self.times_asked(service), 2)
         service = Service("--database-wait=2", "--journal=none", "--sessions=mysql://u@127.0.0.1:1/d")
         with self.assertRaisesRegex(AssertionError, "exit 1"), service:
             pass
-        self.assertIn(self.times_asked(service), (2, 3, 4))
+        self.assertGreaterEqual(self.times_asked(service), 2)
 
     def times_asked(self, service):
         return sum(text.startswith("EXTEND_TIMEOUT_USEC=") for text in service.told)
