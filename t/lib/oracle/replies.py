@@ -11,10 +11,12 @@ import struct
 
 CAS = "cas"    # must be the same where it is the same on the other server
 TIME = "time"  # may differ by TIME_SLACK, and what the stream took; -1 (never) must be equal
+IDLE = "idle"  # since the last access, which Holdfast keeps in steps: one more or less than memcached's time is none
 LEFT = "left"  # the time of "me", which memcached 1.6.18 shows below zero
 ANY = "any"    # chunk sizes, the version
 
 TIME_SLACK = 2
+IDLE_STEP = 8
 
 
 @dataclasses.dataclass(frozen=True)
@@ -23,8 +25,8 @@ class Number:
     value: int
 
 
-META_FLAG_KINDS = {ord("c"): CAS, ord("t"): TIME, ord("l"): TIME}
-DEBUG_FIELD_KINDS = {b"exp": LEFT, b"la": TIME, b"cas": CAS, b"cls": ANY, b"size": ANY}
+META_FLAG_KINDS = {ord("c"): CAS, ord("t"): TIME, ord("l"): IDLE}
+DEBUG_FIELD_KINDS = {b"exp": LEFT, b"la": IDLE, b"cas": CAS, b"cls": ANY, b"size": ANY}
 
 
 def _number(text):
@@ -134,6 +136,8 @@ class Matcher:
             return ours == theirs
         if ours.kind != theirs.kind or ours.kind == ANY:
             return ours.kind == theirs.kind
+        if ours.kind == IDLE:
+            return ours.value % IDLE_STEP == 0 and abs(ours.value - theirs.value) <= IDLE_STEP + self.time_slack
         if ours.kind == LEFT:
             return abs(abs(ours.value) - abs(theirs.value)) <= self.time_slack
         if ours.kind == TIME:
