@@ -173,7 +173,8 @@ Status MakeStateDirectory(const std::string& path, const User* owner) {
 
 Status CheckWritable(const std::string& path) {
   if (access(path.c_str(), W_OK | X_OK) == 0) return {};
-  return SystemError("cannot write to the directory " + path, errno, "change its owner, or name another directory or user");
+  return SystemError("cannot write to the directory " + path, errno,
+                     "change its owner, or name another directory or user");
 }
 
 namespace {
@@ -232,8 +233,9 @@ Status RaiseOpenFiles(uint64_t count) {
   if (limit.rlim_cur >= count) return {};
   const rlimit raised = {count, std::max<rlim_t>(limit.rlim_max, count)};
   if (setrlimit(RLIMIT_NOFILE, &raised) == 0) return {};
-  return SystemError(what, errno,
-                "the limit is " + std::to_string(limit.rlim_max) + ": raise it (ulimit -n, LimitNOFILE=) or lower -c");
+  return SystemError(
+      what, errno,
+      "the limit is " + std::to_string(limit.rlim_max) + ": raise it (ulimit -n, LimitNOFILE=) or lower -c");
 }
 
 Status LockMemory() {
@@ -243,7 +245,7 @@ Status LockMemory() {
   [[maybe_unused]] const int raised = setrlimit(RLIMIT_MEMLOCK, &all);
   if (mlockall(MCL_CURRENT | MCL_FUTURE) == 0) return {};
   return SystemError("cannot lock the memory (-k)", errno,
-                "raise the limit (ulimit -l, LimitMEMLOCK=infinity) or leave -k out");
+                     "raise the limit (ulimit -l, LimitMEMLOCK=infinity) or leave -k out");
 }
 
 Status AllowCoreDumps() {

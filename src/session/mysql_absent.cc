@@ -15,7 +15,7 @@ base::Status WithoutDriver() {
 }  // namespace
 
 base::Result<std::unique_ptr<Database>> OpenMysql(const DatabaseUrl&, const base::Clock&, const std::string&,
-                                                        const KnownDatabase*) {
+                                                  const KnownDatabase*) {
   return WithoutDriver();
 }
 

@@ -7,7 +7,8 @@
 // The renewed row is also a mark in the database: if it stands there older than we have left it, or not at all, the
 // database has been replaced or restored from a copy, and what memory took for written is not.
 //
-// Threads: Join, Resume, Renew, RenewNow, Leave, Refresh, identity, lease from one thread at a time, each with its own driver; the rest from any.
+// Threads: Join, Resume, Renew, RenewNow, Leave, Refresh, identity, lease from one thread at a time, each with its own
+//          driver; the rest from any.
 // Owns:    the table of peers. Borrows Sessions.
 // Errors:  Join: the clock is ahead, no number is free, the database cannot be asked. Renew: as the driver says.
 // Limits:  kNodesMax numbers; 0 is the server that has its database to itself.
@@ -48,8 +49,8 @@ class Nodes {
   Failure RenewNow(Driver& driver);
   int64_t NextDue() const { return next_due_us_.load(std::memory_order_relaxed); }
   // In place of Join, while the database cannot be asked: what was known of it and of our lease when we last could.
-  // RenewNow goes on with that lease if nobody has it, and else joins. It does neither while our stamps are ahead of the
-  // database's clock.
+  // RenewNow goes on with that lease if nobody has it, and else joins. It does neither while our stamps are ahead of
+  // the database's clock.
   void Resume(const DatabaseIdentity& identity, const NodeLease& lease);
   // For Resume; of the lease number and start.
   const DatabaseIdentity& identity() const { return identity_; }

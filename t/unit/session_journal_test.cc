@@ -730,21 +730,23 @@ TEST(FileJournal, what_was_acknowledged_and_not_synced_comes_back) {
   EXPECT_EQ(node.Load("s:gone").state, RowState::kTombstone);
 }
 
+// A session in the database, and of it in the journal only a touch.
+void LeaveATouch(Folder& folder, const base::Clock& clock, Seconds life, Seconds longer) {
+  {
+    Node node(folder, clock);
+    node.Set("s:one", "v", clock.Now() + life);
+    node.Sync();
+    node.journal->Stop(true);
+  }
+  Node node(folder, clock);
+  node.TakeRow("s:one");
+  node.Touch("s:one", clock.Now() + longer);
+}
+
 TEST(FileJournal, a_touch_of_a_session_that_was_synced_before_is_not_lost) {
   Folder folder;
   test::VirtualClock clock;
-  {
-    Node node(folder, clock);
-    node.Set("s:one", "v", clock.Now() + 100);
-    node.Sync();
-    // Only the touch is in what the next process replays.
-    node.journal->Stop(true);
-  }
-  {
-    Node node(folder, clock);
-    node.TakeRow("s:one");
-    node.Touch("s:one", clock.Now() + 1000);
-  }
+  LeaveATouch(folder, clock, 100, 1000);
   Node node(folder, clock);
   EXPECT_GT(node.Load("s:one").expires_us - clock.SteadyMicros(), 900'000'000);
   EXPECT_EQ(node.Load("s:one").data, "v");
@@ -1308,17 +1310,7 @@ TEST(FileJournal, what_is_stored_provisionally_takes_the_place_of_nothing_that_i
   for (const bool is_rewritten : {false, true}) {
     Folder folder;
     test::VirtualClock clock;
-    {
-      Node node(folder, clock);
-      node.Set("s:one", "v", clock.Now() + 1000);
-      node.Sync();
-      node.journal->Stop(true);
-    }
-    {
-      Node node(folder, clock);
-      node.TakeRow("s:one");
-      node.Touch("s:one", clock.Now() + 5000);
-    }
+    LeaveATouch(folder, clock, 1000, 5000);
     Node::Options away;
     away.is_away = true;
     {
