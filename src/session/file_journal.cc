@@ -235,13 +235,11 @@ base::Status FileJournal::CatchUpToEnd(Sessions& sessions, Driver& driver) {
   return {};
 }
 
-void FileJournal::Seal() {
-  EndThread();
-  // Only to leave less in the ring: who takes over reads that too.
-  static_cast<void>(MoveRing());
-}
+// Without the disk, which may take its time: who takes over reads the ring too, and a sync changes nothing that is read.
+void FileJournal::Seal() { EndThread(); }
 
 void FileJournal::Leave() {
+  sync_.Stop();
   TakeSyncResult();
   if (base::Status status = segments_->Sync(settings_.sync); !status.ok()) Complain(status);
   segments_->Rotate();
@@ -541,11 +539,11 @@ void FileJournal::EndThread() {
   }
   wake_.notify_all();
   if (thread_.joinable()) thread_.join();
-  sync_.Stop();
 }
 
 void FileJournal::Stop(bool empty) {
   EndThread();
+  sync_.Stop();
   if (empty && rest_.size() == 0) {
     base::Status status;
     while (status.ok() && segments_->count() > 0) status = segments_->RemoveOldest();

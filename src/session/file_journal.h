@@ -92,7 +92,8 @@ class FileJournal final : public Journal {
   Locks locks() const { return {segments_->lock(), ring_->lock()}; }
   // While held no segment is removed: somebody else reads them.
   void Hold(bool held) { held_.store(held); }
-  // Nothing is appended any more, and nothing carried to a segment until Start. Must follow the last Append.
+  // Nothing is appended any more, and nothing carried to a segment until Start. Must follow the last Append. Does not
+  // wait for a sync.
   void Seal();
   bool sealed() const { return !thread_.joinable(); }
   // After Seal: another process has it. Nothing is removed.

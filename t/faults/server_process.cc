@@ -80,10 +80,15 @@ bool ServerProcess::HandOver(int64_t kill_after_us) {
     ::usleep(static_cast<useconds_t>(kill_after_us));
     ::kill(successor, SIGKILL);
     ::waitpid(successor, nullptr, 0);
-    // One that had taken over was told so by the other's end; that may be on its way.
-    ::usleep(100'000);
-    int status = 0;
-    if (HasEnded(process_, &status)) process_ = -1;
+    // One that had taken over was told so by the other's end, which may be on its way; if not, the other serves.
+    while (NowMicros() - begun_us < kStartMicrosMax) {
+      int status = 0;
+      if (HasEnded(process_, &status)) {
+        process_ = -1;
+        return true;
+      }
+      if (Serves()) return true;
+    }
     return true;
   }
   int status = 0;
@@ -100,12 +105,16 @@ bool ServerProcess::HandOver(int64_t kill_after_us) {
   return false;
 }
 
+bool ServerProcess::Serves() const {
+  Connection connection;
+  return connection.Open(port_) && connection.Ask("version\r\n", false).line.starts_with("VERSION");
+}
+
 bool ServerProcess::Start() {
   const int64_t begun_us = NowMicros();
   process_ = Spawn(nullptr);
   while (NowMicros() - begun_us < kStartMicrosMax) {
-    Connection connection;
-    if (connection.Open(port_) && connection.Ask("version\r\n", false).line.starts_with("VERSION")) {
+    if (Serves()) {
       start_us_ = NowMicros() - begun_us;
       return true;
     }

@@ -56,6 +56,8 @@ class ServerProcess {
 
  private:
   pid_t Spawn(const char* further_argument);
+  // Does somebody answer at the port? One that ends while it is asked does not.
+  bool Serves() const;
   // Has this child ended by itself?
   static bool HasEnded(pid_t process, int* status);
 

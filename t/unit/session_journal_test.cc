@@ -1612,6 +1612,33 @@ TEST(Handover, what_the_old_process_wrote_until_the_end_is_in_the_new_one) {
   EXPECT_EQ(after.StateOf("s:out"), store::ItemState::kTombstone);
 }
 
+// While it is sealed nobody is answered.
+TEST(Handover, a_sync_that_takes_long_keeps_no_one_waiting) {
+  Folder folder;
+  test::VirtualClock clock;
+  Disk disk;
+  Node::Options options;
+  options.sync = disk.sync();
+  Node old(folder, clock, options);
+  disk.stands = true;
+  old.journal->Start(*old.sessions);
+  old.Set("s:one", "v");
+  ASSERT_TRUE(WaitFor([&] { return disk.syncs > 0; }));
+  Node next(folder, clock, {.predecessor = &old});
+  next.CatchUp();
+  old.Set("s:two", "v");
+  old.journal->Seal();  // would never return
+  EXPECT_TRUE(old.journal->sealed());
+  ASSERT_TRUE(next.journal->CatchUpToEnd(*next.sessions, *next.driver).ok());
+  EXPECT_EQ(next.Get("s:one"), "v");
+  EXPECT_EQ(next.Get("s:two"), "v");
+  next.left = true;
+  old.journal->Start(*old.sessions);  // the hand-over has failed
+  disk.stands = false;
+  clock.AdvanceSeconds(1);
+  EXPECT_TRUE(WaitFor([&] { return disk.syncs > 1; }));
+}
+
 // The thread that empties the ring may be unable to, for want of disk: the new process reads the ring too.
 TEST(Handover, records_that_only_the_ring_has_are_taken_too) {
   Folder folder;
