@@ -235,7 +235,8 @@ base::Status FileJournal::CatchUpToEnd(Sessions& sessions, Driver& driver) {
   return {};
 }
 
-// Without the disk, which may take its time: who takes over reads the ring too, and a sync changes nothing that is read.
+// Without the disk, which may take its time: who takes over reads the ring too, and it does not see whether the
+// segments are synced.
 void FileJournal::Seal() { EndThread(); }
 
 void FileJournal::Leave() {

@@ -260,12 +260,12 @@ std::atomic<uint64_t>* Index::FreeSlotWithLinks(Bucket* bucket) {
 
 uint32_t Index::TakeLink() {
   std::lock_guard<base::SpinLock> guard(links_lock_);
-  links_used_.fetch_add(1, std::memory_order_relaxed);
   uint32_t link = links_free_;
   if (link != 0) {
     links_free_ = Header::Link(links_[link].header.load(std::memory_order_relaxed));
   } else {
-    link = links_fresh_++;
+    link = links_fresh_.load(std::memory_order_relaxed);
+    links_fresh_.store(link + 1, std::memory_order_relaxed);
     CHECK(link <= kLinkMax && (link + 1) * sizeof(Bucket) <= link_arena_->bytes());
   }
   links_[link].header.store(0, std::memory_order_relaxed);
@@ -279,7 +279,6 @@ void Index::GiveLinks(uint32_t first) {
     const uint32_t next = Header::Link(links_[first].header.load(std::memory_order_relaxed));
     links_[first].header.store(Header::WithLink(0, links_free_), std::memory_order_release);
     links_free_ = first;
-    links_used_.fetch_sub(1, std::memory_order_relaxed);
     first = next;
   }
 }

@@ -106,9 +106,10 @@ class Index {
   void Replace(Locked& locked, uint64_t handle);                 // key must be present
   void Erase(Locked& locked);                                    // key must be present
 
-  // Says that items came or went, and grows by a few buckets if the load asks for it.
+  // Says that items came or went.
   void NoteItems(int64_t change);
-  void GrowSteps(int steps);
+  // Grows by a few buckets if the load asks for it. For after an insertion, with no place locked.
+  void Grow();
 
   // Calls visit(handle) for each item whose slot hangs off this bucket, which must be below buckets().
   template <class F>
@@ -116,8 +117,8 @@ class Index {
 
   uint64_t items() const { return static_cast<uint64_t>(items_.load(std::memory_order_relaxed)); }
   uint64_t buckets() const { return geometry_.load(std::memory_order_acquire)->after; }
-  // Memory taken by buckets, chained ones included.
-  uint64_t bytes() const { return (buckets() + links_used_.load(std::memory_order_relaxed)) * sizeof(Bucket); }
+  // Memory taken by buckets, and by chained ones that were used once.
+  uint64_t bytes() const { return (buckets() + links_fresh_.load(std::memory_order_relaxed)) * sizeof(Bucket); }
   bool growing() const {
     return geometry_.load(std::memory_order_acquire)->cursor.load(std::memory_order_acquire) != 0;
   }
@@ -127,6 +128,7 @@ class Index {
   struct Geometry {
     uint64_t before;
     uint64_t after;
+    int64_t items_before;
     std::atomic<uint64_t> cursor;
   };
   struct Mapped {
@@ -195,6 +197,8 @@ class Index {
   uint32_t TakeLink();
   void GiveLinks(uint32_t first);
 
+  int64_t StepsOwed(const Geometry& geometry) const;
+  bool IsLoaded(const Geometry& geometry) const;
   bool StartGrowing();
   bool MoveTopBucket();
   bool PlanMove(Move* move);
@@ -218,11 +222,10 @@ class Index {
   std::array<uint8_t, 192> secret_;  // of the second hash; random, fixed for the process
   std::atomic<const Geometry*> geometry_;
   std::atomic<int64_t> items_{0};
-  std::atomic<uint64_t> links_used_{0};
 
-  base::SpinLock links_lock_;  // guards links_free_, links_fresh_
-  uint32_t links_free_ = 0;    // head of the free links, chained by their headers
-  uint32_t links_fresh_ = 1;   // the first never used
+  base::SpinLock links_lock_;             // guards links_free_, links_fresh_
+  uint32_t links_free_ = 0;               // head of the free links, chained by their headers
+  std::atomic<uint32_t> links_fresh_{1};  // the first never used
 
   std::mutex grow_mutex_;                              // guards the two below and serialises moves
   std::unique_ptr<Move> move_;                         // one after the other, with the room that those before needed

@@ -3,6 +3,10 @@
 // cursor says how far: at or above it, the new mapping holds. Each insertion moves a few, so nobody ever waits for a
 // table to be copied.
 //
+// One moves at a time. Whoever inserts meanwhile goes on, until growth is behind by so much that buckets would
+// overflow: chains make moves slow, and growth would fall further and further behind. Then insertions wait for each
+// other's moves.
+//
 // A move locks the bucket and all it falls on (ascending), plans where every entry goes, and only then touches
 // anything. An entry that finds its new first place full goes to its second, which may lie anywhere: that one is
 // try-locked, and if somebody holds it the move is given up and tried again with the next insertion. What is here in
@@ -24,7 +28,11 @@ namespace holdfast::store {
 namespace {
 constexpr double kLoadToGrow = 0.82;  // of all slots; an eighth more buckets make it 0.73, and the mean over time 0.775
 constexpr uint64_t kGrowNumerator = 9, kGrowDenominator = 8;
-constexpr int64_t kStepsPerInsertion = 3;  // of 1.4 that it takes to be done when it is to grow again
+constexpr double kLoadToReach = 0.75;  // at most this load afterwards, where growth has fallen behind
+constexpr double kGrowMost = 1.5;
+constexpr double kHaste = 1.5;          // times as fast as would do
+constexpr int64_t kStepsMax = 8;        // an insertion; growth takes 1.4 of them
+constexpr int64_t kStepsOwedMax = 256;  // with more, insertions wait for each other's steps
 // The first hash that maps to position `at` of `parts` equal parts of the hash space.
 uint64_t FirstHashOf(uint64_t at, uint64_t parts) { return ((at << 32) + parts - 1) / parts; }
 // With so many buckets the tag says which of a bucket's hashes it is.
@@ -33,30 +41,52 @@ constexpr uint64_t kBucketsToTellHashes = 1u << 16;
 
 void Index::NoteItems(int64_t change) { items_.fetch_add(change, std::memory_order_relaxed); }
 
-void Index::GrowSteps(int steps) {
-  if (!growing()) {
-    const auto slots = static_cast<double>(buckets() * kSlots);
-    if (static_cast<double>(items_.load(std::memory_order_relaxed)) < kLoadToGrow * slots) return;
-  }
+// How far growth is behind the insertions since it began.
+int64_t Index::StepsOwed(const Geometry& geometry) const {
+  const auto insertions = static_cast<double>(items_.load(std::memory_order_relaxed) - geometry.items_before);
+  const auto before = static_cast<double>(geometry.before), after = static_cast<double>(geometry.after);
+  const double due = kHaste * insertions * before / (kLoadToGrow * kSlots * (after - before));
+  return static_cast<int64_t>(due) -
+         static_cast<int64_t>(geometry.before - geometry.cursor.load(std::memory_order_relaxed));
+}
+
+bool Index::IsLoaded(const Geometry& geometry) const {
+  return static_cast<double>(items_.load(std::memory_order_relaxed)) >=
+         kLoadToGrow * static_cast<double>(geometry.after * kSlots);
+}
+
+void Index::Grow() {
+  const Geometry* geometry = geometry_.load(std::memory_order_acquire);
+  const bool growing = geometry->cursor.load(std::memory_order_relaxed) != 0;
+  if (!growing && !IsLoaded(*geometry)) return;
   std::unique_lock<std::mutex> lock(grow_mutex_, std::try_to_lock);
-  if (!lock.owns_lock()) return;
-  if (!growing() && !StartGrowing()) return;
-  for (int64_t i = 0; i < steps * kStepsPerInsertion && growing(); ++i) {
-    if (!MoveTopBucket()) return;
+  if (!lock.owns_lock()) {
+    if (!growing || StepsOwed(*geometry) < kStepsOwedMax) return;
+    lock.lock();
   }
+  geometry = geometry_.load(std::memory_order_relaxed);
+  if (geometry->cursor.load(std::memory_order_relaxed) == 0) {
+    if (!StartGrowing()) return;
+    geometry = geometry_.load(std::memory_order_relaxed);
+  }
+  int64_t steps = std::clamp<int64_t>(StepsOwed(*geometry), 1, kStepsMax);
+  while (steps-- > 0 && geometry->cursor.load(std::memory_order_relaxed) != 0 && MoveTopBucket()) continue;
 }
 
 bool Index::StartGrowing() {
-  const uint64_t before = geometry_.load(std::memory_order_relaxed)->after;
-  if (static_cast<double>(items_.load(std::memory_order_relaxed)) <
-      kLoadToGrow * static_cast<double>(before * kSlots)) {
-    return false;
-  }
-  const uint64_t after = std::min(before * kGrowNumerator / kGrowDenominator, buckets_max_);
+  const Geometry& present = *geometry_.load(std::memory_order_relaxed);
+  if (!IsLoaded(present)) return false;
+  const uint64_t before = present.after;
+  const int64_t items = items_.load(std::memory_order_relaxed);
+  const double wanted =
+      std::min(static_cast<double>(items) / (kLoadToReach * kSlots), kGrowMost * static_cast<double>(before));
+  const uint64_t after =
+      std::min(std::max(before * kGrowNumerator / kGrowDenominator, static_cast<uint64_t>(wanted)), buckets_max_);
   if (after == before) return false;
   auto geometry = std::make_unique<Geometry>();
   geometry->before = before;
   geometry->after = after;
+  geometry->items_before = items;
   geometry->cursor.store(before, std::memory_order_relaxed);
   geometry_.store(geometry.get(), std::memory_order_release);
   geometries_.push_back(std::move(geometry));

@@ -36,7 +36,7 @@ Slot::~Slot() {
   if (access_ == nullptr) return;
   Index& index = *access_->state_.index;
   index.Unlock(locked_);
-  if (inserted_) index.GrowSteps(1);
+  if (inserted_) index.Grow();
 }
 
 void Slot::Publish(Draft&& draft, const PublishOptions& options) {
