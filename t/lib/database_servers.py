@@ -8,6 +8,7 @@ They run as an ordinary user (the servers refuse root), need no systemd, and are
 database.log(). Where the programs are missing the test file is skipped, with the name of the Debian package.
 """
 
+import contextlib
 import glob
 import os
 import pwd
@@ -180,7 +181,7 @@ class DatabaseServer:
 
     def close(self):
         if self.process is not None and self.process.poll() is None:
-            self.process.send_signal(signal.SIGCONT)
+            self.resume()
             self.process.kill()
             self.process.wait()
         for _ in range(20):  # children of a killed server may still write
@@ -283,13 +284,29 @@ class Postgres(DatabaseServer):
     def stop(self, number=signal.SIGINT):
         super().stop(number)
 
-    def kill(self):
-        """With its backends, which live on until they notice that it is gone, and may commit meanwhile."""
+    def children(self):
+        return [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if process_state(pid)[1] == self.process.pid]
+
+    def pause(self):
+        """With its backends: they would go on answering."""
         self.process.send_signal(signal.SIGSTOP)  # it makes no more of them, and their numbers are not given to others
         wait_until(lambda: process_state(self.process.pid)[0] in "TtZ", 60, "the server is stopped")
-        children = [pid for pid in map(int, filter(str.isdigit, os.listdir("/proc"))) if process_state(pid)[1] == self.process.pid]
-        for pid in children:
-            os.kill(pid, signal.SIGKILL)
+        self.signal_children(signal.SIGSTOP)
+
+    def resume(self):
+        self.signal_children(signal.SIGCONT)
+        super().resume()
+
+    def signal_children(self, number):
+        for pid in self.children():
+            with contextlib.suppress(ProcessLookupError):
+                os.kill(pid, number)
+
+    def kill(self):
+        """With its backends, which live on until they notice that it is gone, and may commit meanwhile."""
+        self.pause()
+        children = self.children()
+        self.signal_children(signal.SIGKILL)
         wait_until(lambda: all(process_state(pid)[0] == "Z" for pid in children), 60, "the server's backends are gone")
         super().kill()
 
