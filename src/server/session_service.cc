@@ -12,6 +12,7 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
+#include <future>
 #include <thread>
 #include <utility>
 
@@ -28,6 +29,7 @@ constexpr uint64_t kFewRecords = 1000;
 constexpr int kCatchUpRounds = 20;
 constexpr int64_t kLastWriteMicros = 2'000'000;  // less than Handover::kCutMillis
 constexpr int kTryAgainMillis = 10;
+constexpr uint32_t kEndMillis = 2000;            // the threads, when there is nothing to do any more
 constexpr uint32_t kHeldMillis = 5000;           // less than Takeover::kAnswerMillis
 constexpr uint32_t kKeepBeyondSyncSeconds = 30;  // segments live so much longer than a session may stay unsynced
 
@@ -211,8 +213,9 @@ base::Result<std::unique_ptr<SessionService>> SessionService::Open(const Setting
   if (asked.ok()) asked = wait.For(join);
   if (!asked.ok()) {
     if (!can_begin_without()) return asked;
-    log.Warning(asked.message() + "; begun without it: sessions are answered as while it is away, everything else as "
-                                  "always; it is tried again");
+    log.Warning(asked.message() +
+                "; begun without it: sessions are answered as while it is away, everything else as "
+                "always; it is tried again");
     service->is_away_ = true;
     service->sessions_->nodes().Resume(known->database.identity, known->lease);
   } else {
@@ -409,13 +412,30 @@ bool SessionService::Stop(const std::function<bool()>& hurried) {
     return false;
   }
   is_stopping_.store(true);
-  threads_->Stop();
+  const bool ended = EndThreads();
   const uint64_t left = Unsynced();
   if (journal_ != nullptr) journal_->Stop(left == 0);
   NoteStopped(left);
-  if (left == 0) return true;
+  if (left == 0) return ended;
   log_.Format(base::LogLevel::kError, "%llu sessions could not be written within %u s (--drain-timeout): %s",
               static_cast<unsigned long long>(left), session.drain_timeout_s, WhatBecomesOfThem());
+  return ended;
+}
+
+// False: a call hangs in the database, and so does who waits for it.
+bool SessionService::EndThreads() {
+  std::promise<void> done;
+  const std::future<void> ended = done.get_future();
+  std::thread waiting([this, done = std::move(done)]() mutable {
+    threads_->Stop();
+    done.set_value();
+  });
+  if (ended.wait_for(std::chrono::milliseconds(kEndMillis)) != std::future_status::ready) {
+    waiting.detach();
+    log_.Warning("stopped while the database does not answer: it is not waited for");
+    return false;
+  }
+  waiting.join();
   return true;
 }
 

@@ -56,7 +56,7 @@ class SessionService {
 
   base::Status Start();
   // Writes what is dirty, says how it goes, and ends. What is left stays in the journal. hurried: asked meanwhile; true
-  // ends the writing at once: then threads may still hang in the database, Stop is false, and the process must end.
+  // ends the writing at once. False: threads may still hang in the database, and the process must end.
   bool Stop(const std::function<bool()>& hurried = {});
 
   // -- Hand-over, the process that takes over. Open, then, while the other one still serves:
@@ -98,6 +98,7 @@ class SessionService {
   void Remember() const;
   void SetPace(session::SessionThreads::Pace pace);
   uint64_t Unsynced() const;
+  bool EndThreads();
   void NoteStopped(uint64_t left);
   const char* WhatBecomesOfThem() const;
 

@@ -8,6 +8,7 @@ import unittest
 from database_servers import PASSWORD, MariaDb, Postgres
 from holdfast_test import Server, main, wait_until
 
+DRAIN_TIMEOUT_S = 5
 KEY = b"memc.sess.key.alice"
 
 
@@ -25,7 +26,7 @@ class Story:
         with open(password, "w") as file:
             file.write(PASSWORD + "\n")
         self.server = Server(f"--sessions={self.database.url}", f"--database-password-file={password}", "--journal={state}/journal",
-                             "--sync-interval=1s")
+                             "--sync-interval=1s", f"--drain-timeout={DRAIN_TIMEOUT_S}s")
         self.addCleanup(self.server._clean_up)
 
     def set(self, data):
@@ -85,6 +86,22 @@ class Story:
         self.expect(b"v")
         self.assertLess(time.monotonic() - began, 2)
         self.database.resume()
+        self.server.stop()
+
+    def test_a_stop_waits_for_a_database_that_hangs_no_longer_than_it_was_told(self):
+        self.set(b"v")
+        wait_until(lambda: self.rows() == "1", what="the row is in the database")
+        self.database.pause()
+        try:
+            self.set(b"w")
+            began = time.monotonic()
+            self.server.stop()
+            self.assertLess(time.monotonic() - began, DRAIN_TIMEOUT_S + 4)
+        finally:
+            self.database.resume()
+        self.assertIn("1 sessions could not be written", self.server.stderr())
+        self.server.start()
+        self.expect(b"w")
         self.server.stop()
 
 
