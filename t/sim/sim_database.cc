@@ -1,9 +1,12 @@
-// How it works: the statements of driver_sqlite.cc, said in C++ over a map. No test holds one against the other yet.
+// How it works: the statements of driver_sqlite.cc, said in C++ over a map. sim_database_test.cc holds one against the
+// other.
 
 #include "sim/sim_database.h"
 
 #include <algorithm>
 #include <utility>
+
+#include "store/item.h"
 
 namespace holdfast::sim {
 
@@ -66,14 +69,15 @@ void SimDatabase::Claim(std::span<const session::OwnerChange> changes) {
 }
 
 uint64_t SimDatabase::Sweep(int64_t grace_us, uint32_t limit) {
-  uint64_t deleted = 0;
-  for (auto it = rows_.begin(); it != rows_.end() && deleted < limit;) {
-    const bool over =
-        it->second.expires_us != session::kNeverMicros && it->second.expires_us < time_.steady_us - grace_us;
-    if (over) ++deleted;
-    it = over ? rows_.erase(it) : std::next(it);
+  std::vector<Rows::iterator> over;
+  for (auto it = rows_.begin(); it != rows_.end(); ++it) {
+    if (it->second.expires_us < time_.steady_us - grace_us) over.push_back(it);
   }
-  return deleted;
+  std::sort(over.begin(), over.end(),
+            [](const auto& a, const auto& b) { return a->second.expires_us < b->second.expires_us; });
+  if (over.size() > limit) over.resize(limit);
+  for (const auto& it : over) rows_.erase(it);
+  return over.size();
 }
 
 void SimDatabase::ReadNodes(std::vector<session::NodeLease>* nodes) const {
@@ -127,13 +131,24 @@ void SimDatabase::Write(std::span<const Change> changes, std::vector<ChangeOutco
   }
 }
 
+// The table has a CHECK on its keys.
+ChangeOutcome SimDatabase::Insert(Row row) {
+  if (row.key.empty() || row.key.size() > store::kKeyBytesMax) return ChangeOutcome::kBad;
+  const std::string key = row.key;
+  rows_.emplace(key, std::move(row));
+  return ChangeOutcome::kDone;
+}
+
+ChangeOutcome SimDatabase::InsertLive(Row row) {
+  row.state = RowState::kLive;
+  row.changed_us = time_.steady_us;
+  return Insert(std::move(row));
+}
+
 ChangeOutcome SimDatabase::Upsert(const Row& row) {
-  const auto [found, is_new] = rows_.try_emplace(row.key, row);
+  const auto found = rows_.find(row.key);
+  if (found == rows_.end()) return InsertLive(row);
   Row& old = found->second;
-  if (is_new) {
-    old.changed_us = time_.steady_us;
-    return ChangeOutcome::kDone;
-  }
   const bool passes =
       row.born > old.floor && (row.version > old.version || row.touched > old.touched || row.floor > old.floor);
   if (!passes) return old.version == row.version ? ChangeOutcome::kDone : ChangeOutcome::kOvertaken;
@@ -162,9 +177,7 @@ ChangeOutcome SimDatabase::Compare(const Change& change) {
   const Row& row = change.row;
   const auto found = rows_.find(row.key);
   if (found == rows_.end()) {
-    if (change.base_version != 0) return ChangeOutcome::kOvertaken;
-    rows_.try_emplace(row.key, row).first->second.changed_us = time_.steady_us;
-    return ChangeOutcome::kDone;
+    return change.base_version == 0 ? InsertLive(row) : ChangeOutcome::kOvertaken;
   }
   Row& old = found->second;
   const uint64_t present = old.state == RowState::kLive && old.expires_us > time_.steady_us ? old.version : 0;
@@ -186,11 +199,27 @@ ChangeOutcome SimDatabase::Compare(const Change& change) {
 ChangeOutcome SimDatabase::BuryCompared(const Change& change) {
   const auto found = rows_.find(change.row.key);
   if (found == rows_.end()) return ChangeOutcome::kOvertaken;
-  const Row& old = found->second;
-  if (old.version == change.row.version) return ChangeOutcome::kDone;
+  Row& old = found->second;
+  const uint64_t floor = change.row.version;
+  if (old.version == floor) return ChangeOutcome::kDone;
   const bool expected =
       old.state == RowState::kLive && old.expires_us > time_.steady_us && old.version == change.base_version;
-  return expected && old.version < change.row.version ? Bury(change.row) : ChangeOutcome::kOvertaken;
+  if (!expected || old.version >= floor || old.floor >= floor) return ChangeOutcome::kOvertaken;
+  old = TombstoneOf(change.row, old.born);
+  return ChangeOutcome::kDone;
+}
+
+// born is that of the row which it takes the place of: 0 if there is none.
+Row SimDatabase::TombstoneOf(const Row& row, uint64_t born) const {
+  Row tombstone;
+  tombstone.key = row.key;
+  tombstone.born = born;
+  tombstone.version = tombstone.touched = tombstone.floor = row.version;
+  tombstone.expires_us = row.expires_us;
+  tombstone.state = RowState::kTombstone;
+  tombstone.owner = row.owner;
+  tombstone.changed_us = time_.steady_us;
+  return tombstone;
 }
 
 ChangeOutcome SimDatabase::Extend(const Change& change) {
@@ -210,23 +239,15 @@ ChangeOutcome SimDatabase::Extend(const Change& change) {
 }
 
 ChangeOutcome SimDatabase::Bury(const Row& row) {
-  const auto [found, is_new] = rows_.try_emplace(row.key);
+  const auto found = rows_.find(row.key);
+  if (found == rows_.end()) return Insert(TombstoneOf(row, 0));
   Row& old = found->second;
-  if (is_new) old.key = row.key;
-  if (!is_new && row.version <= old.floor && bug_ != Bug::kUnguardedDelete) {
-    return old.state == RowState::kTombstone ? ChangeOutcome::kDone : ChangeOutcome::kOvertaken;
+  if (row.version > old.floor || bug_ == Bug::kUnguardedDelete) {
+    if (old.born <= row.version || bug_ == Bug::kUnguardedDelete) old = TombstoneOf(row, old.born);
+    old.floor = row.version;
+    old.owner = row.owner;
+    old.changed_us = time_.steady_us;
   }
-  if (is_new || old.born <= row.version || bug_ == Bug::kUnguardedDelete) {
-    old.data.clear();
-    old.client_flags = 0;
-    old.state = RowState::kTombstone;
-    old.version = row.version;
-    old.touched = row.version;
-    old.expires_us = row.expires_us;
-  }
-  old.floor = row.version;
-  old.owner = row.owner;
-  old.changed_us = time_.steady_us;
   return old.state == RowState::kTombstone ? ChangeOutcome::kDone : ChangeOutcome::kOvertaken;
 }
 

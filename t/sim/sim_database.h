@@ -58,6 +58,9 @@ class SimDatabase {
     int64_t until_us;
   };
 
+  session::ChangeOutcome Insert(session::Row row);
+  session::ChangeOutcome InsertLive(session::Row row);
+  session::Row TombstoneOf(const session::Row& row, uint64_t born) const;
   session::ChangeOutcome Upsert(const session::Row& row);
   session::ChangeOutcome Compare(const session::Change& change);
   session::ChangeOutcome BuryCompared(const session::Change& change);
@@ -71,7 +74,7 @@ class SimDatabase {
   Rows rows_;
   std::map<uint32_t, session::NodeLease> nodes_;
   std::map<std::string, Lease, std::less<>> leases_;
-  session::DatabaseIdentity identity_{session::kSchemaVersion, "00000000-0000-4000-8000-000000000000", 1};
+  session::DatabaseIdentity identity_{session::kSchemaVersion, "0123456789abcdef0123456789abcdef", 1};
 };
 
 // Executes at once; refuses as the database's state says. A link can be cut for one node alone.
