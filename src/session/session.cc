@@ -142,8 +142,9 @@ Verdict Sessions::Judge(const Rule& rule, const Key& key, ItemState state, LoadO
       }
       if (!rule.is_strict() && state == ItemState::kLive) stats_.serving_unverified.Add();
     }
-    // Another server may have prolonged it.
-    if (state == ItemState::kExpired && in_hand == LoadOutcome::kNone) state = ItemState::kAbsent;
+    // Another server may have prolonged it: as long as the row was not read, nobody knows.
+    const bool is_unread = in_hand == LoadOutcome::kNone || in_hand == LoadOutcome::kUnavailable;
+    if (state == ItemState::kExpired && is_unread) state = ItemState::kAbsent;
   }
   // An expired value that was stored provisionally says nothing of what the database has.
   if (state == ItemState::kExpired && provisional_.Holds(key.bytes)) state = ItemState::kAbsent;
