@@ -471,7 +471,8 @@ WriteOutcome Sessions::Write(Slot& slot, store::Draft&& draft, const WriteReques
 WriteOutcome Sessions::Touch(Slot& slot, const Rule& rule, const Key& key, Seconds expiry, Seconds now) {
   const ItemRef item = slot.item();
   const Seconds expiry_before = item.expiry();
-  if (expiry == expiry_before) return WriteOutcome::kStored;
+  // Another server may have given it another one a moment ago.
+  if (expiry == expiry_before && !settings_.shared) return WriteOutcome::kStored;
   if (!item.is_session()) return slot.SetExpiry(expiry) ? WriteOutcome::kStored : WriteOutcome::kRefused;
 
   const SessionStamps before = item.stamps();

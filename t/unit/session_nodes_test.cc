@@ -534,6 +534,20 @@ TEST_F(OverHere, is_written_over_provisionally) {
   EXPECT_EQ(a_.sessions().stats().provisional_lost_refused.value(), 1u);
 }
 
+TEST_F(Nodes, write_a_touch_that_changes_nothing_here_for_another_may_have_touched_before) {
+  ASSERT_EQ(a_.Set("php:1", "v", 1, 100), Answer::kStored);
+  a_.WriteDue();
+  a_.unreachable = true;
+  EXPECT_EQ(b_.Value("php:1", 2), "v");
+  ASSERT_EQ(b_.Touch("php:1", 5000, 2), Answer::kTouched);
+  ground_->clock.AdvanceMillis(1);
+  ASSERT_EQ(a_.Touch("php:1", 100, 1), Answer::kTouched);
+  a_.sessions().write_behind().SetDraining(true);
+  b_.sessions().write_behind().SetDraining(true);
+  a_.Pass(2000);
+  EXPECT_LE(a_.RowTtl("php:1"), 100 * kSecond);
+}
+
 // -- Stops ----------------------------------------------------------------------------------------
 
 TEST_F(Nodes, that_were_stopped_serve_nothing_unverified) {
