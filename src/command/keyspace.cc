@@ -144,6 +144,7 @@ std::optional<Progress> Place::Publish(store::Slot& slot, store::Draft&& draft, 
     // A stale value takes over the expiry of the one before.
     const bool keeps_expiry = options.stale && request_.verb == protocol::Verb::kStore;
     const Seconds expiry = keeps_expiry ? slot.item().expiry() : draft.item().expiry();
+    if (keeps_expiry) kind = session::WriteKind::kRewrite;
     const session::Waiter waiter = WaiterOf();
     uint64_t stamp = 0;
     const WriteOutcome outcome = context_.sessions->strict_writes().Write(

@@ -37,7 +37,7 @@ void CountCas(Context& context, const Request& request, ReplyCode code) {
 }
 
 WriteKind KindOf(const Request& request) {
-  if (request.has_compare_cas) return WriteKind::kRewrite;
+  if (request.has_compare_cas) return WriteKind::kCompared;
   return request.mode == StoreMode::kAdd ? WriteKind::kAdd : WriteKind::kSet;
 }
 

@@ -14,9 +14,10 @@
 namespace holdfast::session {
 
 enum class WriteKind : uint8_t {
-  kSet,      // blind: set, replace
-  kAdd,      // only where there was none
-  kRewrite,  // made from, or compared with, what is there: append, prepend, incr, decr, cas
+  kSet,       // blind: set, replace
+  kAdd,       // only where there was none
+  kCompared,  // only where there is what it was made from: cas
+  kRewrite,   // made here from what is there, and to live as long: append, prepend, incr, decr
 };
 
 enum class WriteOutcome : uint8_t {

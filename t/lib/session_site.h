@@ -338,6 +338,10 @@ class SessionSite {
   Answer Add(const std::string& name, std::string_view value, uint64_t connection = 1, int ttl = 1000) {
     return Store(WriteKind::kAdd, name, value, connection, ttl);
   }
+  // Compared with what is there now.
+  Answer Cas(const std::string& name, std::string_view value, uint64_t connection = 1, int ttl = 1000) {
+    return Store(WriteKind::kCompared, name, value, connection, ttl);
+  }
   Answer Append(const std::string& name, std::string_view tail, uint64_t connection = 1) {
     return Store(WriteKind::kRewrite, name, tail, connection, 0);
   }
@@ -471,7 +475,7 @@ class SessionSite {
       if (provisional) *verdict = Verdict::kMiss;
       const bool live = *verdict == Verdict::kLive;
       if (kind == WriteKind::kAdd && live) return Answer::kNotStored;
-      if (kind == WriteKind::kRewrite && !live) return Answer::kNotStored;
+      if ((kind == WriteKind::kRewrite || kind == WriteKind::kCompared) && !live) return Answer::kNotStored;
       const WriteOutcome outcome =
           sessions_->Write(slot, std::move(draft), {rule, key, kind, connection, Now(), {}, provisional});
       const bool stored = outcome == WriteOutcome::kStored || outcome == WriteOutcome::kDropped;

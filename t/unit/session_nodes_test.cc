@@ -548,6 +548,21 @@ TEST_F(Nodes, write_a_touch_that_changes_nothing_here_for_another_may_have_touch
   EXPECT_LE(a_.RowTtl("php:1"), 100 * kSecond);
 }
 
+TEST_F(Nodes, write_the_expiry_of_a_cas_though_it_stood_there_before) {
+  ASSERT_EQ(a_.Set("php:1", "v", 1, 100), Answer::kStored);
+  a_.WriteDue();
+  a_.unreachable = true;
+  EXPECT_EQ(b_.Value("php:1", 2), "v");
+  ASSERT_EQ(b_.Set("php:1", "longer", 2, 5000), Answer::kStored);
+  ground_->clock.AdvanceMillis(1);
+  ASSERT_EQ(a_.Cas("php:1", "shorter", 1, 100), Answer::kStored);
+  a_.sessions().write_behind().SetDraining(true);
+  b_.sessions().write_behind().SetDraining(true);
+  a_.Pass(2000);
+  EXPECT_EQ(a_.RowValue("php:1"), "shorter");
+  EXPECT_LE(a_.RowTtl("php:1"), 100 * kSecond);
+}
+
 // -- Stops ----------------------------------------------------------------------------------------
 
 TEST_F(Nodes, that_were_stopped_serve_nothing_unverified) {
