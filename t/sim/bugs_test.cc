@@ -23,9 +23,9 @@ struct Directory {
 
 constexpr int kAllStrict = 7;
 
-// The first seed that fails; 0: none of them. nodes: 0, as the seed says. strict: which rules are, -1, as the seed
-// says.
-uint64_t FirstFailure(Bug bug, uint64_t seeds, uint32_t nodes = 0, int strict = -1) {
+// The first seed that fails; 0: none of them. nodes: 0, as the seed says. strict: which rules are, cuts: which links
+// are cut; -1, as the seed says.
+uint64_t FirstFailure(Bug bug, uint64_t seeds, uint32_t nodes = 0, int strict = -1, int cuts = -1) {
   Directory directory;
   for (uint64_t seed = 1; seed <= seeds; ++seed) {
     SimulationSettings settings;
@@ -33,6 +33,7 @@ uint64_t FirstFailure(Bug bug, uint64_t seeds, uint32_t nodes = 0, int strict = 
     settings.bug = bug;
     settings.nodes = nodes;
     settings.strict = strict;
+    settings.cuts = cuts;
     settings.directory = directory.path;
     const SimulationResult simulated = Simulate(settings);
     if (simulated.failures.empty()) continue;
@@ -54,6 +55,7 @@ TEST(SeededBug, none_is_seen_where_none_is) {
   EXPECT_EQ(FirstFailure(Bug::kNone, kSeedsWithout), 0u);
   EXPECT_EQ(FirstFailure(Bug::kNone, kSeedsWithout / 3, 2), 0u);
   EXPECT_EQ(FirstFailure(Bug::kNone, kSeedsWithout / 3, 0, kAllStrict), 0u);
+  EXPECT_EQ(FirstFailure(Bug::kNone, kSeedsWithout / 3, 3, -1, kCutDatabase + kCutPeers), 0u);
 }
 TEST(SeededBug, an_acknowledgement_before_the_journal_is_seen) {
   EXPECT_NE(FirstFailure(Bug::kAckBeforeJournal, kSeeds), 0u);

@@ -51,7 +51,8 @@ constexpr int64_t kJournalRoundMicros = 10'000;
 constexpr int64_t kReconnectMicros = 200'000;
 
 constexpr int64_t kHeldLookMicros = 1'000;
-constexpr int kCutWaits = 250;            // looks whether a statement has come back
+constexpr int kCutWaits = 250;  // looks whether a statement has come back
+constexpr bool kLinkUp = true;
 constexpr int64_t kBeatMicros = 125'000;  // an eighth of the stall
 
 session::SessionSettings Settings(uint32_t number, bool shared) {
@@ -106,7 +107,8 @@ SimNode::SimNode(World& world, SimDatabase& database, Bug bug, const std::string
       strict_(rules.strict),
       clock_(world.time),
       log_(base::LogLevel::kError, base::LogFormat::kTimed, clock_, -1),
-      driver_(database, faults.link_up) {}
+      driver_(database, faults.link_up),
+      sent_(database, kLinkUp) {}
 
 SimNode::~SimNode() {
   clock_.CrashAfter(0);
@@ -394,7 +396,17 @@ void SimNode::Submit(std::shared_ptr<Call> call) {
   command::Frame frame;
   frame.connection = call->connection;
   frame.request = ++requests_;
-  Guard([&] { Execute(call, frame); });
+  Guard([&] {
+    call->in_memory = MayServe(*call);
+    Execute(call, frame);
+  });
+}
+
+// Whatever it is cut off from, such a get waits for nothing.
+bool SimNode::MayServe(const Call& call) {
+  if (call.request.verb != protocol::Verb::kGet || !access_->Find(Key::Of(call.key), clock_.Now()).live()) return false;
+  const session::Rule* const rule = sessions_->Match(call.key);
+  return rule != nullptr && !rule->is_strict() && !sessions_->verification().Doubts(call.key);
 }
 
 void SimNode::Execute(const std::shared_ptr<Call>& call, command::Frame frame) {
@@ -533,11 +545,12 @@ void SimNode::Send(std::span<const Change> batch, std::function<void(const Failu
   auto failure = std::make_shared<Failure>();
   const bool zombie = faults.zombie_one_in != 0 && world_.dice.OneIn(faults.zombie_one_in);
   const bool lost = faults.lose_reply_one_in != 0 && world_.dice.OneIn(faults.lose_reply_one_in);
-  const int64_t takes_us = world_.dice.Skewed(faults.database_us_min, faults.database_us_max);
+  const bool is_cut = !faults.link_up;
+  const int64_t takes_us = StatementMicros();
   const int64_t commits_us = zombie ? world_.dice.Skewed(takes_us, 10'000'000) : takes_us;
   // The statement is with the database: it takes effect even if the node is gone by then.
-  world_.In(commits_us, [this, changes, outcomes, failure] {
-    *failure = driver_.Write(*changes, outcomes.get());
+  world_.In(commits_us, [this, changes, outcomes, failure, is_cut] {
+    *failure = is_cut ? Failure{FailureClass::kNextNode, "the link is cut"} : sent_.Write(*changes, outcomes.get());
     if (!world_.tells()) return;
     for (size_t i = 0; i < changes->size(); ++i) {
       TellChange((*changes)[i], !failure->ok()                           ? failure->detail
@@ -548,13 +561,19 @@ void SimNode::Send(std::span<const Change> batch, std::function<void(const Failu
   world_.In(takes_us + world_.dice.Skewed(10, 1'000), Later([=, this] {
               writing_ = false;
               if (crash_point_ == CrashPoint::kAfterCommit) throw Crash();
-              if (zombie || lost || !failure->ok()) {
-                failed(zombie || lost ? Failure{FailureClass::kNextNode, "lost"} : *failure);
+              const bool unheard = zombie || lost || !faults.link_up;
+              if (unheard || !failure->ok()) {
+                failed(unheard ? Failure{FailureClass::kNextNode, "lost"} : *failure);
                 return ScheduleWriter(world_.now_us() + (zombie || lost ? 0 : kReconnectMicros));
               }
               answered(*outcomes);
               ScheduleWriter(world_.now_us());
             }));
+}
+
+int64_t SimNode::StatementMicros() {
+  const int64_t most_us = faults.link_up ? faults.database_us_max : kCutMicrosMax;
+  return world_.dice.Skewed(faults.database_us_min, most_us);
 }
 
 void SimNode::TellChange(const Change& change, const std::string& outcome) const {
@@ -613,8 +632,7 @@ void SimNode::AskPeer(std::shared_ptr<session::ReadThrough::Question> question, 
               }
               const std::string token = sessions_->nodes().TokenOf(question->node);
               const std::string line = session::YieldLine(token, sessions_->stamp_clock().node(), left);
-              const bool silent = peer == nullptr || world_.now_us() < peer->paused_until_us_;
-              const auto answers = session::ReadYieldReply(silent ? "" : peer->AnswerPeer(line), left.size());
+              const auto answers = session::ReadYieldReply(Ask(peer, line), left.size());
               std::vector<std::string> waiting;
               bool answered = !answers.empty();
               for (size_t i = 0; i < answers.size(); ++i) {
@@ -629,6 +647,16 @@ void SimNode::AskPeer(std::shared_ptr<session::ReadThrough::Question> question, 
               ScheduleReader(world_.now_us());
               AskTurn();
             }));
+}
+
+// Empty: no answer came. peer: null when it is not there.
+std::string SimNode::Ask(SimNode* peer, const std::string& line) const {
+  using Peers = NodeFaults::Peers;
+  const bool is_heard = peer != nullptr && world_.now_us() >= peer->paused_until_us_ && faults.peers == Peers::kUp &&
+                        peer->faults.peers != Peers::kCut;
+  if (!is_heard) return "";
+  const std::string answer = peer->AnswerPeer(line);
+  return peer->faults.peers == Peers::kUp ? answer : "";
 }
 
 std::string SimNode::AnswerPeer(const std::string& line) {
@@ -679,7 +707,7 @@ void SimNode::ReaderTurn() {
   reading_ = true;
   auto rows = std::make_shared<std::vector<Row>>();
   auto failure = std::make_shared<Failure>();
-  const int64_t takes_us = world_.dice.Skewed(faults.database_us_min, faults.database_us_max);
+  const int64_t takes_us = StatementMicros();
   world_.In(world_.dice.Between(0, takes_us), Later([this, keys, rows, failure] {
               *failure = driver_.Load(keys, rows.get());
               for (const Row& row : *rows) {
@@ -689,12 +717,13 @@ void SimNode::ReaderTurn() {
             }));
   world_.In(takes_us + 1, Later([this, rows, failure] {
               reading_ = false;
-              if (!failure->ok()) {
+              const bool is_answered = failure->ok() && faults.link_up;
+              if (!is_answered) {
                 sessions_->read_through().OnFailure();
               } else {
                 sessions_->read_through().OnRows(*access_, std::move(*rows));
               }
-              ScheduleReader(failure->ok() ? world_.now_us() : sessions_->read_through().NextDue());
+              ScheduleReader(is_answered ? world_.now_us() : sessions_->read_through().NextDue());
             }));
 }
 

@@ -36,6 +36,7 @@ struct Call {
   std::string value;
   uint64_t connection = 0;
   int64_t sent_us = 0;
+  bool in_memory = false;  // a get of what its node may serve as it is
 
   // The answer
   bool answered = false;  // false: the connection was lost or closed
@@ -55,7 +56,9 @@ struct SiteRules {
 };
 
 struct NodeFaults {
-  bool link_up = true;            // to the database
+  bool link_up = true;  // to the database
+  // To the other nodes. kMute: it hears them, and they do not hear it.
+  enum class Peers : uint8_t { kUp, kMute, kCut } peers = Peers::kUp;
   int64_t database_us_min = 200;  // how long a statement takes
   int64_t database_us_max = 5'000;
   uint32_t lose_reply_one_in = 0;  // 0: never
@@ -70,6 +73,9 @@ class SimNode {
   ~SimNode();
   SimNode(const SimNode&) = delete;
   SimNode& operator=(const SimNode&) = delete;
+
+  // Until a statement finds that its link is cut.
+  static constexpr int64_t kCutMicrosMax = 1'500'000;
 
   uint32_t number() const { return number_; }
   // Changes with each death: the node's connections do not outlive it. A hand-over they do.
@@ -139,6 +145,7 @@ class SimNode {
   void Cut(HandOverEnd end, int waits_left);
   void GiveUpHandOver();
   void DropJournalTail();
+  bool MayServe(const Call& call);
   void Execute(const std::shared_ptr<Call>& call, command::Frame frame);
   void AwaitWake(const std::shared_ptr<Call>& call, const command::Frame& frame);
   void WakeWaiters();
@@ -151,6 +158,7 @@ class SimNode {
   bool WriteStrict();
   void Send(std::span<const session::Change> batch, std::function<void(const session::Failure&)> failed,
             std::function<void(std::span<const session::ChangeOutcome>)> answered);
+  int64_t StatementMicros();
   void TellChange(const session::Change& change, const std::string& outcome) const;
   void ReaderTurn();
   void JournalRound();
@@ -161,6 +169,7 @@ class SimNode {
   void AskTurn();
   void AskPeer(std::shared_ptr<session::ReadThrough::Question> question, std::vector<std::string> left,
                int64_t until_us);
+  std::string Ask(SimNode* peer, const std::string& line) const;
   std::string AnswerPeer(const std::string& line);
   void AppendLate();
   void DropTombstones(std::span<const std::string> keys);
@@ -179,6 +188,7 @@ class SimNode {
   SimClock clock_;
   base::Log log_;
   SimDriver driver_;
+  SimDriver sent_;     // of what was sent before the link was cut
   uint64_t life_ = 0;  // of the process
   uint64_t connections_life_ = 0;
   bool stopping_ = false;

@@ -15,6 +15,8 @@ namespace holdfast::sim {
 
 namespace {
 
+using Peers = NodeFaults::Peers;
+
 constexpr int64_t kSecond = 1'000'000;
 constexpr int64_t kHealingMicros = 60 * kSecond;
 constexpr uint32_t kAllRules = 7;
@@ -29,6 +31,7 @@ class Simulation {
         world_(settings.seed, settings.tells),
         handover_dice_(~settings.seed),
         strict_dice_(settings.seed ^ (uint64_t{1} << 63)),
+        cut_dice_(settings.seed ^ (uint64_t{1} << 62)),
         database_(world_.time, settings.bug) {}
 
   SimulationResult Run();
@@ -39,8 +42,11 @@ class Simulation {
 
   void Open();
   uint32_t ChooseStrict();
+  uint32_t ChooseCuts();
   void ArrangeFault();
   void ArrangeHandOver();
+  void ArrangeCut();
+  void Cut(SimNode& node, uint32_t links);
   void DoFault();
   void TakeDatabaseAway();
   void Crash(SimNode& node);
@@ -58,6 +64,7 @@ class Simulation {
   World world_;
   Dice handover_dice_;  // their own: a site without hand-overs is what it was before there were any
   Dice strict_dice_;    // as much
+  Dice cut_dice_;       // as much
   SimDatabase database_;
   std::vector<std::unique_ptr<SimNode>> nodes_;
   std::unique_ptr<Visitors> visitors_;
@@ -68,8 +75,9 @@ class Simulation {
   bool healing_ = false;
   bool clock_steps_ = false;
   bool hands_over_ = false;
-  bool calm_ = false;  // of several nodes: nothing happens to any, nor to the database
-  std::vector<void (Simulation::*)()> faults_;
+  uint32_t cuts_ = 0;              // which links are cut now and then
+  bool calm_ = false;              // of several nodes: nothing but cuts happens to any, nor to the database
+  std::vector<test::Span> harms_;  // while a node is cut off
 };
 
 void Simulation::Open() {
@@ -101,6 +109,8 @@ void Simulation::Open() {
   const bool may_hand_over = settings_.bug == Bug::kNone && !clock_steps_;
   hands_over_ = may_hand_over && handover_dice_.OneIn(3);
   if (hands_over_) ArrangeHandOver();
+  cuts_ = ChooseCuts();
+  if (cuts_ != 0) ArrangeCut();
 }
 
 // Which rules are strict; in one seed of five there is one, or all are.
@@ -108,6 +118,13 @@ uint32_t Simulation::ChooseStrict() {
   if (settings_.strict >= 0) return static_cast<uint32_t>(settings_.strict) & kAllRules;
   if (settings_.bug != Bug::kNone || !strict_dice_.OneIn(5)) return 0;
   return strict_dice_.OneIn(2) ? kAllRules : 1u << strict_dice_.Below(3);
+}
+
+// Of several nodes: in half of the sites one is cut off from the database, from the others, or from all.
+uint32_t Simulation::ChooseCuts() {
+  if (settings_.cuts >= 0) return static_cast<uint32_t>(settings_.cuts) & (kCutDatabase | kCutPeers);
+  if (settings_.bug != Bug::kNone || nodes_.size() == 1 || !cut_dice_.OneIn(2)) return 0;
+  return 1 + cut_dice_.Below(3);
 }
 
 // -- Faults ---------------------------------------------------------------------------------------
@@ -133,6 +150,37 @@ void Simulation::ArrangeHandOver() {
       if (end == End::kBothDieInCut) BringBackOnceGone(node, life);
     }
     ArrangeHandOver();
+  });
+}
+
+// For shorter and for longer than budgets and leases.
+void Simulation::ArrangeCut() {
+  world_.In(cut_dice_.Between(500'000, 6 * kSecond), [this] {
+    if (healing_ || world_.now_us() >= closing_us_) return;
+    SimNode& node = *nodes_[cut_dice_.Below(static_cast<uint32_t>(nodes_.size()))];
+    const uint32_t links = cuts_ & (1 + cut_dice_.Below(3));
+    if (links != 0 && node.faults.link_up && node.faults.peers == Peers::kUp) Cut(node, links);
+    ArrangeCut();
+  });
+}
+
+void Simulation::Cut(SimNode& node, uint32_t links) {
+  ++result_.cuts;
+  node.faults.link_up = (links & kCutDatabase) == 0;
+  if ((links & kCutPeers) != 0) node.faults.peers = cut_dice_.OneIn(2) ? Peers::kMute : Peers::kCut;
+  world_.Tell("node %u: is cut off from%s%s", node.number(), node.faults.link_up ? "" : " the database",
+              node.faults.peers == Peers::kUp ? "" : " the others");
+  const int64_t lasts_us =
+      cut_dice_.OneIn(2) ? cut_dice_.Skewed(20'000, 3 * kSecond) : cut_dice_.Between(3 * kSecond, 12 * kSecond);
+  // A statement that hangs does so for a while longer.
+  const int64_t until_us = world_.now_us() + lasts_us + SimNode::kCutMicrosMax;
+  if (harms_.empty() || harms_.back().ended_us < world_.now_us()) harms_.push_back({world_.now_us(), until_us});
+  harms_.back().ended_us = std::max(harms_.back().ended_us, until_us);
+  world_.In(lasts_us, [this, &node] {
+    if (!node.faults.link_up) well_since_us_ = world_.now_us();
+    node.faults.link_up = true;
+    node.faults.peers = Peers::kUp;
+    world_.Tell("node %u: is cut off no more", node.number());
   });
 }
 
@@ -232,7 +280,7 @@ void Simulation::BringBack(SimNode& node, int64_t in_us) {
 // Nobody is down or stopped, and no statement takes effect long after its time.
 bool Simulation::AllIsWell() const {
   return database_.state == SimDatabase::State::kUp && std::all_of(nodes_.begin(), nodes_.end(), [](const auto& node) {
-           return node->accepts() && node->faults.zombie_one_in == 0;
+           return node->accepts() && node->faults.link_up && node->faults.zombie_one_in == 0;
          });
 }
 
@@ -296,12 +344,15 @@ bool Simulation::IsPoisoned(uint32_t key) const {
 void Simulation::JudgeAll() {
   test::JudgeRules rules;
   rules.window_us = 5 * kSecond;
+  rules.interval_us = 5 * kSecond;
   // Where nodes die or stand still, or the database does, others may have old copies for long; what stands in the end
   // counts. The poll looks twice a second.
   if (nodes_.size() > 1) rules.bound_us = calm_ ? 2 * kSecond : kHealingMicros;
+  // What one is cut off from it may miss until that is in the database, and has been polled.
+  if (calm_ && cuts_ != 0) rules.bound_us += rules.interval_us;
+  rules.harms = harms_;
   if (nodes_.size() > 1) rules.skew_us = 1'000;
   if (nodes_.size() > 1) rules.strict_bound_us = kStrictBoundMicros;
-  rules.interval_us = 5 * kSecond;
   rules.lag_us = kLagMicros;
   const std::vector<test::Operation>& history = visitors_->history();
   for (const std::string& late : visitors_->left_waiting()) result_.failures.push_back(late);

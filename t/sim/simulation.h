@@ -17,11 +17,15 @@
 
 namespace holdfast::sim {
 
+inline constexpr uint32_t kCutDatabase = 1;
+inline constexpr uint32_t kCutPeers = 2;
+
 struct SimulationSettings {
   uint64_t seed = 1;
   Bug bug = Bug::kNone;
   uint32_t nodes = 0;     // 0: as the seed says, mostly one
   int strict = -1;        // a bit for each rule that is strict; -1: as the seed says, mostly none
+  int cuts = -1;          // which links are cut now and then, kCutDatabase + kCutPeers; -1: as the seed says
   bool tells = false;     // prints all that happens
   std::string directory;  // exists; best in memory
 };
@@ -33,6 +37,7 @@ struct SimulationResult {
   size_t acknowledged = 0;
   uint32_t kills = 0;
   uint32_t handovers = 0;  // that were begun
+  uint32_t cuts = 0;       // of one node's links
 };
 
 SimulationResult Simulate(const SimulationSettings& settings);

@@ -28,6 +28,7 @@ constexpr const char* kUsage =
     "  --seeds A-B  which seeds; 1-100000 (300 under sanitizers) unless HOLDFAST_SEEDS says another range\n"
     "  --nodes N    servers at each site; as the seed says, mostly one\n"
     "  --strict N   which rules are strict, the sum of 1 for php, 2 for web, 4 for dj; as the seed says, mostly none\n"
+    "  --cuts N     which links of servers are cut, the sum of 1 to the database, 2 to each other; as the seed says\n"
     "  --most N     goes on until so many seeds have failed; 1\n"
     "  --jobs N     processes at a time; as many as there are processors\n"
     "  --bug NAME   with a fault put in on purpose:";
@@ -45,6 +46,7 @@ struct Options {
   int most = 1;  // failed seeds of a process
   uint32_t nodes = 0;
   int strict = -1;
+  int cuts = -1;
   bool tells = false;
   Bug bug = Bug::kNone;
 };
@@ -76,6 +78,8 @@ bool Parse(int argc, char** argv, Options* options) {
       options->nodes = static_cast<uint32_t>(std::max(0, std::atoi(argv[i + 1])));
     } else if (name == "--strict") {
       options->strict = std::atoi(argv[i + 1]);
+    } else if (name == "--cuts") {
+      options->cuts = std::atoi(argv[i + 1]);
     } else if (name == "--most") {
       options->most = std::max(1, std::atoi(argv[i + 1]));
     } else if (name == "--bug") {
@@ -99,7 +103,7 @@ std::string MakeDirectory() {
 // One process runs every jobs-th seed.
 int RunShare(const Options& options, unsigned share) {
   const std::string directory = MakeDirectory();
-  size_t operations = 0, acknowledged = 0, kills = 0, handovers = 0;
+  size_t operations = 0, acknowledged = 0, kills = 0, handovers = 0, cuts = 0;
   int failed = 0;
   for (uint64_t seed = options.first + share; seed <= options.last && failed < options.most; seed += options.jobs) {
     SimulationSettings settings;
@@ -108,12 +112,14 @@ int RunShare(const Options& options, unsigned share) {
     settings.tells = options.tells;
     settings.nodes = options.nodes;
     settings.strict = options.strict;
+    settings.cuts = options.cuts;
     settings.directory = directory;
     const SimulationResult simulated = Simulate(settings);
     operations += simulated.operations;
     acknowledged += simulated.acknowledged;
     kills += simulated.kills;
     handovers += simulated.handovers;
+    cuts += simulated.cuts;
     if (simulated.failures.empty()) continue;
     std::string text = "seed " + std::to_string(seed) + " failed (again, with all that happens: simulation --seed " +
                        std::to_string(seed) + ")\n";
@@ -121,8 +127,8 @@ int RunShare(const Options& options, unsigned share) {
     std::fputs(text.c_str(), stdout);
     ++failed;
   }
-  std::printf("process %u: %zu operations, %zu answered, %zu kills, %zu hand-overs\n", share + 1, operations,
-              acknowledged, kills, handovers);
+  std::printf("process %u: %zu operations, %zu answered, %zu kills, %zu hand-overs, %zu cuts\n", share + 1, operations,
+              acknowledged, kills, handovers, cuts);
   std::fflush(stdout);
   std::filesystem::remove_all(directory);
   return failed != 0 ? 1 : 0;

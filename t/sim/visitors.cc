@@ -183,18 +183,19 @@ Visitors::Sent Visitors::Unlock(const ConnectionPtr& connection, uint32_t key) {
 
 // -- Hearing --------------------------------------------------------------------------------------
 
-// What waits for the database waits no longer than its budget, and cache keys wait for nothing. In a hand-over who
-// waits begins to wait anew.
+// What waits for the database waits no longer than its budget; cache keys wait for nothing, nor does a get of what is
+// in memory. In a hand-over who waits begins to wait anew.
 void Visitors::LookWhetherLate(const Sent& sent) {
   const SimNode& node = *sent.connection->node;
   if (node.paused_until_us() >= sent.call->sent_us) return;
   const int64_t took_us = world_.now_us() - std::max(sent.call->sent_us, node.handed_over_us());
   const bool is_lock = sent.operation == kNotJudged;
+  const bool may_wait = !is_lock && !sent.call->in_memory;
   const int64_t most_us =
-      is_lock ? kCacheMicrosMax
-              : kBudgetMicros[static_cast<int>(keys_[history_[sent.operation].key].handler)] + kBudgetGraceMicros;
+      !may_wait ? kCacheMicrosMax
+                : kBudgetMicros[static_cast<int>(keys_[history_[sent.operation].key].handler)] + kBudgetGraceMicros;
   const bool may_be_lost = !sent.connection->open || node.life() != sent.connection->node_life || !node.accepts();
-  const bool refused = is_lock && !sent.call->answered && !may_be_lost;
+  const bool refused = !may_wait && !sent.call->answered && !may_be_lost;
   if (took_us <= most_us && !refused) return;
   left_waiting_.push_back("left waiting: " + sent.call->key + " at " + std::to_string(sent.call->sent_us) + " for " +
                           std::to_string(took_us) + " us" + (refused ? ", and not answered" : ""));
