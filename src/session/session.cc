@@ -32,15 +32,15 @@ constexpr int64_t kRoomMicrosLeast = 250'000;
 // Is there a session in the slot, and not merely a reservation?
 bool HoldsSession(const Slot& slot) { return slot.live() && slot.item().is_session() && !IsReservation(slot.item()); }
 
-// A session of which the database lacks something that was acknowledged.
-bool HoldsUnwritten(const Slot& slot) {
-  return HoldsSession(slot) && slot.item().is_dirty() && !IsProvisional(slot.item());
-}
-
 // An expired session of which the database lacks something, its shorter expiry perhaps: it must not be forgotten.
 bool HoldsUnsyncedRest(const Slot& slot) {
   return slot.state() == ItemState::kExpired && slot.item().is_session() && slot.item().is_dirty() &&
          !IsReservation(slot.item());
+}
+
+// A session of which the database lacks something that was acknowledged; it may be over.
+bool HoldsUnwritten(const Slot& slot) {
+  return ((HoldsSession(slot) && slot.item().is_dirty()) || HoldsUnsyncedRest(slot)) && !IsProvisional(slot.item());
 }
 
 // Is the item's floor still to be brought to the database? A tombstone carries it, and a reservation over one.
@@ -388,11 +388,11 @@ bool Sessions::IsLatest(const ItemRef& item) const {
 
 // A set that would be provisional, over a session of which the database lacks an acknowledged change, its shorter
 // expiry perhaps: stored so it would take the place of that, and both would go if it lost. So it is decided now, as it
-// would be over such a row (provisional.h). If it does not lose it is the next change of a session that lives; that
-// another server has ended the session, or gone on with it later, the database says when it is written.
+// would be over such a row (provisional.h). If it does not lose it is the next change of a session that lives, or
+// begins one where that is over; that another server has ended the session, or gone on with it later, the database says
+// when it is written.
 bool Sessions::LosesAtOnce(const Slot& slot, const store::Draft& draft, const WriteRequest& request) {
-  const bool covers = HoldsUnwritten(slot) || (HoldsUnsyncedRest(slot) && !IsProvisional(slot.item()));
-  if (!covers || IsLatest(slot.item())) return false;
+  if (!HoldsUnwritten(slot) || IsLatest(slot.item())) return false;
   if (!read_through_.LosesUnseen(request.key.bytes, draft.item().value_size(), clock_.SteadyMicros())) return false;
   NoteEnd(request.key, End::kProvisionalDropped);
   losses_.Add(Loss::kProvisional);

@@ -707,6 +707,22 @@ TEST_F(Nodes, keep_a_shorter_expiry_under_an_empty_set_made_while_the_database_i
   EXPECT_LE(a_.RowTtl("php:1"), 0);
 }
 
+// The second set is of a session that is over, and nobody can say that it is over everywhere. It must not take along
+// what ended it.
+TEST_F(Nodes, keep_a_shorter_expiry_under_a_set_of_which_a_reader_was_refused_later) {
+  ASSERT_EQ(a_.Set("php:1", "v", 1, 1000), Answer::kStored);
+  a_.WriteDue();
+  Away();
+  ASSERT_EQ(a_.Touch("php:1", 3, 1), Answer::kTouched);
+  a_.Pass(6000);
+  ASSERT_EQ(a_.Set("php:1", "short", 2, 1), Answer::kStored);
+  a_.Pass(3000);
+  EXPECT_EQ(a_.Get("php:1", 3), Answer::kUnavailable);
+  Back();
+  EXPECT_EQ(a_.Get("php:1", 4), Answer::kMiss);
+  EXPECT_LE(a_.RowTtl("php:1"), 0);
+}
+
 TEST_F(Nodes, take_a_login_of_who_was_told_of_none_by_an_older_tombstone) {
   LogOutAtBAndThenAtA("php:1");
   ASSERT_EQ(b_.Get("php:1", 7), Answer::kMiss);  // b has not heard of a's yet
