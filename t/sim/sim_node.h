@@ -102,6 +102,7 @@ class SimNode {
     kBothDieInCut,
   };
   void HandOver(HandOverEnd end, int64_t cut_in_us);
+  bool hands_over() const { return successor_.has_value(); }
   // When the latest one that succeeded did; who waited then began to wait anew.
   int64_t handed_over_us() const { return handed_over_us_; }
 

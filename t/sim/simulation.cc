@@ -184,9 +184,10 @@ void Simulation::Cut(SimNode& node, uint32_t links) {
   });
 }
 
-// It may give up the hand-over before. The cut may wait for a statement.
+// It may give up the hand-over before. The cut may wait for a statement, and for a process that is stopped.
 void Simulation::BringBackOnceGone(SimNode& node, uint64_t life) {
   world_.In(900'000, [this, &node, life] {
+    if (node.life() == life && node.hands_over()) return BringBackOnceGone(node, life);
     if (node.life() == life || node.up()) return;
     ++result_.kills;
     BringBack(node, handover_dice_.Skewed(1'000, kSecond));
