@@ -225,7 +225,7 @@ class KeyJudge {
       if (!Before(del, op)) return false;
       if (op.act == Act::kAdd || op.told_us > del.ended_us || op.based_on == 0 || op.uncertain) return false;
       // A login, by what this node knew of before the delete on the other: nobody, or somebody whose time was over.
-      if (!KnownTo(del, op) && (KnewOfNone(op) || MayBeOver(op))) return false;
+      if (!KnownTo(del, op) && (KnewOfNone(op) || MayBeOver(op) || IsLongAfterOwnDelete(op))) return false;
       // What its connection was told may have come after the delete, and then it was a login.
       if (op.told_ended_us >= del.begun_us && op.told_value != op.based_on) return false;
       if (op.ended_us > ::holdfast::test::Add(del.begun_us, rules_.window_us)) return false;
@@ -275,6 +275,22 @@ class KeyJudge {
              return Writes(op) && op.node == late.node && !KnownTo(del, op) && !Before(op, del) && Before(op, late) &&
                     (IsLogin(op) || KnewOfNone(op));
            });
+  }
+
+  // A set later than the writer window after a delete on the same node, where nothing was written between: a login
+  // there, whatever else was deleted meanwhile where that node could not know of it.
+  bool IsLongAfterOwnDelete(const Operation& op) const {
+    if (op.act != Act::kSet) return false;
+    return std::any_of(deletes_.begin(), deletes_.end(), [&](size_t d) {
+      const Operation& del = At(d);
+      if (del.node != op.node || del.said != Said::kDeleted || !Before(del, op)) return false;
+      if (op.ended_us <= ::holdfast::test::Add(del.begun_us, rules_.window_us)) return false;
+      return std::none_of(indexes_.begin(), indexes_.end(), [&](size_t i) {
+        const Operation& other = At(i);
+        return &other != &op && Writes(other) && other.node == op.node && !Before(other, del) &&
+               other.begun_us <= op.ended_us;
+      });
+    });
   }
 
   bool SomebodyMayHaveLoggedIn(const Operation& del, const Operation& until) const {

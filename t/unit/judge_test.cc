@@ -465,6 +465,26 @@ TEST(Judge, a_write_to_a_node_that_could_not_know_of_the_logout_and_had_none_is_
   }
 }
 
+TEST(Judge, a_set_long_after_a_logout_on_its_node_is_a_login_where_another_logout_is_not_known) {
+  enum Case { kAlone, kWithinTheWindow, kOverALogin };
+  for (const Case c : {kAlone, kWithinTheWindow, kOverALogin}) {
+    History h;
+    h.rules.bound_us = 60 * kSecond;
+    h.rules.window_us = 5 * kSecond;
+    h.Login(1);
+    h.Delete();
+    if (c == kOverALogin) h.Login(3);
+    if (c != kWithinTheWindow) h.Wait(4 * kSecond);
+    h.Delete().node = 1;
+    Operation& late = h.Set(2, 1);
+    late.told_us = 1001 * kSecond + 2000;
+    late.told_ended_us = late.told_us + 1000;
+    h.Quiet(2);
+    EXPECT_EQ(h.Finds(Fault::kResurrected), c != kAlone) << c;
+    EXPECT_EQ(h.Clean(), c == kAlone) << c;
+  }
+}
+
 // On pooled connections nobody can tell a late page over such a login from another.
 TEST(Judge, a_late_write_over_a_login_that_could_not_know_of_the_logout_may_stand_where_connections_are_pooled) {
   for (const bool pooled : {false, true}) {
