@@ -29,7 +29,7 @@ constexpr uint64_t kFewRecords = 1000;
 constexpr int kCatchUpRounds = 20;
 constexpr int64_t kLastWriteMicros = 2'000'000;  // less than Handover::kCutMillis
 constexpr int kTryAgainMillis = 10;
-constexpr uint32_t kEndMillis = 2000;            // the threads, when there is nothing to do any more
+constexpr uint32_t kEndMillis = 3000;            // the threads, when there is nothing to do any more
 constexpr uint32_t kHeldMillis = 5000;           // less than Takeover::kAnswerMillis
 constexpr uint32_t kKeepBeyondSyncSeconds = 30;  // segments live so much longer than a session may stay unsynced
 
