@@ -115,11 +115,11 @@ class Churn(unittest.TestCase):
                 for thread in threads:
                     thread.join()
                 stats = client.stats()
+            print(f"{int(stats['cmd_set'])} sets, {int(stats['bytes_read']) >> 20} MB; at most {most_buffers >> 20} MB of buffers and "
+                  f"{most / MEGABYTE:.1f} MB beyond -m and buffers", flush=True)
             self.assertEqual(self.failures, [])
             self.assertGreater(int(stats["evictions"]), 0)
             self.assertEqual(stats["store_no_memory"], "0")
-            print(f"{int(stats['cmd_set'])} sets, {int(stats['bytes_read']) >> 20} MB; at most {most_buffers >> 20} MB of buffers and "
-                  f"{most / MEGABYTE:.1f} MB beyond -m and buffers", flush=True)
             if not self.server.is_sanitized():
                 self.assertLess(most, REST_BYTES)
 
