@@ -12,7 +12,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <future>
 #include <thread>
 #include <utility>
 
@@ -412,7 +411,8 @@ bool SessionService::Stop(const std::function<bool()>& hurried) {
     return false;
   }
   is_stopping_.store(true);
-  const bool ended = EndThreads();
+  const bool ended = threads_->StopWithin(kEndMillis);
+  if (!ended) log_.Warning("stopped while the database does not answer: it is not waited for");
   const uint64_t left = Unsynced();
   if (journal_ != nullptr) journal_->Stop(left == 0);
   NoteStopped(left);
@@ -420,23 +420,6 @@ bool SessionService::Stop(const std::function<bool()>& hurried) {
   log_.Format(base::LogLevel::kError, "%llu sessions could not be written within %u s (--drain-timeout): %s",
               static_cast<unsigned long long>(left), session.drain_timeout_s, WhatBecomesOfThem());
   return ended;
-}
-
-// False: a call hangs in the database, and so does who waits for it.
-bool SessionService::EndThreads() {
-  std::promise<void> done;
-  const std::future<void> ended = done.get_future();
-  std::thread waiting([this, done = std::move(done)]() mutable {
-    threads_->Stop();
-    done.set_value();
-  });
-  if (ended.wait_for(std::chrono::milliseconds(kEndMillis)) != std::future_status::ready) {
-    waiting.detach();
-    log_.Warning("stopped while the database does not answer: it is not waited for");
-    return false;
-  }
-  waiting.join();
-  return true;
 }
 
 uint64_t SessionService::Unsynced() const {

@@ -98,7 +98,6 @@ class SessionService {
   void Remember() const;
   void SetPace(session::SessionThreads::Pace pace);
   uint64_t Unsynced() const;
-  bool EndThreads();
   void NoteStopped(uint64_t left);
   const char* WhatBecomesOfThem() const;
 

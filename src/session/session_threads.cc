@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <condition_variable>
 #include <mutex>
 #include <string>
@@ -24,6 +25,7 @@ constexpr int64_t kHeldLookMicros = 1'000;
 constexpr int64_t kGiveWayMicros = 150'000;  // SQLite's own waits for a lock are of at most 100 ms
 constexpr int64_t kProgressMicros = 1'000'000;
 constexpr size_t kQuestionKeys = 100;
+constexpr std::chrono::milliseconds kForever = std::chrono::hours(24 * 365);
 constexpr int kStrictBatchesATurn = 100;  // then the others have their turn, however many there are
 
 // What a loop sleeps on. A ring while awake makes the next sleep return at once.
@@ -131,7 +133,7 @@ class SessionThreads::Loops {
         peers_(peers),
         log_(log),
         loses_unsynced_(sessions.settings().journal == "none") {}
-  ~Loops() { Stop(); }
+  ~Loops() { Stop(kForever); }
 
   void JoinLater(std::function<Failure(Driver&)> join);
   base::Status Open();
@@ -140,9 +142,10 @@ class SessionThreads::Loops {
                  const std::function<bool()>& hurried);
   void SetPace(Pace pace);
   bool AwaitHeld(uint32_t timeout_ms);
-  void Stop();
+  bool Stop(std::chrono::milliseconds timeout);
 
  private:
+  void Launch(std::thread* thread, void (Loops::*loop)());
   int64_t Now() const { return sessions_.clock().SteadyMicros(); }
   void Write();
   bool WriteTurn(store::Access& access);
@@ -173,6 +176,9 @@ class SessionThreads::Loops {
   std::atomic<Pace> pace_{Pace::kFull};
   std::atomic<bool> in_turn_{false};  // the writer may be in the database; set before it looks at pace_
   std::thread writer_, reader_, ticker_, poller_, asker_;
+  std::mutex running_mutex_;  // guards running_
+  std::condition_variable all_ended_;
+  int running_ = 0;
 };
 
 void SessionThreads::Loops::JoinLater(std::function<Failure(Driver&)> join) {
@@ -197,26 +203,47 @@ base::Status SessionThreads::Loops::Start() {
   sessions_.read_through().SetWakes([this] { read_alarm_.Ring(); }, [this] { tick_alarm_.Ring(); });
   sessions_.journal_room().SetWakeTicker([this] { tick_alarm_.Ring(); });
   sessions_.strict_writes().SetWakeTicker([this] { tick_alarm_.Ring(); });
-  writer_ = std::thread([this] { Write(); });
-  reader_ = std::thread([this] { Read(); });
+  Launch(&writer_, &Loops::Write);
+  Launch(&reader_, &Loops::Read);
   sessions_.verification().Beat();
-  ticker_ = std::thread([this] { Tick(); });
+  Launch(&ticker_, &Loops::Tick);
   if (!sessions_.settings().shared) return {};
   sessions_.read_through().SetWakeAsker([this] { ask_alarm_.Ring(); });
-  poller_ = std::thread([this] { Poll(); });
-  asker_ = std::thread([this] { Ask(); });
+  Launch(&poller_, &Loops::Poll);
+  Launch(&asker_, &Loops::Ask);
   return {};
 }
 
-void SessionThreads::Loops::Stop() {
+void SessionThreads::Loops::Launch(std::thread* thread, void (Loops::*loop)()) {
+  const std::lock_guard lock(running_mutex_);
+  ++running_;
+  *thread = std::thread([this, loop] {
+    (this->*loop)();
+    const std::lock_guard ended(running_mutex_);
+    if (--running_ == 0) all_ended_.notify_all();
+  });
+}
+
+bool SessionThreads::Loops::Stop(std::chrono::milliseconds timeout) {
   stopping_.store(true);
   for (Alarm* alarm : {&write_alarm_, &read_alarm_, &tick_alarm_, &poll_alarm_, &ask_alarm_, &give_way_alarm_}) {
     alarm->Ring();
   }
-  for (std::thread* thread : {&writer_, &reader_, &ticker_, &poller_, &asker_}) {
-    if (thread->joinable()) thread->join();
+  bool ended = false;
+  {
+    std::unique_lock lock(running_mutex_);
+    ended = all_ended_.wait_for(lock, timeout, [this] { return running_ == 0; });
   }
-  if (polling_.is_open()) sessions_.nodes().Leave(polling_.driver());
+  for (std::thread* thread : {&writer_, &reader_, &ticker_, &poller_, &asker_}) {
+    if (!thread->joinable()) continue;
+    if (ended) {
+      thread->join();
+    } else {
+      thread->detach();
+    }
+  }
+  if (ended && polling_.is_open()) sessions_.nodes().Leave(polling_.driver());
+  return ended;
 }
 
 // -- Writing --------------------------------------------------------------------------------------
@@ -509,6 +536,7 @@ uint64_t SessionThreads::Drain(uint32_t timeout_ms, const std::function<void(uin
 }
 void SessionThreads::SetPace(Pace pace) { loops_->SetPace(pace); }
 bool SessionThreads::AwaitHeld(uint32_t timeout_ms) { return loops_->AwaitHeld(timeout_ms); }
-void SessionThreads::Stop() { loops_->Stop(); }
+void SessionThreads::Stop() { loops_->Stop(kForever); }
+bool SessionThreads::StopWithin(uint32_t timeout_ms) { return loops_->Stop(std::chrono::milliseconds(timeout_ms)); }
 
 }  // namespace holdfast::session

@@ -61,6 +61,9 @@ class SessionThreads {
 
   // Wakes nobody any more. Waiters that are still parked are forgotten. Sessions must see no further Load or Write.
   void Stop();
+  // The same for who ends the process next. False: threads still hang in the database, and are left to themselves; all
+  // that they use must stay.
+  bool StopWithin(uint32_t timeout_ms);
 
  private:
   class Loops;
