@@ -60,7 +60,8 @@ class Server {
   base::Status TakeOver();
   // No new connections; those that are there end when what they have in hand is done, or after a while. Before Stop.
   void Finish(const std::function<bool()>& hurried);
-  // hurried: asked while sessions are written; true stops at once. False: a thread may hang, and the process must end now.
+  // hurried: asked while sessions are written; true stops at once. False: a thread may hang, and the process must end
+  // now.
   bool Stop(const std::function<bool()>& hurried = {});
 
   // On any thread: another process serves in place of this one. Stop only cleans up then.

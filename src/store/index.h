@@ -119,9 +119,7 @@ class Index {
   uint64_t buckets() const { return geometry_.load(std::memory_order_acquire)->after; }
   // Memory taken by buckets, and by chained ones that were used once.
   uint64_t bytes() const { return (buckets() + links_fresh_.load(std::memory_order_relaxed)) * sizeof(Bucket); }
-  bool growing() const {
-    return geometry_.load(std::memory_order_acquire)->cursor.load(std::memory_order_acquire) != 0;
-  }
+  bool growing() const { return geometry_.load(std::memory_order_acquire)->growing(); }
 
  private:
   // While growing, hashes whose old bucket is at or above the cursor live by `after`, the others by `before`.
@@ -129,7 +127,8 @@ class Index {
     uint64_t before;
     uint64_t after;
     int64_t items_before;
-    std::atomic<uint64_t> cursor;
+    std::atomic<uint64_t> cursor;  // 0: not growing
+    bool growing() const { return cursor.load(std::memory_order_acquire) != 0; }
   };
   struct Mapped {
     uint64_t bucket;

@@ -57,20 +57,16 @@ bool Index::IsLoaded(const Geometry& geometry) const {
 
 void Index::Grow() {
   const Geometry* geometry = geometry_.load(std::memory_order_acquire);
-  const bool growing = geometry->cursor.load(std::memory_order_relaxed) != 0;
-  if (!growing && !IsLoaded(*geometry)) return;
+  if (!geometry->growing() && !IsLoaded(*geometry)) return;
   std::unique_lock<std::mutex> lock(grow_mutex_, std::try_to_lock);
   if (!lock.owns_lock()) {
-    if (!growing || StepsOwed(*geometry) < kStepsOwedMax) return;
+    if (!geometry->growing() || StepsOwed(*geometry) < kStepsOwedMax) return;
     lock.lock();
   }
+  if (!growing() && !StartGrowing()) return;
   geometry = geometry_.load(std::memory_order_relaxed);
-  if (geometry->cursor.load(std::memory_order_relaxed) == 0) {
-    if (!StartGrowing()) return;
-    geometry = geometry_.load(std::memory_order_relaxed);
-  }
   int64_t steps = std::clamp<int64_t>(StepsOwed(*geometry), 1, kStepsMax);
-  while (steps-- > 0 && geometry->cursor.load(std::memory_order_relaxed) != 0 && MoveTopBucket()) continue;
+  while (steps-- > 0 && geometry->growing() && MoveTopBucket()) continue;
 }
 
 bool Index::StartGrowing() {

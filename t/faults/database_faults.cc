@@ -31,7 +31,6 @@
 #include <chrono>
 #include <cstdio>
 #include <cstdlib>
-#include <fstream>
 #include <iostream>
 #include <iterator>
 #include <limits>
@@ -46,6 +45,8 @@
 #include "faults/database_delay.h"
 #include "faults/prober.h"
 #include "faults/trial.h"
+#include "session/database_url.h"
+#include "session/session_settings.h"
 
 namespace holdfast::faults {
 namespace {
@@ -111,11 +112,11 @@ struct Harmed {
   test::Span span;
 };
 
-std::string FirstLineOf(const std::string& path) {
-  std::string line;
-  std::ifstream file(path);
-  std::getline(file, line);
-  return line;
+std::string PasswordIn(const std::string& file) {
+  session::SessionSettings settings;
+  settings.database_password_file = file;
+  const auto password = session::ReadDatabasePassword(settings);
+  return password.ok() ? password.value() : "";
 }
 
 class Torment final : Trial {
@@ -181,7 +182,7 @@ Torment::Torment(const Options& options)
     : Trial(options, FreePort(), FlagsOf(options, 1)),
       harms_(Split(options.harms)),
       heard_us_(options.heard_us),
-      database_delay_(options.sessions, FirstLineOf(options.password_file)) {
+      database_delay_(options.sessions, PasswordIn(options.password_file)) {
   for (int number = 2; number <= options.servers; ++number) AddServer(FreePort(), FlagsOf(options, number));
 }
 

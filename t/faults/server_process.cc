@@ -81,13 +81,13 @@ bool ServerProcess::HandOver(int64_t kill_after_us) {
     ::kill(successor, SIGKILL);
     ::waitpid(successor, nullptr, 0);
     // One that had taken over was told so by the other's end, which may be on its way; if not, the other serves.
-    while (NowMicros() - begun_us < kStartMicrosMax) {
-      int status = 0;
+    int status = 0;
+    while (!Serves() && NowMicros() - begun_us < kStartMicrosMax) {
       if (HasEnded(process_, &status)) {
         process_ = -1;
         return true;
       }
-      if (Serves()) return true;
+      ::usleep(500);
     }
     return true;
   }

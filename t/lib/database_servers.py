@@ -28,11 +28,10 @@ DATABASE = "holdfast"
 PASSWORD = "not a secret: tests only"
 
 
-def run(*command, text=None, check=True, user=None, timeout_s=60, environment=None):
+def run(*command, text=None, check=True, user=None, timeout_s=60):
     """The output of a command; an AssertionError with it when it failed."""
     done = subprocess.run(command, input=text, capture_output=True, text=True, timeout=timeout_s, user=user,
-                          group=user and pwd.getpwnam(user).pw_gid, extra_groups=[] if user else None, cwd="/",
-                          env=environment and {**os.environ, **environment})
+                          group=user and pwd.getpwnam(user).pw_gid, extra_groups=[] if user else None, cwd="/")
     if check and done.returncode != 0:
         raise AssertionError(f"{' '.join(command[:3])}...: status {done.returncode}\n{done.stdout}{done.stderr}")
     return done.stdout
@@ -208,19 +207,16 @@ class MariaDb(DatabaseServer):
 
     @property
     def temporary(self):
-        return os.path.join(self.directory, "temporary")
+        """A server that starts removes the temporary tables of all from the directory that it keeps its own in."""
+        return f"--tmpdir={self.directory}"
 
     def create(self):
         user = [f"--user={self.user}"] if self.user else []
-        # When a server starts it removes every server's temporary tables from the directory that it keeps its own in.
-        os.mkdir(self.temporary, 0o700)
-        if self.user:
-            shutil.chown(self.temporary, self.user)
         run("mariadb-install-db", "--no-defaults", f"--datadir={self.data}", "--auth-root-authentication-method=normal",
-            "--skip-test-db", *user, environment={"TMPDIR": self.temporary})
+            "--skip-test-db", self.temporary, *user)
 
     def launch(self):
-        self._spawn("mariadbd", "--no-defaults", f"--datadir={self.data}", f"--tmpdir={self.temporary}",
+        self._spawn("mariadbd", "--no-defaults", f"--datadir={self.data}", self.temporary,
                     f"--socket={self.socket}", f"--port={self.port}", "--bind-address=127.0.0.1",
                     f"--pid-file={self.directory}/pid", "--innodb-buffer-pool-size=32M", "--innodb-log-file-size=16M",
                     "--skip-name-resolve", *(f"--{option}" for option in self.options))

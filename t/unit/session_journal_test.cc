@@ -1503,10 +1503,7 @@ TEST(Disk, a_sync_that_takes_long_does_not_keep_the_ring_from_being_emptied) {
   Folder folder;
   test::VirtualClock clock;
   Disk disk;
-  Node::Options options;
-  options.ring_bytes = 64 << 10;
-  options.sync = disk.sync();
-  Node node(folder, clock, options);
+  Node node(folder, clock, {.ring_bytes = 64 << 10, .sync = disk.sync()});
   disk.stands = true;
   node.journal->Start(*node.sessions);
   node.Set("s:one", "v");
@@ -1522,9 +1519,7 @@ TEST(Disk, a_segment_stays_until_what_was_copied_from_it_is_synced) {
   Folder folder;
   test::VirtualClock clock;
   Disk disk;
-  Node::Options options;
-  options.sync = disk.sync();
-  Node node(folder, clock, options);
+  Node node(folder, clock, {.sync = disk.sync()});
   node.journal->Start(*node.sessions);
   node.Set("s:one", "v");
   const std::string first = folder.path + "/journal/segment-000000000001";
@@ -1617,9 +1612,7 @@ TEST(Handover, a_sync_that_takes_long_keeps_no_one_waiting) {
   Folder folder;
   test::VirtualClock clock;
   Disk disk;
-  Node::Options options;
-  options.sync = disk.sync();
-  Node old(folder, clock, options);
+  Node old(folder, clock, {.sync = disk.sync()});
   disk.stands = true;
   old.journal->Start(*old.sessions);
   old.Set("s:one", "v");

@@ -693,12 +693,19 @@ TEST_F(Nodes, that_were_stopped_longer_than_tombstones_live_drop_their_clean_cop
   EXPECT_EQ(a_.Get("php:1", 1), Answer::kMiss);
 }
 
-TEST_F(Nodes, keep_a_shorter_expiry_under_an_empty_set_made_while_the_database_is_away) {
-  ASSERT_EQ(a_.Set("php:1", "v", 1, 1000), Answer::kStored);
-  a_.WriteDue();
-  Away();
-  ASSERT_EQ(a_.Touch("php:1", 3, 1), Answer::kTouched);
-  a_.Pass(6000);
+// A session whose expiry was shortened while the database is away, and that is over here by now.
+class ShortenedWhileAway : public Nodes {
+ protected:
+  ShortenedWhileAway() {
+    EXPECT_EQ(a_.Set("php:1", "v", 1, 1000), Answer::kStored);
+    a_.WriteDue();
+    Away();
+    EXPECT_EQ(a_.Touch("php:1", 3, 1), Answer::kTouched);
+    a_.Pass(6000);
+  }
+};
+
+TEST_F(ShortenedWhileAway, is_over_under_an_empty_set) {
   EXPECT_EQ(a_.Get("php:1", 2), Answer::kUnavailable) << "another may have prolonged it";
   EXPECT_EQ(a_.Set("php:1", "", 2), Answer::kStored);
   EXPECT_EQ(a_.sessions().stats().provisional_lost_empty.value(), 1u);
@@ -709,12 +716,7 @@ TEST_F(Nodes, keep_a_shorter_expiry_under_an_empty_set_made_while_the_database_i
 
 // The second set is of a session that is over, and nobody can say that it is over everywhere. It must not take along
 // what ended it.
-TEST_F(Nodes, keep_a_shorter_expiry_under_a_set_of_which_a_reader_was_refused_later) {
-  ASSERT_EQ(a_.Set("php:1", "v", 1, 1000), Answer::kStored);
-  a_.WriteDue();
-  Away();
-  ASSERT_EQ(a_.Touch("php:1", 3, 1), Answer::kTouched);
-  a_.Pass(6000);
+TEST_F(ShortenedWhileAway, is_over_under_a_set_of_which_a_reader_was_refused_later) {
   ASSERT_EQ(a_.Set("php:1", "short", 2, 1), Answer::kStored);
   a_.Pass(3000);
   EXPECT_EQ(a_.Get("php:1", 3), Answer::kUnavailable);
